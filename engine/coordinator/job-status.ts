@@ -1,0 +1,121 @@
+import type { ErrorCode } from '../base/errors.ts';
+
+/** Life of a job. `restarting` waits for its back-off; `finished`, `cancelled`, `stopped` and `failed` are final. */
+export type JobState =
+  | 'created'
+  | 'starting'
+  | 'restoring'
+  | 'running'
+  | 'restarting'
+  | 'stopping'
+  | 'cancelling'
+  | 'finished'
+  | 'stopped'
+  | 'cancelled'
+  | 'failed';
+
+/** A running job as the admin API, the CLI and tests see it. All times epoch ms, all totals since the process started. */
+export interface JobHandle {
+  readonly name: string;
+  readonly status: () => JobStatus;
+  /** Ends without a last checkpoint; open windows keep what the latest checkpoint holds. Idempotent. */
+  readonly cancel: () => Promise<void>;
+  /** Stops sources, takes a last checkpoint (pinned as a savepoint when asked), commits sinks, ends. Returns its id, null when none could be taken. */
+  readonly stop: (options?: { readonly savepoint?: boolean }) => Promise<number | null>;
+  /** Takes a savepoint without stopping. */
+  readonly savepoint: () => Promise<number>;
+  /** From the next tick on. @throws MR_CONFIG_INVALID below 100 ms or above 1 day */
+  readonly setCheckpointInterval: (ms: number) => void;
+  /** Calls `listener` after each state change or completed checkpoint; returns how to stop that. */
+  readonly onChange: (listener: () => void) => () => void;
+  /** Resolves when the job has reached a final state. */
+  readonly done: Promise<JobState>;
+}
+
+export interface JobStatus {
+  readonly name: string;
+  readonly state: JobState;
+  readonly generation: number;
+  readonly startedAt: number;
+  readonly stateSince: number;
+  readonly restarts: number;
+  readonly checkpointIntervalMs: number;
+  readonly maxParallelism: number;
+  /** Newest first, at most 16. */
+  readonly failures: readonly JobFailure[];
+  readonly operators: readonly OperatorStatus[];
+  readonly edges: readonly { readonly from: string; readonly to: string; readonly kind: 'forward' | 'hash' }[];
+  readonly sources: readonly SourceStatus[];
+  readonly sinks: readonly SinkStatus[];
+  readonly checkpoints: CheckpointsStatus;
+}
+
+export interface JobFailure {
+  readonly at: number;
+  readonly code: ErrorCode | 'UNKNOWN';
+  readonly message: string;
+  readonly operator: string | null;
+  readonly generation: number;
+}
+
+/** Sums over subtasks; watermark is the minimum (null: none yet). */
+export interface OperatorStatus {
+  readonly id: string;
+  readonly kind: string;
+  readonly parallelism: number;
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  readonly lateRecords: number;
+  readonly deadLetters: number;
+  readonly watermark: number | null;
+  /** Keys, timers and bytes of live state; 0 for stateless operators. */
+  readonly stateKeys: number;
+  readonly timers: number;
+  /** Shares of the time the operator's tasks spent, in ms since start; they sum to about parallelism × elapsed. */
+  readonly busyMs: number;
+  readonly idleMs: number;
+  readonly backpressuredMs: number;
+}
+
+export interface SourceStatus {
+  readonly operator: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** Records not yet read; null while unknown. */
+  readonly lagRecords: number | null;
+  /** Now minus the event time of the newest record read, ms; 0 at the head; null while unknown. */
+  readonly lagMs: number | null;
+  readonly watermark: number | null;
+  readonly idle: boolean;
+  readonly recordsRead: number;
+  readonly bytesRead: number;
+}
+
+export interface SinkStatus {
+  readonly operator: string;
+  readonly kind: string;
+  readonly target: string;
+  readonly guarantee: 'exactly-once' | 'idempotent';
+  /** What writers and committer report, summed by name. */
+  readonly stats: Readonly<Record<string, number>>;
+}
+
+export interface CheckpointsStatus {
+  readonly completed: number;
+  readonly failed: number;
+  readonly inProgress: number | null;
+  readonly restoredFrom: number | null;
+  /** Newest first, at most LIMITS.historyEntriesMax. */
+  readonly history: readonly CheckpointEntry[];
+}
+
+export interface CheckpointEntry {
+  readonly id: number;
+  readonly kind: 'checkpoint' | 'savepoint';
+  readonly outcome: 'completed' | 'failed';
+  readonly triggeredAt: number;
+  readonly durationMs: number;
+  readonly stateBytes: number;
+  readonly failure: string | null;
+}

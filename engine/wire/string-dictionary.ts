@@ -1,0 +1,72 @@
+import { murmur3Words } from './murmur3.ts';
+
+/**
+ * The distinct strings of one column of one frame, as UTF-8. Every entry starts on a 4-byte boundary and is padded
+ * with zero bytes, so that hashing and comparing work on words. Texts and hashes are made on first use and kept.
+ */
+export class StringDictionary {
+  readonly size: number;
+  /** Bytes of all entries. */
+  readonly bytes: Uint8Array;
+  /** The same memory as words. */
+  readonly words: Int32Array;
+  /** Byte at which entry i starts (a multiple of 4); `size` values. */
+  readonly starts: Uint32Array;
+  /** Bytes of entry i without padding; `size` values. */
+  readonly lengths: Uint32Array;
+  readonly #texts: (string | undefined)[];
+  #hashes: Int32Array | null = null;
+
+  /** @param words entries one after another, each padded to whole words; `lengths` their true byte lengths. */
+  constructor(words: Int32Array, lengths: Uint32Array) {
+    this.size = lengths.length;
+    this.words = words;
+    this.bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+    this.lengths = lengths;
+    this.starts = new Uint32Array(lengths.length);
+    this.#texts = new Array(lengths.length);
+    let at = 0;
+    for (let i = 0; i < lengths.length; i++) {
+      this.starts[i] = at;
+      at += ((lengths[i] as number) + 3) & ~3;
+    }
+  }
+
+  /** The string of entry `i`. */
+  text(i: number): string {
+    return this.#texts[i] ?? this.#decode(i);
+  }
+
+  /** All strings, for generated loops that index them per record. */
+  texts(): readonly string[] {
+    for (let i = 0; i < this.size; i++) if (this.#texts[i] === undefined) this.#decode(i);
+    return this.#texts as string[];
+  }
+
+  /** MurmurHash3 (seed 0) of each entry's UTF-8 bytes, signed 32-bit. */
+  hashes(): Int32Array {
+    if (this.#hashes !== null) return this.#hashes;
+    const hashes = new Int32Array(this.size);
+    for (let i = 0; i < this.size; i++) {
+      hashes[i] = murmur3Words(this.words, (this.starts[i] as number) >>> 2, this.lengths[i] as number, 0);
+    }
+    this.#hashes = hashes;
+    return hashes;
+  }
+
+  #decode(i: number): string {
+    const start = this.starts[i] as number;
+    const text = decodeUtf8(this.bytes, start, start + (this.lengths[i] as number));
+    this.#texts[i] = text;
+    return text;
+  }
+}
+
+const decoder = new TextDecoder();
+
+/** ASCII through the latin-1 path, which makes one-byte strings without a UTF-8 scan; everything else by TextDecoder. */
+function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
+  for (let i = start; i < end; i++) if ((bytes[i] as number) >= 0x80) return decoder.decode(buffer);
+  return buffer.toString('latin1');
+}
