@@ -1,0 +1,47 @@
+import type { KeyGroup } from '../base/brand.ts';
+import { MillraceError } from '../base/errors.ts';
+import { fmix32, mixRound } from '../wire/murmur3.ts';
+
+/** Bounds of max parallelism, which is frozen in a job's first checkpoint. Source: Flink, KeyGroupRangeAssignment. */
+export const MAX_PARALLELISM_MIN = 1;
+export const MAX_PARALLELISM_MAX = 32_768;
+
+/** Group of a key hash (hash.ts): Flink's integer mixer, then modulo. Source: Flink, MathUtils.murmurHash. */
+export function keyGroupOf(keyHash: number, maxParallelism: number): KeyGroup {
+  return (mixHash(keyHash) % maxParallelism) as KeyGroup;
+}
+
+/** Flink's mixer of a 32-bit hash into 0 … 2³¹−1. */
+export function mixHash(hash: number): number {
+  const mixed = fmix32(mixRound(0, hash) ^ 4);
+  return mixed >= 0 ? mixed : mixed === -2147483648 ? 0 : -mixed;
+}
+
+/** The subtask that owns a group: `floor(group × parallelism / maxParallelism)`. */
+export function subtaskOf(group: number, parallelism: number, maxParallelism: number): number {
+  return Math.floor((group * parallelism) / maxParallelism);
+}
+
+/** First and last group (inclusive) of subtask `index`; the inverse of {@link subtaskOf}. */
+export function keyGroupRange(index: number, parallelism: number, maxParallelism: number): readonly [number, number] {
+  const start = Math.floor((index * maxParallelism + parallelism - 1) / parallelism);
+  const end = Math.floor(((index + 1) * maxParallelism - 1) / parallelism);
+  return [start, end];
+}
+
+/** Flink's default: the next power of two above 1.5 × parallelism, within 128 … 32 768. */
+export function defaultMaxParallelism(parallelism: number): number {
+  const wanted = parallelism + Math.floor(parallelism / 2);
+  return Math.min(Math.max(2 ** Math.ceil(Math.log2(wanted)), 128), MAX_PARALLELISM_MAX);
+}
+
+/** @throws MR_CONFIG_INVALID when parallelism does not fit max parallelism, or either is out of bounds. */
+export function checkParallelism(parallelism: number, maxParallelism: number): void {
+  const whole = Number.isInteger(parallelism) && Number.isInteger(maxParallelism);
+  if (!whole || parallelism < 1 || maxParallelism < parallelism || maxParallelism > MAX_PARALLELISM_MAX) {
+    throw new MillraceError(
+      'MR_CONFIG_INVALID',
+      `Parallelism ${parallelism} with max parallelism ${maxParallelism}: need 1 ≤ parallelism ≤ max parallelism ≤ ${MAX_PARALLELISM_MAX}.`,
+    );
+  }
+}
