@@ -2,8 +2,10 @@ import { invariant } from '../base/errors.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
 import { murmur3Words } from '../wire/murmur3.ts';
 
-/** Words per arena page: 1 MiB, at least the longest key. */
-const PAGE_WORDS = 262_144;
+/** Words per arena page: 1 MiB, at least the longest key. An address is page << 18 | word. */
+const PAGE_BITS = 18;
+const PAGE_WORDS = 1 << PAGE_BITS;
+const WORD_MASK = PAGE_WORDS - 1;
 const EMPTY = -1;
 
 /**
@@ -20,7 +22,7 @@ export class StringInterner {
   #table = new Int32Array(2048).fill(EMPTY);
   #mask = 2047;
   #hashes = new Int32Array(1024);
-  #addresses = new Float64Array(1024);
+  #addresses = new Int32Array(1024);
   #lengths = new Int32Array(1024).fill(EMPTY);
   readonly #pages: Int32Array[] = [new Int32Array(PAGE_WORDS)];
   #pageUsed = 0;
@@ -62,8 +64,8 @@ export class StringInterner {
     const known = this.#texts[id];
     if (known !== undefined) return known;
     const address = this.#addresses[id] as number;
-    const page = this.#pages[Math.floor(address / PAGE_WORDS)] as Int32Array;
-    const bytes = Buffer.from(page.buffer, (address % PAGE_WORDS) * 4, this.#lengths[id] as number);
+    const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
+    const bytes = Buffer.from(page.buffer, (address & WORD_MASK) * 4, this.#lengths[id] as number);
     const text = bytes.toString('utf8');
     this.#texts[id] = text;
     return text;
@@ -101,9 +103,8 @@ export class StringInterner {
 
   #equals(id: number, words: Int32Array, first: number, count: number): boolean {
     const address = this.#addresses[id] as number;
-    const pageIndex = Math.floor(address / PAGE_WORDS);
-    const page = this.#pages[pageIndex] as Int32Array;
-    const start = address - pageIndex * PAGE_WORDS;
+    const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
+    const start = address & WORD_MASK;
     for (let i = 0; i < count; i++) if (page[start + i] !== words[first + i]) return false;
     return true;
   }
@@ -127,11 +128,11 @@ export class StringInterner {
         this.#pages.push(new Int32Array(PAGE_WORDS));
         this.#pageUsed = 0;
       }
-      address = (this.#pages.length - 1) * PAGE_WORDS + this.#pageUsed;
+      address = ((this.#pages.length - 1) << PAGE_BITS) | this.#pageUsed;
       this.#pageUsed += count;
     }
-    const page = this.#pages[Math.floor(address / PAGE_WORDS)] as Int32Array;
-    const start = address % PAGE_WORDS;
+    const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
+    const start = address & WORD_MASK;
     for (let i = 0; i < count; i++) page[start + i] = words[first + i] as number;
     return address;
   }
@@ -168,7 +169,7 @@ export class StringInterner {
     const hashes = new Int32Array(capacity);
     hashes.set(this.#hashes);
     this.#hashes = hashes;
-    const addresses = new Float64Array(capacity);
+    const addresses = new Int32Array(capacity);
     addresses.set(this.#addresses);
     this.#addresses = addresses;
     const lengths = new Int32Array(capacity).fill(EMPTY);

@@ -1,0 +1,91 @@
+import type { Generation } from '../base/brand.ts';
+import type { Clock } from '../base/clock.ts';
+import type { KeySelector } from '../state/key-space.ts';
+import type { Stage } from './row-loop.ts';
+import type { SinkInput } from './sink.ts';
+
+/** Records on their way through a task, immutable: a column batch with the rows meant, or plain rows with their times. */
+export type Records<T = unknown> = SinkInput<T>;
+
+/** Where records and time signals go. Calls are synchronous; whoever cannot take more says so before (Operator.ready). */
+export interface Output {
+  readonly records: (records: Records) => void;
+  /** No more records with a time ≤ `time` will come. Rises; lower ones are ignored by the receiver. */
+  readonly watermark: (time: number) => void;
+  /** Nothing will come for a while: do not wait for this input. The next record or watermark ends it. */
+  readonly idle: () => void;
+}
+
+/**
+ * One subtask's instance of one operator. Between two calls it has no unflushed output (OP1), so that a barrier may fall
+ * between any two calls.
+ */
+export interface Operator extends Output {
+  /** All inputs have ended; the last watermark has been seen. Asynchronous operators finish first (ready). */
+  readonly end?: () => void;
+  /** Runs what has become possible since (answered promises, due processing-time timers). Called in every turn. */
+  readonly poll?: () => void;
+  /** A promise while the operator can take no more records; null when it can. */
+  readonly blocked?: () => Promise<void> | null;
+  /** True while it still holds records of its own that must come out before the end. */
+  readonly pending?: () => boolean;
+  /** All state at this point, synchronously: a later change must not show in it. Undefined for stateless operators. */
+  readonly snapshot?: () => OperatorState;
+  /** Called before the first record, with every stored part that concerns this subtask. */
+  readonly restore?: (parts: readonly OperatorState[]) => void;
+  readonly counters?: () => OperatorCounters;
+  readonly close?: () => Promise<void>;
+}
+
+/** What a snapshot holds. Values are plain, msgpack-able data or typed arrays. */
+export interface OperatorState {
+  /** Event time reached; restored so that closed windows stay closed. */
+  readonly watermark: number;
+  readonly idle: boolean;
+  /** Keyed state by key group: a rescaled subtask takes the groups of its range. */
+  readonly groups: ReadonlyMap<number, unknown>;
+  /** State of the subtask itself, e.g. in-flight inputs; a rescaled operator shares the list round robin. */
+  readonly items: readonly unknown[];
+}
+
+export interface OperatorCounters {
+  readonly keys: number;
+  readonly timers: number;
+  readonly lateRecords: number;
+}
+
+/** What an operator is given when it starts. */
+export interface OperatorContext {
+  readonly job: string;
+  readonly operator: string;
+  readonly subtask: number;
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+  readonly generation: Generation;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Stateless steps fused in front of it. */
+  readonly stages: readonly Stage[];
+  /** Of a keyed input, else null. */
+  readonly keys: KeySelector | null;
+  readonly output: Output;
+  /** A named side output; records only. */
+  readonly side: (name: string) => Output;
+  /** Decides about a throwing record: returns when it went to dead letters, throws when the job must fail. */
+  readonly onRecordError: RecordErrorHandler;
+  /** Asks for a turn: something asynchronous has finished. */
+  readonly wake: () => void;
+  /** No generated code, for environments that forbid it. */
+  readonly interpreted: boolean;
+}
+
+export type RecordErrorHandler = (error: unknown, row: () => unknown, time: number) => void;
+
+/** What a graph node says of its operator: a value, shared by all subtasks. */
+export interface OperatorDefinition {
+  /** Short kind for graphs and metrics, e.g. `window-aggregate`. */
+  readonly kind: string;
+  /** Names of its side outputs. */
+  readonly sides: readonly string[];
+  readonly create: (context: OperatorContext) => Operator;
+}

@@ -1,0 +1,32 @@
+import { LIMITS } from '../base/limits.ts';
+import type { Output } from './operator.ts';
+
+/** Gathers rows that an operator emits and hands them on in batches of at most LIMITS.emitRecordsMax. */
+export class RowEmitter {
+  readonly #output: Output;
+  #rows: unknown[] = [];
+  #times: number[] = [];
+  /** Records handed on in all. */
+  count = 0;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  emit(row: unknown, time: number): void {
+    this.#rows.push(row);
+    this.#times.push(time);
+    if (this.#rows.length >= LIMITS.emitRecordsMax) this.flush();
+  }
+
+  /** Hands on what is gathered; call at the end of every operator call (OP1). */
+  flush(): void {
+    if (this.#rows.length === 0) return;
+    const rows = this.#rows;
+    const times = Float64Array.from(this.#times);
+    this.#rows = [];
+    this.#times = [];
+    this.count += rows.length;
+    this.#output.records({ kind: 'rows', rows, times });
+  }
+}

@@ -1,0 +1,102 @@
+import type { FieldType, Schema } from '../wire/schema.ts';
+import type { LoopWriter } from './loop-writer.ts';
+
+/** How generated text reaches the current record. */
+export interface RowText {
+  /** Expression of its time, epoch ms. */
+  readonly time: string;
+  /** Name of a local that holds the whole row; made on first call. */
+  readonly object: () => string;
+  /** Expression of one field, and of its being null (null = it never is). */
+  readonly field: (name: string) => FieldText;
+  /** Direct access to string columns; null when the row is an object. */
+  readonly columns: ColumnsText | null;
+}
+
+export interface FieldText {
+  readonly value: string;
+  readonly isNull: string | null;
+}
+
+export interface ColumnsText {
+  /** Names of a string column's codes and dictionary, or null when it is no string column. */
+  readonly strings: (field: string) => { readonly codes: string; readonly dictionary: string } | null;
+  /** Expression of the current record's index in the columns. */
+  readonly index: string;
+}
+
+/** The current record as an element of a rows batch. */
+export function objectRow(writer: LoopWriter): RowText {
+  writer.setup('const { rows, times } = records;');
+  writer.setup('const n = rows.length;');
+  let local: string | null = null;
+  const object = () => {
+    if (local === null) {
+      local = writer.local('row');
+      writer.line(`const ${local} = rows[k];`);
+    }
+    return local;
+  };
+  return {
+    time: 'times[k]',
+    object,
+    field: (name) => {
+      const value = `${object()}[${JSON.stringify(name)}]`;
+      return { value, isNull: `${value} == null` };
+    },
+    columns: null,
+  };
+}
+
+/** The current record as a position in columns. */
+export function columnRow(writer: LoopWriter, schema: Schema): RowText {
+  writer.setup('const { batch, selection } = records;');
+  writer.setup('const n = selection === null ? batch.count : selection.length;');
+  writer.setup('const times = batch.times;');
+  writer.line('const i = selection === null ? k : selection[k];');
+  let local: string | null = null;
+  return {
+    time: 'times[i]',
+    object: () => {
+      if (local === null) {
+        local = writer.local('row');
+        const fields = schema.fields.map((field, j) => {
+          const { value, isNull } = columnField(writer, j, field.type, field.nullable);
+          return `${JSON.stringify(field.name)}: ${isNull === null ? value : `${isNull} ? null : ${value}`}`;
+        });
+        writer.line(`const ${local} = { ${fields.join(', ')} };`);
+      }
+      return local;
+    },
+    field: (name) => {
+      const j = schema.fields.findIndex((field) => field.name === name);
+      const field = schema.fields[j];
+      return field === undefined ? { value: 'undefined', isNull: 'true' } : columnField(writer, j, field.type, field.nullable);
+    },
+    columns: {
+      index: 'i',
+      strings: (name) => {
+        const j = schema.fields.findIndex((field) => field.name === name);
+        if (schema.fields[j]?.type !== 'string') return null;
+        writer.setup(`const codes${j} = batch.columns[${j}].codes;`);
+        writer.setup(`const dictionary${j} = batch.columns[${j}].dictionary;`);
+        return { codes: `codes${j}`, dictionary: `dictionary${j}` };
+      },
+    },
+  };
+}
+
+function columnField(writer: LoopWriter, j: number, type: FieldType, isNullable: boolean): FieldText {
+  let isNull: string | null = null;
+  if (isNullable) {
+    writer.setup(`const nulls${j} = batch.columns[${j}].nulls;`);
+    isNull = `(nulls${j} !== null && (nulls${j}[i >>> 3] >>> (i & 7) & 1) === 1)`;
+  }
+  if (type === 'string') {
+    writer.setup(`const codes${j} = batch.columns[${j}].codes;`);
+    writer.setup(`const texts${j} = batch.columns[${j}].dictionary.texts();`);
+    return { value: `texts${j}[codes${j}[i]]`, isNull };
+  }
+  writer.setup(`const values${j} = batch.columns[${j}].values;`);
+  return { value: type === 'bool' ? `values${j}[i] === 1` : `values${j}[i]`, isNull };
+}

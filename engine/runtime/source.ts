@@ -1,0 +1,61 @@
+import type { Clock } from '../base/clock.ts';
+import type { PartitionLog, TopicPosition } from '../log/partition-log.ts';
+import type { SourceStatus } from '../coordinator/job-status.ts';
+import type { Element } from './channel.ts';
+
+/** A place that records come from: a value made by `partitionLog(…)` or `collection(…)`. `Row` is what it gives. */
+export interface Source<out Row> {
+  readonly kind: string;
+  /** What it reads, for people. */
+  readonly target: string;
+  readonly open: (context: SourceContext) => Promise<SourceReader>;
+  readonly row?: Row;
+}
+
+export interface SourceContext {
+  readonly job: string;
+  readonly operator: string;
+  readonly subtask: number;
+  readonly parallelism: number;
+  readonly log: PartitionLog;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly options: SourceOptions;
+  /** What earlier attempts' snapshots held, of all subtasks; the reader picks what it now owns. Empty on a fresh start. */
+  readonly restored: readonly unknown[];
+  /** A record that must not enter the job (future timestamp, unreadable frame). */
+  readonly deadLetter: (row: unknown, reason: string, time: number) => void;
+  /** Asks for a turn: something has arrived. */
+  readonly wake: () => void;
+}
+
+export interface SourceOptions {
+  /** How far behind the newest event time a record may still be on time, ms. */
+  readonly outOfOrdernessMs: number;
+  /** At the head of the partition and quiet for this long, a partition (or producer) is not waited for, ms. */
+  readonly idleAfterMs: number;
+  /** Timestamps further than this beyond the wall clock do not move event time and go to dead letters, ms. */
+  readonly maxAheadMs: number;
+  /** Where a fresh job starts. */
+  readonly startFrom: 'earliest' | 'latest';
+}
+
+/**
+ * One subtask's end of a source.
+ * SR1 `poll` is synchronous; reading ahead happens in the background, bounded.
+ * SR2 `snapshot` between two polls describes exactly the records given so far.
+ */
+export interface SourceReader {
+  /** The next element, or null when nothing has arrived. Throws when reading cannot go on. Never gives a barrier. */
+  readonly poll: () => Element | null;
+  readonly snapshot: () => SourceSnapshot;
+  readonly status: () => readonly Omit<SourceStatus, 'operator'>[];
+  readonly close: () => Promise<void>;
+}
+
+export interface SourceSnapshot {
+  /** One item per partition: plain data that `restored` gets back. */
+  readonly items: readonly unknown[];
+  /** Log positions to hold and to register. */
+  readonly positions: readonly TopicPosition[];
+}

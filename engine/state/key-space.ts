@@ -1,0 +1,333 @@
+import { MillraceError } from '../base/errors.ts';
+import { decodeKey, encodeKey, hashKey, hashTuple, isKey, isScalar, type Key, type KeyScalar } from '../key/key.ts';
+import { keyGroupOf } from '../key/key-group.ts';
+import { ScalarInterner } from './scalar-interner.ts';
+import { SlotTable } from './slot-table.ts';
+
+/** How a keyed stream finds a record's key: named fields (the fast form), or a function. */
+export type KeySelector =
+  | { readonly kind: 'fields'; readonly fields: readonly string[] }
+  | { readonly kind: 'function'; readonly select: (row: unknown) => unknown };
+
+/**
+ * The keys of one keyed operator's subtask, each with a dense slot that all its state is indexed by. Slots are given back
+ * when nothing holds them (slot-table.ts).
+ */
+export interface KeySpace {
+  readonly selector: KeySelector;
+  readonly slots: SlotTable;
+  /** Keys held. */
+  readonly size: number;
+  /** Slot of a row's key. @throws MR_KEY_INVALID when the row has none */
+  readonly slotOfRow: (row: unknown) => number;
+  /** Slot of a canonical key, on restore. */
+  readonly slotOfCanonical: (bytes: Uint8Array) => number;
+  /** The key as users see it: an object of the named fields, or what their function returned. */
+  readonly value: (slot: number) => unknown;
+  readonly canonical: (slot: number) => Uint8Array;
+  readonly group: (slot: number) => number;
+  /** Frees slots that nobody holds; between batches only (ST1). */
+  readonly reclaim: () => void;
+}
+
+export function createKeySpace(selector: KeySelector, maxParallelism: number): FieldKeySpace | ValueKeySpace {
+  return selector.kind === 'fields'
+    ? new FieldKeySpace(selector.fields, maxParallelism)
+    : new ValueKeySpace(selector, maxParallelism);
+}
+
+const EMPTY = -1;
+
+/** Keys made of named fields. With one field its scalar id is the slot; with more, a table of id tuples gives the slot. */
+export class FieldKeySpace implements KeySpace {
+  readonly selector: { readonly kind: 'fields'; readonly fields: readonly string[] };
+  readonly slots = new SlotTable();
+  readonly components: readonly ScalarInterner[];
+  readonly #maxParallelism: number;
+  readonly #width: number;
+  #table = new Int32Array(2048).fill(EMPTY);
+  #mask = 2047;
+  /** Component ids per slot, `width` each. */
+  #tuples: Int32Array;
+  readonly #freeSlots: number[] = [];
+  #next = 0;
+  #size = 0;
+  #known = new Uint8Array(1024);
+  readonly #values: unknown[] = [];
+  #groups = new Int32Array(1024).fill(EMPTY);
+
+  constructor(fields: readonly string[], maxParallelism: number) {
+    this.selector = { kind: 'fields', fields };
+    this.components = fields.map(() => new ScalarInterner());
+    this.#width = fields.length;
+    this.#maxParallelism = maxParallelism;
+    this.#tuples = new Int32Array(1024 * this.#width);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  slotOfRow(row: unknown): number {
+    const record = row as Readonly<Record<string, unknown>>;
+    if (this.#width === 1) return this.slotOf1(this.componentId(0, record[this.selector.fields[0] as string]));
+    if (this.#width === 2) {
+      const a = this.componentId(0, record[this.selector.fields[0] as string]);
+      return this.slotOf2(a, this.componentId(1, record[this.selector.fields[1] as string]));
+    }
+    return this.slotOfIds(this.selector.fields.map((field, i) => this.componentId(i, record[field])));
+  }
+
+  /** Id of one component's value. @throws MR_KEY_INVALID when it is no scalar */
+  componentId(component: number, value: unknown): number {
+    if (!isScalar(value)) throw noKey(this.selector.fields[component] as string, value);
+    return (this.components[component] as ScalarInterner).intern(value);
+  }
+
+  /** Slot of a one-field key from its component's id. */
+  slotOf1(id: number): number {
+    if (id >= this.#known.length || this.#known[id] === 0) this.#admit(id, [id]);
+    return id;
+  }
+
+  /** Slot of a two-field key from its components' ids. */
+  slotOf2(a: number, b: number): number {
+    const table = this.#table;
+    const tuples = this.#tuples;
+    let at = hash2(a, b) & this.#mask;
+    for (let slot = table[at] as number; slot !== EMPTY; slot = table[at] as number) {
+      if (tuples[slot * 2] === a && tuples[slot * 2 + 1] === b) return slot;
+      at = (at + 1) & this.#mask;
+    }
+    return this.#addTuple([a, b], at);
+  }
+
+  /** Slot from any number of components' ids. */
+  slotOfIds(ids: readonly number[]): number {
+    if (this.#width === 1) return this.slotOf1(ids[0] as number);
+    const table = this.#table;
+    let at = hashIds(ids) & this.#mask;
+    for (let slot = table[at] as number; slot !== EMPTY; slot = table[at] as number) {
+      if (ids.every((id, i) => this.#tuples[slot * this.#width + i] === id)) return slot;
+      at = (at + 1) & this.#mask;
+    }
+    return this.#addTuple(ids, at);
+  }
+
+  slotOfCanonical(bytes: Uint8Array): number {
+    const key = decodeKey(bytes);
+    const parts = (Array.isArray(key) ? key : [key]) as readonly KeyScalar[];
+    if (parts.length !== this.#width) {
+      throw new MillraceError('MR_STATE_INCOMPATIBLE', `A stored key has ${parts.length} fields, the job keys by ${this.selector.fields.join(', ')}.`);
+    }
+    return this.slotOfIds(parts.map((part, i) => this.componentId(i, part)));
+  }
+
+  value(slot: number): unknown {
+    const known = this.#values[slot];
+    if (known !== undefined) return known;
+    const scalars = this.#scalars(slot);
+    const value = Object.fromEntries(this.selector.fields.map((field, i) => [field, scalars[i]]));
+    this.#values[slot] = value;
+    return value;
+  }
+
+  canonical(slot: number): Uint8Array {
+    const scalars = this.#scalars(slot);
+    return encodeKey(this.#width === 1 ? (scalars[0] as KeyScalar) : scalars);
+  }
+
+  group(slot: number): number {
+    const known = this.#groups[slot] as number;
+    if (known !== EMPTY) return known;
+    const group = keyGroupOf(this.#hash(slot), this.#maxParallelism);
+    this.#groups[slot] = group;
+    return group;
+  }
+
+  reclaim(): void {
+    this.slots.reclaim((slot) => this.#free(slot));
+  }
+
+  #hash(slot: number): number {
+    const hashes = this.components.map((c, i) => c.hash(this.#tuples[slot * this.#width + i] as number));
+    return this.#width === 1 ? (hashes[0] as number) : hashTuple(hashes);
+  }
+
+  #scalars(slot: number): KeyScalar[] {
+    return this.components.map((c, i) => c.value(this.#tuples[slot * this.#width + i] as number));
+  }
+
+  #addTuple(ids: readonly number[], tableAt: number): number {
+    const slot = this.#freeSlots.pop() ?? this.#next++;
+    this.#table[tableAt] = slot;
+    this.#admit(slot, ids);
+    if (this.#size * 2 > this.#mask) this.#growTable();
+    return slot;
+  }
+
+  #admit(slot: number, ids: readonly number[]): void {
+    if (slot >= this.#known.length) this.#growSlots(slot);
+    this.#known[slot] = 1;
+    this.#groups[slot] = EMPTY;
+    this.#values[slot] = undefined;
+    for (let i = 0; i < this.#width; i++) {
+      this.#tuples[slot * this.#width + i] = ids[i] as number;
+      (this.components[i] as ScalarInterner).hold(ids[i] as number);
+    }
+    this.slots.add(slot);
+    this.#size++;
+  }
+
+  #free(slot: number): void {
+    if (this.#width > 1) {
+      this.#removeFromTable(slot);
+      this.#freeSlots.push(slot);
+    }
+    this.#known[slot] = 0;
+    this.#values[slot] = undefined;
+    this.#size--;
+    for (let i = 0; i < this.#width; i++) {
+      (this.components[i] as ScalarInterner).drop(this.#tuples[slot * this.#width + i] as number);
+    }
+  }
+
+  #hashOfSlot(slot: number): number {
+    if (this.#width === 2) return hash2(this.#tuples[slot * 2] as number, this.#tuples[slot * 2 + 1] as number);
+    return hashIds([...this.#tuples.subarray(slot * this.#width, (slot + 1) * this.#width)]);
+  }
+
+  #removeFromTable(slot: number): void {
+    const table = this.#table;
+    const mask = this.#mask;
+    let hole = this.#hashOfSlot(slot) & mask;
+    while (table[hole] !== slot) hole = (hole + 1) & mask;
+    for (let at = (hole + 1) & mask; table[at] !== EMPTY; at = (at + 1) & mask) {
+      const home = this.#hashOfSlot(table[at] as number) & mask;
+      if (((at - home) & mask) >= ((at - hole) & mask)) {
+        table[hole] = table[at] as number;
+        hole = at;
+      }
+    }
+    table[hole] = EMPTY;
+  }
+
+  #growTable(): void {
+    this.#mask = this.#mask * 2 + 1;
+    this.#table = new Int32Array(this.#mask + 1).fill(EMPTY);
+    for (let slot = 0; slot < this.#next; slot++) {
+      if (this.#known[slot] === 0) continue;
+      let at = this.#hashOfSlot(slot) & this.#mask;
+      while (this.#table[at] !== EMPTY) at = (at + 1) & this.#mask;
+      this.#table[at] = slot;
+    }
+  }
+
+  #growSlots(slot: number): void {
+    const capacity = Math.max(this.#known.length * 2, slot + 1);
+    const known = new Uint8Array(capacity);
+    known.set(this.#known);
+    this.#known = known;
+    const groups = new Int32Array(capacity).fill(EMPTY);
+    groups.set(this.#groups);
+    this.#groups = groups;
+    const tuples = new Int32Array(capacity * this.#width);
+    tuples.set(this.#tuples);
+    this.#tuples = tuples;
+  }
+}
+
+/** Keys that a function returns: one Map from scalar, or from a tuple's canonical text, to the slot. */
+export class ValueKeySpace implements KeySpace {
+  readonly selector: { readonly kind: 'function'; readonly select: (row: unknown) => unknown };
+  readonly slots = new SlotTable();
+  readonly #maxParallelism: number;
+  readonly #ids = new Map<KeyScalar, number>();
+  readonly #tupleIds = new Map<string, number>();
+  readonly #keys: (Key | undefined)[] = [];
+  #groups: number[] = [];
+  readonly #freeSlots: number[] = [];
+
+  constructor(selector: { readonly kind: 'function'; readonly select: (row: unknown) => unknown }, maxParallelism: number) {
+    this.selector = selector;
+    this.#maxParallelism = maxParallelism;
+  }
+
+  get size(): number {
+    return this.#ids.size + this.#tupleIds.size;
+  }
+
+  slotOfRow(row: unknown): number {
+    return this.slotOfKey(this.selector.select(row));
+  }
+
+  /** Slot of what the key function returned. @throws MR_KEY_INVALID */
+  slotOfKey(key: unknown): number {
+    const slot = this.#ids.get(key as KeyScalar);
+    return slot !== undefined ? slot : this.#slotOfNew(key);
+  }
+
+  slotOfCanonical(bytes: Uint8Array): number {
+    return this.slotOfKey(decodeKey(bytes));
+  }
+
+  value(slot: number): unknown {
+    return this.#keys[slot];
+  }
+
+  canonical(slot: number): Uint8Array {
+    return encodeKey(this.#keys[slot] as Key);
+  }
+
+  group(slot: number): number {
+    const known = this.#groups[slot];
+    if (known !== undefined && known !== EMPTY) return known;
+    const group = keyGroupOf(hashKey(this.#keys[slot] as Key), this.#maxParallelism);
+    this.#groups[slot] = group;
+    return group;
+  }
+
+  reclaim(): void {
+    this.slots.reclaim((slot) => {
+      const key = this.#keys[slot] as Key;
+      if (Array.isArray(key)) this.#tupleIds.delete(tupleText(key));
+      else this.#ids.delete(key as KeyScalar);
+      this.#keys[slot] = undefined;
+      this.#freeSlots.push(slot);
+    });
+  }
+
+  #slotOfNew(key: unknown): number {
+    if (!isKey(key)) throw noKey('key function', key);
+    if (Array.isArray(key)) {
+      const known = this.#tupleIds.get(tupleText(key));
+      if (known !== undefined) return known;
+    }
+    const slot = this.#freeSlots.pop() ?? this.#keys.length;
+    this.#keys[slot] = key;
+    this.#groups[slot] = EMPTY;
+    if (Array.isArray(key)) this.#tupleIds.set(tupleText(key), slot);
+    else this.#ids.set(key as KeyScalar, slot);
+    this.slots.add(slot);
+    return slot;
+  }
+}
+
+function tupleText(key: readonly KeyScalar[]): string {
+  return Buffer.from(encodeKey(key)).toString('latin1');
+}
+
+function hash2(a: number, b: number): number {
+  const h = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b);
+  return h ^ (h >>> 15);
+}
+
+function hashIds(ids: readonly number[]): number {
+  let h = ids.length;
+  for (const id of ids) h = Math.imul(h ^ id, 0x9e3779b1);
+  return h ^ (h >>> 15);
+}
+
+function noKey(source: string, value: unknown): MillraceError {
+  return new MillraceError('MR_KEY_INVALID', `A record has no usable key: ${source} gave ${String(value)}.`);
+}
