@@ -1,0 +1,72 @@
+/**
+ * Runs the tests and ends with one line, `N passed, N failed` (and `, N skipped`). Arguments are path prefixes or parts:
+ * `npm test -- test/ops redis`. Files `*.long.test.ts` run only with `--long`, through `npm run test:crash` and others.
+ * Exits 1 when a test failed, when nothing ran, or when a test of a real server was skipped.
+ */
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { delimiter, dirname } from 'node:path';
+import { createInterface } from 'node:readline';
+import { findPostgresFolder } from './find-test-programs.mjs';
+import { findRedisServer } from './find-redis.mjs';
+import { createTapSummary, mayNotSkip, summaryLine } from './tap-summary.mjs';
+
+const args = process.argv.slice(2);
+const long = args.includes('--long');
+const wanted = args.filter((arg) => !arg.startsWith('--'));
+const files = globSync('test/**/*.test.ts')
+  .filter((file) => file.endsWith('.long.test.ts') === long)
+  .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+  .sort();
+if (files.length === 0) {
+  console.error(`No test file matches ${wanted.join(' ') || 'test/**/*.test.ts'}.`);
+  process.exit(1);
+}
+
+// Servers may live outside PATH (Homebrew kegs, Debian's PostgreSQL); tests look on PATH only.
+const redis = findRedisServer();
+const postgres = findPostgresFolder();
+const folders = [redis === null ? null : dirname(redis.program), postgres].filter(
+  (folder) => folder !== null,
+);
+const PATH = [process.env['PATH'], ...folders].join(delimiter);
+
+const timeout = long ? ['--timeout=900'] : [];
+const tap = spawn('tap', ['run', '--reporter=tap', ...timeout, ...files], {
+  env: { ...process.env, PATH },
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+const stopTap = (signal) => tap.kill(signal);
+process.once('SIGINT', stopTap);
+process.once('SIGTERM', stopTap);
+const exitCode = new Promise((resolve) => {
+  tap.once('error', (error) => {
+    console.error(`tap could not be started: ${error.message}. Run this through npm: npm test.`);
+    resolve(1);
+  });
+  tap.once('close', (code) => resolve(code ?? 1));
+});
+
+const summary = createTapSummary();
+const forbidden = [];
+const seen = new Set();
+for await (const line of createInterface({ input: tap.stdout })) {
+  const file = summary.push(line);
+  if (file === null) continue;
+  seen.add(file.name);
+  console.log(`${file.failed > 0 ? 'FAIL' : ' ok '}  ${file.name}  ${summaryLine(file)}`);
+  if (file.failed > 0) console.log(file.lines.join('\n'));
+  for (const title of file.skippedTitles) console.log(`      skipped: ${title}`);
+  if (file.skipped > 0 && mayNotSkip(file.name)) forbidden.push(file.name);
+}
+
+const code = await exitCode;
+const lost = files.filter((file) => !seen.has(file));
+for (const file of lost) console.error(`No result came from ${file}.`);
+for (const file of forbidden)
+  console.error(`${file} skipped tests: its real server is missing; "npm test" sets it up.`);
+const totals = { ...summary.totals, failed: summary.totals.failed + lost.length };
+const failed = totals.failed > 0 || forbidden.length > 0;
+if (!failed && code !== 0) console.error(`tap ended with code ${code} although no test failed.`);
+console.log(`\n${summaryLine(totals)}`);
+process.exitCode = failed || code !== 0 ? 1 : 0;
