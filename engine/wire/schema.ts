@@ -64,20 +64,26 @@ export function schemaOf(name: string, fields: readonly NamedField[]): Schema {
     throw new MillraceError('MR_SCHEMA_INVALID', `Schema '${name}': ${why}.`);
   };
   if (name === '' || name.length > LIMITS.nameLengthMax) fail('its name must have 1 to 128 characters');
-  if (fields.length > LIMITS.schemaFieldsMax) fail(`it has ${fields.length} fields, at most ${LIMITS.schemaFieldsMax} are allowed`);
+  if (fields.length > LIMITS.schemaFieldsMax)
+    fail(`it has ${fields.length} fields, at most ${LIMITS.schemaFieldsMax} are allowed`);
   const ids = new Set<number>();
   const names = new Set<string>();
   for (const field of fields) {
-    if (!Number.isInteger(field.id) || field.id < 1 || field.id > 65_535) fail(`field '${field.name}' has id ${field.id}, not 1 … 65535`);
+    if (!Number.isInteger(field.id) || field.id < 1 || field.id > 65_535)
+      fail(`field '${field.name}' has id ${field.id}, not 1 … 65535`);
     if (ids.has(field.id)) fail(`field id ${field.id} is used twice`);
+    if (field.name === '__proto__') fail("a field cannot be named '__proto__'");
     if (names.has(field.name)) fail(`field '${field.name}' is declared twice`);
-    if (field.name === '' || field.name.length > LIMITS.nameLengthMax) fail(`field name '${field.name}' must have 1 to 128 characters`);
-    if (!FIELD_TYPES.includes(field.type)) fail(`field '${field.name}' has the unknown type '${String(field.type)}'`);
+    if (field.name === '' || field.name.length > LIMITS.nameLengthMax)
+      fail(`field name '${field.name}' must have 1 to 128 characters`);
+    if (!FIELD_TYPES.includes(field.type))
+      fail(`field '${field.name}' has the unknown type '${String(field.type)}'`);
     ids.add(field.id);
     names.add(field.name);
   }
   const timeIndex = fields.findIndex((field) => field.eventTime);
-  if (timeIndex < 0 || fields.filter((field) => field.eventTime).length > 1) fail('exactly one field must be eventTime(…)');
+  if (timeIndex < 0 || fields.filter((field) => field.eventTime).length > 1)
+    fail('exactly one field must be eventTime(…)');
   const time = fields[timeIndex] as NamedField;
   if (time.type !== 'time' || time.nullable) fail(`its event time '${time.name}' must be a non-null time`);
   const frozen = fields.map(({ name: fieldName, id, type, nullable: isNull, eventTime: isTime }) =>
@@ -98,7 +104,10 @@ export function schemaText(value: Pick<Schema, 'name' | 'fields'>): string {
  */
 export function parseSchemaText(text: string): Schema {
   try {
-    const { name, fields } = JSON.parse(text) as { name: string; fields: [number, string, FieldType, number, number][] };
+    const { name, fields } = JSON.parse(text) as {
+      name: string;
+      fields: [number, string, FieldType, number, number][];
+    };
     return schemaOf(
       String(name),
       fields.map(([id, fieldName, type, isNull, isTime]) => ({
@@ -116,7 +125,12 @@ export function parseSchemaText(text: string): Schema {
 }
 
 /** Epoch ms; the record's place in event time. Exactly one per schema. */
-export const eventTime = (id: number): Field<number> => ({ id, type: 'time', nullable: false, eventTime: true });
+export const eventTime = (id: number): Field<number> => ({
+  id,
+  type: 'time',
+  nullable: false,
+  eventTime: true,
+});
 /** Epoch ms. */
 export const time = (id: number): Field<number> => field(id, 'time');
 export const f64 = (id: number): Field<number> => field(id, 'f64');
@@ -138,7 +152,17 @@ export const nullable = <V>(inner: Field<V>): Field<V | null> => ({
   eventTime: inner.eventTime,
 });
 
-const FIELD_TYPES: readonly FieldType[] = ['f64', 'f32', 'i32', 'i64', 'bool', 'time', 'string', 'bytes', 'obj'];
+const FIELD_TYPES: readonly FieldType[] = [
+  'f64',
+  'f32',
+  'i32',
+  'i64',
+  'bool',
+  'time',
+  'string',
+  'bytes',
+  'obj',
+];
 
 function field<V>(id: number, type: FieldType): Field<V> {
   return { id, type, nullable: false, eventTime: false };

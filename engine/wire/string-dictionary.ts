@@ -17,14 +17,17 @@ export class StringDictionary {
   readonly #texts: (string | undefined)[];
   #hashes: Int32Array | null = null;
 
-  /** @param words entries one after another, each padded to whole words; `lengths` their true byte lengths. */
-  constructor(words: Int32Array, lengths: Uint32Array) {
+  /**
+   * @param words entries one after another, each padded to whole words; `lengths` their true byte lengths.
+   * @param texts the same strings, where the maker has them at hand; owned by the dictionary from then on
+   */
+  constructor(words: Int32Array, lengths: Uint32Array, texts?: string[]) {
     this.size = lengths.length;
     this.words = words;
     this.bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
     this.lengths = lengths;
     this.starts = new Uint32Array(lengths.length);
-    this.#texts = new Array(lengths.length);
+    this.#texts = texts ?? new Array<string | undefined>(lengths.length);
     let at = 0;
     for (let i = 0; i < lengths.length; i++) {
       this.starts[i] = at;
