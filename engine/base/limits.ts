@@ -26,6 +26,14 @@ export const LIMITS = {
   emitRecordsMax: 1_024,
   /** One checkpoint blob. */
   blobBytesMax: 256 * 1024,
+  /** Name of a blob inside its checkpoint, in characters. */
+  blobNameLengthMax: 512,
+  /** All blobs of one job at most, unless declared; beyond it checkpoints fail rather than starve the log. */
+  checkpointReservedBytes: 256 * 1024 * 1024,
+  /** Blobs that one manifest names at most. */
+  manifestBlobsMax: 65_536,
+  /** Deletions of a collection under way at once. */
+  blobDeletesInFlightMax: 64,
   /** Producers remembered per partition. */
   producersPerPartitionMax: 10_000,
   /** A key's canonical bytes. */
@@ -33,4 +41,25 @@ export const LIMITS = {
   checkpointTimeoutMs: 600_000,
   checkpointsRetainedDefault: 3,
   historyEntriesMax: 64,
+  /** How long a call waits for a Redis that does not answer. */
+  redisUnavailableMs: 30_000,
+  /** A socket with an unanswered command and no byte for this long is dead. */
+  redisSocketTimeoutMs: 10_000,
+  redisReconnectMsMax: 2_000,
+  /** One wait for replicas or for the append-only file. */
+  redisDurableMs: 5_000,
+  topicPartitionsMax: 1_024,
+  topicQuotaBytesDefault: 256 * 1024 * 1024,
+  /** An XREAD of partitions that are all at their heads; also how old a look at a head gets. */
+  readBlockMs: 100,
+  /** Frames per partition of one read over several partitions. */
+  readFramesPerPoll: 2,
+  /** Everything one sink stages beside one partition for one barrier. */
+  stageBytesMax: 64 * 1024 * 1024,
+  /** Bytes that one script call moves from a stage to the log; a larger stage takes several calls. */
+  stageCommitBytes: 4 * 1024 * 1024,
+  /** Frames that one retention script looks at. */
+  trimFramesPerCall: 64,
+  /** Frame bytes a writer has sent to one partition and not yet seen acknowledged; beyond it `write` waits. */
+  writerInFlightBytesMax: 4 * 1024 * 1024,
 } as const;

@@ -23,7 +23,11 @@ export interface PartitionLog {
    */
   readonly append: (topic: string, partition: number, frame: Uint8Array) => Promise<AppendResult>;
   /** What the partition knows of a producer: where its next frame must start. Null when it knows nothing. */
-  readonly producerState: (topic: string, partition: number, producer: string) => Promise<ProducerState | null>;
+  readonly producerState: (
+    topic: string,
+    partition: number,
+    producer: string,
+  ) => Promise<ProducerState | null>;
 
   /** A reader of some partitions from given positions; reads ahead in the background, bounded. */
   readonly openReader: (options: ReaderOptions) => Promise<LogReader>;
@@ -37,7 +41,11 @@ export interface PartitionLog {
    * Fenced: a lower generation than the registered one is refused. Resolves when stored.
    * @throws MR_CHECKPOINT_FENCED
    */
-  readonly registerPositions: (job: string, generation: number, positions: readonly TopicPosition[]) => Promise<void>;
+  readonly registerPositions: (
+    job: string,
+    generation: number,
+    positions: readonly TopicPosition[],
+  ) => Promise<void>;
   readonly unregisterJob: (job: string, topic: string) => Promise<void>;
   /** Drops what no registered job needs (monotone); without registered jobs, what retention allows. Returns records dropped. */
   readonly trim: (topic: string, partition: number) => Promise<number>;
@@ -74,7 +82,7 @@ export interface Topic {
 }
 
 export type AppendResult =
-  | { readonly kind: 'ok'; /** offset of the frame's first record */ readonly offset: Offset }
+  | { readonly kind: 'ok' /** offset of the frame's first record */; readonly offset: Offset }
   /** The partition already has it; nothing was written. */
   | { readonly kind: 'duplicate'; readonly last: number }
   /** Its predecessor is missing; send from `expected` (the sequence after the last one stored) on. */
@@ -151,4 +159,6 @@ export interface StageTarget {
   readonly sinkId: string;
   /** Rises by one with every barrier of the sink. */
   readonly seq: number;
+  /** Attempt of the job that stages. Once a higher one has staged or dropped, a lower one is refused. Default 0: no fence. */
+  readonly generation?: number;
 }

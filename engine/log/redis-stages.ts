@@ -1,0 +1,90 @@
+import { invariant } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import { partitionKeys, stageField, stageKey } from '../redis/keys.ts';
+import { loadScript } from '../redis/script.ts';
+import { verifyFrame } from '../wire/frame.ts';
+import { crcHex } from './chain.ts';
+import { fencedSink, noTopic, overStage, sinkAhead, stageFull, stageGap, stageMissing } from './log-error.ts';
+import type { PartitionLog, StageTarget } from './partition-log.ts';
+import { asBuffer, type RedisContext, runScript } from './redis-context.ts';
+
+const stageScript = loadScript(new URL('./scripts/stage-3.lua', import.meta.url));
+const commitScript = loadScript(new URL('./scripts/commit-stage-4.lua', import.meta.url));
+const fenceScript = loadScript(new URL('./scripts/fence-sink-1.lua', import.meta.url));
+const dropScript = loadScript(new URL('./scripts/drop-stage-3.lua', import.meta.url));
+
+/** A sink's frames between barrier and checkpoint. The scripts say what each step keeps true. */
+export function redisStages(
+  context: RedisContext,
+): Pick<PartitionLog, 'stage' | 'commitStage' | 'dropStages'> {
+  const { connection, namespace, clock } = context;
+  const keysOf = (target: Omit<StageTarget, 'seq'>) =>
+    partitionKeys(namespace, target.topic, target.partition);
+  const stageOf = (target: StageTarget) =>
+    stageKey(namespace, target.topic, target.partition, target.sinkId, target.seq);
+
+  return {
+    async stage(target, part, frames) {
+      const { sinkId, seq, topic, partition, generation = 0 } = target;
+      const keys = keysOf(target);
+      const items = frames.flatMap((frame) => {
+        const { records, frameCrc } = verifyFrame(frame);
+        return [records, crcHex(frameCrc), asBuffer(frame)];
+      });
+      const head = [sinkId, seq, stageField(sinkId, seq), generation, part, LIMITS.stageBytesMax];
+      const { status, numbers } = await runScript(
+        context,
+        stageScript,
+        [keys.meta, keys.stages, stageOf(target)],
+        [...head, ...items],
+      );
+      const [first = 0, second = 0] = numbers;
+      if (status === 'FENCED') throw fencedSink(sinkId, generation, first);
+      if (status === 'COMMITTED') throw sinkAhead(sinkId, seq, first);
+      if (status === 'GAP') throw stageGap(sinkId, part, first);
+      if (status === 'FULL') throw stageFull(sinkId, first, second);
+      if (status === 'OVERSTAGE') throw overStage(sinkId, first, LIMITS.stageBytesMax);
+      if (status === 'NOTOPIC') throw noTopic(topic, partition);
+    },
+
+    async commitStage(target) {
+      const { sinkId, seq, topic, partition } = target;
+      const { stream, meta, stages } = keysOf(target);
+      const args = [sinkId, seq, stageField(sinkId, seq), clock.now(), LIMITS.stageCommitBytes];
+      for (let calls = 1; ; calls++) {
+        const { status } = await runScript(
+          context,
+          commitScript,
+          [stream, meta, stages, stageOf(target)],
+          args,
+        );
+        if (status === 'DONE') return 'committed';
+        if (status === 'ALREADY') return calls === 1 ? 'already' : 'committed'; // a call whose answer was lost did it
+        if (status === 'MISSING') throw stageMissing(sinkId, seq, topic, partition);
+        if (status === 'NOTOPIC') throw noTopic(topic, partition);
+        invariant(status === 'MORE', `commit answers ${status}`);
+      }
+    },
+
+    async dropStages(target, afterSeq) {
+      const { sinkId, topic, partition, generation = 0 } = target;
+      const { meta, stages } = keysOf(target);
+      const fence = await runScript(context, fenceScript, [meta], [sinkId, generation]);
+      if (fence.status === 'NOTOPIC') throw noTopic(topic, partition);
+      if (fence.status === 'FENCED') throw fencedSink(sinkId, generation, fence.numbers[0] ?? 0);
+      const fields = (await connection.call('HKEYS', stages)) as readonly string[];
+      for (const field of fields) {
+        const seq = Number(field.slice(field.lastIndexOf(':') + 1));
+        if (field !== stageField(sinkId, seq) || seq <= afterSeq) continue;
+        const stage = stageKey(namespace, topic, partition, sinkId, seq);
+        const { status, numbers } = await runScript(
+          context,
+          dropScript,
+          [meta, stages, stage],
+          [sinkId, field, generation],
+        );
+        if (status === 'FENCED') throw fencedSink(sinkId, generation, numbers[0] ?? 0);
+      }
+    },
+  };
+}

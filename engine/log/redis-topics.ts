@@ -1,0 +1,60 @@
+import { MillraceError } from '../base/errors.ts';
+import { partitionKeys, schemasKey, topicsKey } from '../redis/keys.ts';
+import { loadScript } from '../redis/script.ts';
+import { parseSchemaText, type Schema, type SchemaId, schemaText } from '../wire/schema.ts';
+import { topicMismatch } from './log-error.ts';
+import type { PartitionLog, Topic } from './partition-log.ts';
+import type { RedisContext } from './redis-context.ts';
+import { type TopicSettings, topicSettings } from './topic-settings.ts';
+
+const initPartition = loadScript(new URL('./scripts/init-partition-1.lua', import.meta.url));
+
+/** Topics and schemas. An existing topic keeps its quota, retention and schema; another schema is registered beside it. */
+export function redisTopics(
+  context: RedisContext,
+): Pick<PartitionLog, 'createTopic' | 'topic' | 'schema' | 'registerSchema'> {
+  const { connection, namespace } = context;
+
+  const schema = async (id: SchemaId): Promise<Schema | null> => {
+    const text = await connection.call('HGET', schemasKey(namespace), id);
+    return typeof text === 'string' ? parseSchemaText(text) : null;
+  };
+  const registerSchema = async (value: Schema): Promise<void> => {
+    await connection.call('HSETNX', schemasKey(namespace), value.id, schemaText(value));
+  };
+  const topic = async (name: string): Promise<Topic | null> => {
+    const text = await connection.call('HGET', topicsKey(namespace), name);
+    if (typeof text !== 'string') return null;
+    const { schemaId, ...settings } = JSON.parse(text) as TopicSettings;
+    const found = await schema(schemaId);
+    if (found !== null) return { ...settings, schema: found };
+    throw new MillraceError(
+      'MR_SCHEMA_UNKNOWN',
+      `Topic '${name}' names schema ${schemaId}, which is not registered. Register it again.`,
+    );
+  };
+  return {
+    topic,
+    schema,
+    registerSchema,
+    async createTopic(name, options) {
+      const settings = topicSettings(name, options);
+      await registerSchema(options.schema);
+      await connection.call('HSETNX', topicsKey(namespace), name, JSON.stringify(settings));
+      const created = (await topic(name)) as Topic;
+      if (created.partitions !== options.partitions)
+        throw topicMismatch(name, created.partitions, options.partitions);
+      await initPartitions(context, created);
+      return created;
+    },
+  };
+}
+
+/** Also after the topic was found: the process that made it may have died before it got to its partitions. */
+async function initPartitions({ connection, namespace }: RedisContext, topic: Topic): Promise<void> {
+  const args = [topic.quotaBytes, topic.retention.bytes ?? '', topic.retention.ageMs ?? ''];
+  const partitions = Array.from({ length: topic.partitions }, (_, p) =>
+    partitionKeys(namespace, topic.name, p),
+  );
+  await Promise.all(partitions.map((keys) => connection.script(initPartition, [keys.meta], args)));
+}
