@@ -8,6 +8,8 @@ export type { ErrorCode, ErrorDetails } from '../base/errors.ts';
 export { LIMITS } from '../base/limits.ts';
 export { backoffMs, seededRandom, systemRandom } from '../base/random.ts';
 export type { Random } from '../base/random.ts';
+export { partitionKeys, schemasKey, topicsKey } from '../redis/keys.ts';
+export type { PartitionKeys } from '../redis/keys.ts';
 export { isNullAt } from './batch.ts';
 export type { Batch, Column } from './batch.ts';
 export { BatchBuilder } from './batch-builder.ts';
