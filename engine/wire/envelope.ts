@@ -67,7 +67,7 @@ export interface Envelope extends Required<FrameHeader> {
   readonly maxTime: number;
   readonly schemaId: SchemaId;
   /** CRC-32 that stands for the whole frame. */
-  readonly crc: number;
+  readonly frameCrc: number;
   readonly headerBytes: number;
   readonly bodyBytes: number;
   readonly storedBytes: number;
@@ -87,7 +87,7 @@ export function envelopeBytes(producer: string): number {
 }
 
 /** Writes the envelope to the start of `frame` and signs it. */
-export function writeEnvelope(frame: Uint8Array, envelope: Omit<Envelope, 'crc'>): void {
+export function writeEnvelope(frame: Uint8Array, envelope: Omit<Envelope, 'frameCrc'>): void {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, envelope.headerBytes).fill(0);
   bytes.writeUInt32LE(MAGIC, 0);
   bytes.writeUInt16LE(VERSION, 8);
@@ -133,7 +133,7 @@ export function readEnvelope(frame: Uint8Array): Envelope {
     minTime: bytes.readDoubleLE(32),
     maxTime: bytes.readDoubleLE(40),
     schemaId: bytes.toString('hex', 56, 64) as SchemaId,
-    crc: bytes.readUInt32LE(FRAME_CRC_AT),
+    frameCrc: bytes.readUInt32LE(FRAME_CRC_AT),
     headerBytes,
     bodyBytes: bytes.readUInt32LE(20),
     storedBytes: bytes.readUInt32LE(24),
