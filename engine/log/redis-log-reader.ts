@@ -7,8 +7,9 @@ import { partitionKeys } from '../redis/keys.ts';
 import { redisError } from '../redis/redis-error.ts';
 import { readEnvelope } from '../wire/frame.ts';
 import { nextChain } from './chain.ts';
-import { noTopic, rolledBack, trimmed } from './log-error.ts';
+import { noTopic, rolledBack } from './log-error.ts';
 import type { LogReader, Position, ReaderOptions, StoredFrame } from './partition-log.ts';
+import { positionFailure } from './position-check.ts';
 import { validPartition } from './topic-settings.ts';
 
 export interface RedisLogReaderOptions extends ReaderOptions {
@@ -238,26 +239,11 @@ class RedisLogReader implements LogReader {
 
   async #verifyPartition({ meta, partition, next }: PartitionCursor): Promise<Error | null> {
     const { topic } = this.#options;
-    const reply = (await this.#connection.call(
-      'HMGET',
-      meta,
-      'start',
-      'startChain',
-      'end',
-      'chain',
-    )) as readonly (string | null)[];
-    const [start, startChain, end, chain] = reply;
-    if (start === null) {
-      if (next.offset === 0) throw noTopic(topic, partition);
-      return rolledBack(topic, partition, next, 'the partition is gone');
-    }
-    if (Number(start) > next.offset) return trimmed(topic, partition, next, Number(start));
-    if (Number(end) < next.offset) return rolledBack(topic, partition, next, `it ends at offset ${end}`);
-    if (Number(end) === next.offset && chain !== next.chain)
-      return rolledBack(topic, partition, next, `it ends there with chain '${chain}'`);
-    if (Number(start) === next.offset && startChain !== next.chain)
-      return rolledBack(topic, partition, next, `it starts there with chain '${startChain}'`);
-    return null;
+    const reply = await this.#connection.call('HMGET', meta, 'start', 'startChain', 'end', 'chain');
+    const [start, startChain = '', end, chain = ''] = reply as readonly string[];
+    if (start === null && next.offset === 0) throw noTopic(topic, partition);
+    const ends = start === null ? null : { start: Number(start), startChain, end: Number(end), chain };
+    return positionFailure(topic, partition, next, ends);
   }
 
   #wake(): void {
