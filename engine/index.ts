@@ -6,7 +6,7 @@ export { systemClock } from './base/clock.ts';
 export type { Duration, DurationText } from './base/duration.ts';
 export { durationMs, durationText } from './base/duration.ts';
 export type { ErrorCode, ErrorDetails, ErrorDomain, RetryHint } from './base/errors.ts';
-export { ERROR_CATALOGUE, errorText, hasCode, invariant, MillraceError } from './base/errors.ts';
+export { ERROR_CATALOGUE, errorCode, errorText, hasCode, invariant, MillraceError } from './base/errors.ts';
 export { LIMITS } from './base/limits.ts';
 export type { Random } from './base/random.ts';
 export { backoffMs, seededRandom, systemRandom } from './base/random.ts';

@@ -49,6 +49,14 @@ export const ERROR_CATALOGUE = {
   // edge forwarder
   MR_EDGE_OUTBOX: { domain: 'external', retry: 'restart' },
   MR_EDGE_INPUT: { domain: 'user', retry: 'never' },
+  // admin API
+  MR_API_INVALID: { domain: 'user', retry: 'never' },
+  MR_API_NOT_FOUND: { domain: 'user', retry: 'never' },
+  MR_API_FORBIDDEN: { domain: 'user', retry: 'never' },
+  MR_API_CONFLICT: { domain: 'user', retry: 'never' },
+  MR_API_LIMITED: { domain: 'user', retry: 'backoff' },
+  // supervisor and processes
+  MR_OPS_START: { domain: 'user', retry: 'never' },
   // our own bugs
   MR_INVARIANT: { domain: 'internal', retry: 'never' },
 } as const satisfies Record<string, { domain: ErrorDomain; retry: RetryHint }>;
@@ -89,6 +97,12 @@ export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error i
     'code' in error &&
     codes.includes((error as { code: ErrorCode }).code)
   );
+}
+
+/** The catalogue code of anything thrown, or null. */
+export function errorCode(error: unknown): ErrorCode | null {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
+  return code in ERROR_CATALOGUE ? (code as ErrorCode) : null;
 }
 
 /** The text of anything thrown, for logs and dead letters. */

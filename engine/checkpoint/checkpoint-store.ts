@@ -21,7 +21,12 @@ export interface CheckpointStore {
    * inside the reserved byte budget.
    * @throws MR_CHECKPOINT_FENCED, MR_CHECKPOINT_NO_SPACE
    */
-  readonly writeBlob: (ownership: Ownership, checkpoint: CheckpointId, name: string, bytes: Uint8Array) => Promise<BlobRef>;
+  readonly writeBlob: (
+    ownership: Ownership,
+    checkpoint: CheckpointId,
+    name: string,
+    bytes: Uint8Array,
+  ) => Promise<BlobRef>;
   /** @throws MR_CHECKPOINT_CORRUPT when it is missing or its CRC differs. */
   readonly readBlob: (job: string, ref: BlobRef) => Promise<Uint8Array>;
 
@@ -30,7 +35,11 @@ export interface CheckpointStore {
    * same id again with the same token answers `already`. Retires what is beyond `retain` (savepoints stay).
    * @throws MR_CHECKPOINT_FENCED
    */
-  readonly publish: (ownership: Ownership, manifest: Manifest, retain: number) => Promise<'published' | 'already'>;
+  readonly publish: (
+    ownership: Ownership,
+    manifest: Manifest,
+    retain: number,
+  ) => Promise<'published' | 'already'>;
   /** Waits until all earlier writes to this store are as durable as declared. @throws MR_CHECKPOINT_NOT_DURABLE */
   readonly confirmDurable: () => Promise<void>;
 

@@ -1,6 +1,7 @@
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { RedisConnection } from './connection.ts';
+import { loadScript } from './script.ts';
 import { infoFields } from './server-facts.ts';
 
 /**
@@ -48,7 +49,7 @@ export async function openDurability(
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const before = connection.losses;
       const [, reply, current] = await Promise.all([
-        connection.call('SET', key, '1'),
+        connection.script(markWrite, [key], []),
         connection.call(...waitCommand),
         historyId(connection),
       ]);
@@ -70,6 +71,7 @@ export async function openDurability(
 }
 
 const ATTEMPTS_MAX = 3;
+const markWrite = loadScript(new URL('./scripts/mark-write-1.lua', import.meta.url));
 
 async function historyId(connection: RedisConnection): Promise<string> {
   return infoFields(String(await connection.call('INFO', 'replication'))).get('master_replid') ?? '';

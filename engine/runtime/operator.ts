@@ -21,7 +21,7 @@ export interface Output {
  * between any two calls.
  */
 export interface Operator extends Output {
-  /** All inputs have ended; the last watermark has been seen. Asynchronous operators finish first (ready). */
+  /** The task's input has ended, and nothing is pending in any of its operators. */
   readonly end?: () => void;
   /** Runs what has become possible since (answered promises, due processing-time timers). Called in every turn. */
   readonly poll?: () => void;

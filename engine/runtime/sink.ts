@@ -32,6 +32,8 @@ export interface SinkContext {
   readonly generation: Generation;
   /** Stable id of this sink of this job, kept in its checkpoints (SinkCommit.sinkId). */
   readonly sinkId: string;
+  /** The `seq` that the next prepareCommit will get. */
+  readonly nextSeq: number;
   readonly namespace: string;
   readonly log: PartitionLog;
   readonly clock: Clock;

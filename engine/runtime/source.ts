@@ -23,8 +23,10 @@ export interface SourceContext {
   readonly options: SourceOptions;
   /** What earlier attempts' snapshots held, of all subtasks; the reader picks what it now owns. Empty on a fresh start. */
   readonly restored: readonly unknown[];
-  /** A record that must not enter the job (future timestamp, unreadable frame). */
+  /** A record that must not enter the job, e.g. from the future; always goes to dead letters. */
   readonly deadLetter: (row: unknown, reason: string, time: number) => void;
+  /** Input that cannot be read: goes to dead letters as it is, or throws `error`, as the job declares (`onError`). */
+  readonly unreadable: (error: Error, input: unknown) => void;
   /** Asks for a turn: something has arrived. */
   readonly wake: () => void;
 }

@@ -128,6 +128,7 @@ function generateAppend(schema: Schema, stores: readonly ColumnStore[]): AppendR
   const writes: string[] = [];
   for (const [f, field] of schema.fields.entries()) {
     reads.push(`const v${f} = row[${JSON.stringify(field.name)}];`);
+    if (field.type === 'string') reads.push(`const e${f} = s${f}.dictionary.entries.get(v${f});`);
     reads.push(`if (!(${passExpression(field, f)})) check(schema, schema.fields[${f}], v${f});`);
     const write = writeStatement(field, f);
     writes.push(field.nullable ? `if (v${f} == null) s${f}.setNull(i); else ${write}` : write);
@@ -148,7 +149,7 @@ function passExpression(field: NamedField, f: number): string {
     case 'bool':
       return `typeof v${f} === 'boolean'`;
     case 'string':
-      return `typeof v${f} === 'string' && s${f}.dictionary.codes.has(v${f})`;
+      return `e${f} !== undefined`;
     default:
       return 'false';
   }
@@ -166,7 +167,7 @@ function writeStatement(field: NamedField, f: number): string {
     case 'bool':
       return `s${f}.values[i] = v${f} ? 1 : 0;`;
     case 'string':
-      return `s${f}.values[i] = s${f}.dictionary.add(v${f});`;
+      return `s${f}.values[i] = e${f} === undefined ? s${f}.dictionary.add(v${f}) : s${f}.dictionary.use(e${f});`;
     default:
       return `s${f}.set(i, v${f});`;
   }

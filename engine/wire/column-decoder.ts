@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { LIMITS } from '../base/limits.ts';
 import { type Column, isNullAt } from './batch.ts';
-import { isTime } from './field-check.ts';
+import { TIME_MAX_MS } from './field-check.ts';
 import { align8, corrupt, ENCODING, POWERS_OF_TEN } from './frame-layout.ts';
 import { unpackObjCell } from './obj-cell.ts';
 import type { NamedField } from './schema.ts';
@@ -314,7 +314,9 @@ function checkZeros(
 
 function checkTimes({ field }: Section, values: Float64Array): void {
   for (let i = 0; i < values.length; i++) {
-    if (!isTime(values[i])) throw corrupt(`column '${field.name}' holds ${values[i]}, which is no time`);
+    const value = values[i] as number;
+    if (!(value >= -TIME_MAX_MS && value <= TIME_MAX_MS))
+      throw corrupt(`column '${field.name}' holds ${value}, which is no time`);
   }
 }
 

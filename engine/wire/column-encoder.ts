@@ -127,11 +127,10 @@ function writeStrings(
   for (let i = 0; i < count; i++) {
     if (isNullAt(nulls, i)) continue;
     const code = column.codes[i] as number;
+    if (used[code] === 1) continue;
     invariant(code < used.length, `string code ${code} of record ${i} has an entry among ${used.length}`);
-    if (used[code] === 0) {
-      used[code] = 1;
-      entries++;
-    }
+    used[code] = 1;
+    entries++;
   }
   const newCodes = entries === dictionary.size ? null : writeUsedEntries(writer, dictionary, used, entries);
   if (newCodes === null) {
@@ -140,6 +139,10 @@ function writeStrings(
   }
   if (entries <= 1) return { encoding: ENCODING.const, exponent: 0, base: 0, entries };
   const target = writer.u16(count);
+  if (nulls === null && newCodes === null) {
+    target.set(column.codes.length === count ? column.codes : column.codes.subarray(0, count));
+    return { ...PLAIN, entries };
+  }
   for (let i = 0; i < count; i++) {
     const code = column.codes[i] as number;
     target[i] = isNullAt(nulls, i) ? 0 : newCodes === null ? code : (newCodes[code] as number);

@@ -10,12 +10,12 @@ import {
   sequenceRefusal,
   writeEnvelope,
 } from './envelope.ts';
-import { isTime } from './field-check.ts';
+import { isTime, TIME_MAX_MS } from './field-check.ts';
 import { decodeBody, encodeBody } from './frame-body.ts';
 import { corrupt } from './frame-layout.ts';
 import type { Schema, SchemaId } from './schema.ts';
 
-export { type Envelope, type FrameHeader, readEnvelope } from './envelope.ts';
+export { type Envelope, type FrameHeader, readEnvelope, restampFrame } from './envelope.ts';
 
 /**
  * The stored form of a batch: envelope (envelope.ts), then the columnar body (frame-layout.ts), perhaps compressed. The
@@ -156,7 +156,7 @@ function timeRange({ times, count, schema }: Batch): { readonly minTime: number;
   let maxTime = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < count; i++) {
     const time = times[i] as number;
-    if (!isTime(time)) {
+    if (!(time >= -TIME_MAX_MS && time <= TIME_MAX_MS)) {
       throw new MillraceError(
         'MR_RECORD_INVALID',
         `Event time ${time} of record ${i} of '${schema.name}' is not epoch ms within ±8.64e15.`,

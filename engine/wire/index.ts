@@ -24,10 +24,12 @@ export {
   FRAME_PRODUCER_BYTES_AT,
   FRAME_RECORDS_AT,
   readEnvelope,
+  restampFrame,
 } from './envelope.ts';
 export type { Envelope, FrameHeader } from './envelope.ts';
 export { decodeFrame, encodeFrame, verifyFrame } from './frame.ts';
 export { fmix32, mixRound, murmur3Words } from './murmur3.ts';
+export { restampFrame } from './restamp-frame.ts';
 export { rowReader } from './row-reader.ts';
 export type { RowReader } from './row-reader.ts';
 export {

@@ -15,6 +15,7 @@ export class StringDictionary {
   /** Bytes of entry i without padding; `size` values. */
   readonly lengths: Uint32Array;
   readonly #texts: (string | undefined)[];
+  readonly #buffer: Buffer;
   #hashes: Int32Array | null = null;
 
   /**
@@ -25,6 +26,7 @@ export class StringDictionary {
     this.size = lengths.length;
     this.words = words;
     this.bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+    this.#buffer = Buffer.from(words.buffer, words.byteOffset, words.byteLength);
     this.lengths = lengths;
     this.starts = new Uint32Array(lengths.length);
     this.#texts = texts ?? new Array<string | undefined>(lengths.length);
@@ -59,17 +61,18 @@ export class StringDictionary {
 
   #decode(i: number): string {
     const start = this.starts[i] as number;
-    const text = decodeUtf8(this.bytes, start, start + (this.lengths[i] as number));
+    const text = decodeUtf8(this.#buffer, start, start + (this.lengths[i] as number));
     this.#texts[i] = text;
     return text;
   }
 }
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true }); // a leading U+FEFF is part of the string
 
 /** ASCII through the latin-1 path, which makes one-byte strings without a UTF-8 scan; everything else by TextDecoder. */
-function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
-  for (let i = start; i < end; i++) if ((bytes[i] as number) >= 0x80) return decoder.decode(buffer);
-  return buffer.toString('latin1');
+function decodeUtf8(bytes: Buffer, start: number, end: number): string {
+  for (let i = start; i < end; i++) {
+    if ((bytes[i] as number) >= 0x80) return decoder.decode(bytes.subarray(start, end));
+  }
+  return bytes.toString('latin1', start, end);
 }

@@ -1,0 +1,245 @@
+import { setImmediate } from 'node:timers/promises';
+import type { CheckpointId } from '../base/brand.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { CheckpointStore, Ownership } from '../checkpoint/checkpoint-store.ts';
+import type { Manifest, SinkCommit, SnapshotRef } from '../checkpoint/manifest.ts';
+import { type AcknowledgedCheckpoint, PendingCheckpoint } from '../checkpoint/pending-checkpoint.ts';
+import { RestoredState } from '../checkpoint/restored-state.ts';
+import { chunksOf, encodeSnapshot } from '../checkpoint/snapshot-codec.ts';
+import type { ExecutionGraph } from '../graph/execution-graph.ts';
+import { DEAD_LETTER_ID } from '../graph/validate.ts';
+import { DeadLetter, deadLetterTopic } from '../log/dead-letter.ts';
+import { logSink } from '../log/log-sink.ts';
+import type { TopicPosition } from '../log/partition-log.ts';
+import type { AttemptEnvironment } from '../runtime/attempt-environment.ts';
+import { buildTasks } from '../runtime/build-tasks.ts';
+import type { MemberMeter } from '../runtime/member-meter.ts';
+import type { Sink } from '../runtime/sink.ts';
+import { SinkRuntime } from '../runtime/sink-runtime.ts';
+import type { Task, TaskSnapshot } from '../runtime/task.ts';
+import { TaskLoop } from '../runtime/task-loop.ts';
+
+export interface AttemptOptions {
+  readonly graph: ExecutionGraph;
+  readonly environment: AttemptEnvironment;
+  readonly store: CheckpointStore;
+  readonly ownership: Ownership;
+  readonly restored: RestoredState;
+}
+
+export interface CompletedCheckpoint {
+  readonly manifest: Manifest;
+  readonly stateBytes: number;
+}
+
+/**
+ * One attempt of one job in one thread: opened from a checkpoint, run until it ends or fails, closed.
+ *
+ * The life of a checkpoint is `checkpoint()`, top to bottom. Suspension points: each await there; tasks keep running meanwhile.
+ *
+ * AT1 sinks have committed what the restored checkpoint names before any source is opened.
+ * AT2 a checkpoint's sinks commit only after its manifest is published and durable.
+ * AT3 one checkpoint at a time; a checkpoint that fails fails the attempt.
+ */
+export class Attempt {
+  readonly #options: AttemptOptions;
+  readonly #sinks = new Map<string, SinkRuntime>();
+  readonly meters: MemberMeter[] = [];
+  #tasks: Task[] = [];
+  #loop: TaskLoop | null = null;
+  #pending: PendingCheckpoint | null = null;
+  #retained: readonly Manifest[] = [];
+
+  private constructor(options: AttemptOptions) {
+    this.#options = options;
+  }
+
+  static async open(options: AttemptOptions): Promise<Attempt> {
+    const attempt = new Attempt(options);
+    try {
+      await attempt.#open();
+      return attempt;
+    } catch (error) {
+      await attempt.close();
+      throw error;
+    }
+  }
+
+  get tasks(): readonly Task[] {
+    return this.#tasks;
+  }
+
+  get sinks(): ReadonlyMap<string, SinkRuntime> {
+    return this.#sinks;
+  }
+
+  /** Runs until every source has ended (a last checkpoint included) or {@link stop}; rejects with the first failure. */
+  async run(): Promise<'ended' | 'stopped'> {
+    return (this.#loop as TaskLoop).run();
+  }
+
+  stop(): void {
+    this.#loop?.stop();
+  }
+
+  wake(): void {
+    this.#loop?.wake();
+  }
+
+  /** Takes no more input; what has been taken is still processed. */
+  stopSources(): void {
+    for (const task of this.#tasks) if (task.input.kind === 'source') task.stopInput();
+    this.wake();
+  }
+
+  /** Takes, publishes and commits one checkpoint. */
+  async checkpoint(kind: Manifest['kind']): Promise<CompletedCheckpoint> {
+    const { store, ownership, environment, graph } = this.#options;
+    const triggeredAt = environment.clock.now();
+    const id = await store.nextCheckpointId(ownership);
+    const acknowledged = await this.#barrier(id);
+    const { snapshots, stateBytes } = await this.#writeSnapshots(id, acknowledged);
+    const commits = [...this.#sinks].map(([operator, sink]) => sink.nextCommit(acknowledged.committables.get(operator) ?? []));
+    const manifest: Manifest = {
+      format: 1,
+      job: environment.job,
+      id,
+      generation: ownership.generation,
+      kind,
+      triggeredAt,
+      completedAt: environment.clock.now(),
+      maxParallelism: graph.job.options.maxParallelism,
+      snapshots,
+      positions: acknowledged.positions,
+      sinks: commits,
+    };
+    environment.killPoint('checkpoint:before-publish');
+    await store.publish(ownership, manifest, graph.job.options.checkpointsRetained);
+    await store.confirmDurable();
+    environment.killPoint('checkpoint:after-publish');
+    await this.#commitSinks(commits, id);
+    await this.#release(manifest);
+    return { manifest, stateBytes };
+  }
+
+  async close(): Promise<void> {
+    this.#loop?.stop();
+    const closing = [...this.#tasks.map((task) => task.close()), ...[...this.#sinks.values()].map((sink) => sink.close())];
+    await Promise.allSettled(closing);
+  }
+
+  async #open(): Promise<void> {
+    const { graph, environment, restored, store } = this.#options;
+    environment.killPoint('restore:begin');
+    this.#retained = await store.list(environment.job);
+    await this.#hold(restored.manifest?.positions ?? []);
+    this.#createSinks();
+    for (const sink of this.#sinks.values()) await sink.recover();
+    environment.killPoint('restore:after-commit');
+    this.#tasks = await buildTasks({
+      graph,
+      environment,
+      restored,
+      sinks: this.#sinks,
+      meters: this.meters,
+      wake: () => this.#loop?.wake(),
+      onSnapshot: (task, snapshot) => this.#onSnapshot(task, snapshot),
+      onEnded: (task) => this.#onEnded(task),
+    });
+    if (restored.manifest === null) await this.#hold(this.#startPositions());
+    this.#loop = new TaskLoop(this.#tasks);
+    environment.killPoint('restore:end');
+  }
+
+  #startPositions(): readonly TopicPosition[] {
+    return this.#tasks.flatMap(({ input }) => (input.kind === 'source' ? input.reader.snapshot().positions : []));
+  }
+
+  #createSinks(): void {
+    const { graph, environment, restored } = this.#options;
+    const { parallelism } = graph.job.options;
+    for (const node of graph.job.nodes) {
+      if (node.kind !== 'sink') continue;
+      this.#sinks.set(node.id, new SinkRuntime(node.id, node.sink, parallelism, restored.sink(node.id), environment));
+    }
+    const topic = logSink(deadLetterTopic(environment.job), DeadLetter, { partitions: 1, partitionBy: null }) as Sink<unknown>;
+    const tasks = graph.vertices.length * parallelism;
+    this.#sinks.set(DEAD_LETTER_ID, new SinkRuntime(DEAD_LETTER_ID, topic, tasks, restored.sink(DEAD_LETTER_ID), environment));
+  }
+
+  /** Sends barrier `id` through all tasks and waits for everything they hand in. */
+  async #barrier(id: CheckpointId): Promise<AcknowledgedCheckpoint> {
+    const pending = new PendingCheckpoint(id, this.#tasks);
+    this.#pending = pending;
+    const { clock } = this.#options.environment;
+    const { checkpointTimeoutMs } = this.#options.graph.job.options;
+    const cancel = clock.after(checkpointTimeoutMs, () =>
+      pending.fail(new MillraceError('MR_CHECKPOINT_TIMEOUT', `Checkpoint ${id} was not acknowledged by all tasks within ${checkpointTimeoutMs} ms.`)),
+    );
+    for (const task of this.#tasks) {
+      if (task.input.kind === 'source') task.triggerBarrier(id);
+      else if (task.ended) task.snapshotEnded(id);
+    }
+    // The loop may have ended already: source tasks then answer here.
+    for (const task of this.#tasks) if (task.ended && pending.waitsFor(task)) task.snapshotEnded(id);
+    this.wake();
+    try {
+      return await pending.acknowledged;
+    } finally {
+      cancel();
+      this.#pending = null;
+    }
+  }
+
+  #onSnapshot(task: Task, snapshot: TaskSnapshot): void {
+    if (this.#pending?.id === snapshot.checkpoint && this.#pending.waitsFor(task)) this.#pending.acknowledge(task, snapshot);
+  }
+
+  /** A barrier can no longer reach a task whose input has ended. */
+  #onEnded(task: Task): void {
+    if (this.#pending?.waitsFor(task)) task.snapshotEnded(this.#pending.id);
+  }
+
+  async #writeSnapshots(id: CheckpointId, { states }: AcknowledgedCheckpoint): Promise<{ snapshots: SnapshotRef[]; stateBytes: number }> {
+    const { store, ownership, graph } = this.#options;
+    const snapshots: SnapshotRef[] = [];
+    let stateBytes = 0;
+    for (const { operator, subtask, state } of states) {
+      const bytes = encodeSnapshot(state);
+      stateBytes += bytes.length;
+      const names = chunksOf(bytes).map((chunk, i) => ({ name: `${operator}.${subtask}.${i}`, chunk }));
+      const blobs = await Promise.all(names.map(({ name, chunk }) => store.writeBlob(ownership, id, name, chunk)));
+      snapshots.push({ operator, subtask, parallelism: graph.job.options.parallelism, blobs });
+      await setImmediate();
+    }
+    return { snapshots, stateBytes };
+  }
+
+  async #commitSinks(commits: readonly SinkCommit[], id: CheckpointId): Promise<void> {
+    for (const commit of commits) await (this.#sinks.get(commit.operator) as SinkRuntime).commit(commit, id);
+  }
+
+  /** Lets go of what no retained checkpoint needs: log records and blobs. */
+  async #release(manifest: Manifest): Promise<void> {
+    const { store, environment, graph } = this.#options;
+    if (manifest.kind === 'checkpoint') {
+      const kept = [...this.#retained.filter((m) => m.kind === 'checkpoint'), manifest];
+      this.#retained = kept.slice(-graph.job.options.checkpointsRetained);
+    }
+    await this.#hold(manifest.positions);
+    for (const { topic, partition } of manifest.positions) await environment.log.trim(topic, partition);
+    await store.collect(environment.job);
+  }
+
+  /** Registers, per partition, the lowest position among retained checkpoints; without any, `fallback`. */
+  async #hold(fallback: readonly TopicPosition[]): Promise<void> {
+    const { environment, ownership } = this.#options;
+    const lowest = new Map<string, TopicPosition>();
+    for (const position of [...this.#retained.flatMap((m) => m.positions), ...fallback]) {
+      const key = `${position.topic}:${position.partition}`;
+      const known = lowest.get(key);
+      if (known === undefined || position.offset < known.offset) lowest.set(key, position);
+    }
+    if (lowest.size > 0) await environment.log.registerPositions(environment.job, ownership.generation, [...lowest.values()]);
+  }
+}

@@ -1,0 +1,75 @@
+import type { OperatorDefinition } from '../runtime/operator.ts';
+import type { Stage } from '../runtime/row-loop.ts';
+import type { Guarantee, Sink } from '../runtime/sink.ts';
+import type { Source, SourceOptions } from '../runtime/source.ts';
+import type { KeySelector } from '../state/key-space.ts';
+
+/** A job as its author wrote it: a plan as data, nodes in the order they were declared (inputs before consumers). */
+export interface JobGraph {
+  readonly name: string;
+  readonly options: JobOptions;
+  readonly nodes: readonly GraphNode[];
+}
+
+export interface JobOptions {
+  /** What the job asks of its sinks; weaker ones must be accepted one by one. */
+  readonly guarantee: Guarantee;
+  readonly parallelism: number;
+  /** Number of key groups; frozen in the first checkpoint. */
+  readonly maxParallelism: number;
+  readonly checkpointIntervalMs: number;
+  readonly checkpointsRetained: number;
+  readonly checkpointTimeoutMs: number;
+  /** What a record that makes user code throw does: fail the attempt, or go to dead letters. */
+  readonly onError: 'fail' | 'dead-letter';
+  readonly restart: RestartOptions;
+  /** Runs without generated code. */
+  readonly interpreted: boolean;
+}
+
+/** Exponential delay between attempts; quiet running for `resetAfterMs` starts it over. */
+export interface RestartOptions {
+  readonly firstMs: number;
+  readonly maxMs: number;
+  readonly resetAfterMs: number;
+  /** Attempts in a row before the job fails for good; Infinity by default. */
+  readonly attemptsMax: number;
+}
+
+export type GraphNode = SourceNode | StageNode | OperatorNode | SinkNode;
+
+/** Whose output a node takes: index of the node, and the name of a side output or null for its main one. */
+export interface NodeInput {
+  readonly node: number;
+  readonly side: string | null;
+}
+
+export interface SourceNode {
+  readonly kind: 'source';
+  readonly id: string;
+  readonly source: Source<unknown>;
+  readonly options: SourceOptions;
+}
+
+/** A stateless step; needs no id because it keeps nothing. */
+export interface StageNode {
+  readonly kind: 'stage';
+  readonly stage: Stage;
+  readonly input: NodeInput;
+}
+
+export interface OperatorNode {
+  readonly kind: 'operator';
+  readonly id: string;
+  readonly operator: OperatorDefinition;
+  readonly input: NodeInput;
+  /** How its input is partitioned; null = as it comes. */
+  readonly keys: KeySelector | null;
+}
+
+export interface SinkNode {
+  readonly kind: 'sink';
+  readonly id: string;
+  readonly sink: Sink<unknown>;
+  readonly input: NodeInput;
+}

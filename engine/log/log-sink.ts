@@ -1,0 +1,207 @@
+import type { CheckpointId } from '../base/brand.ts';
+import { LIMITS } from '../base/limits.ts';
+import { hashScalar, isScalar } from '../key/key.ts';
+import { keyGroupOf, subtaskOf } from '../key/key-group.ts';
+import { recordCount, rowAt } from '../runtime/row-loop.ts';
+import type { Sink, SinkCommitRequest, SinkCommitter, SinkContext, SinkInput, SinkWriter } from '../runtime/sink.ts';
+import { BatchBuilder } from '../wire/batch-builder.ts';
+import { encodeFrame } from '../wire/frame.ts';
+import type { Schema } from '../wire/schema.ts';
+import type { PartitionLog, StageTarget, Topic } from './partition-log.ts';
+
+/** Key groups that a partitioner spreads over partitions; fixed, so that a key keeps its partition. */
+const PARTITIONER_GROUPS = 32_768;
+/** Encoded frames kept in memory before they are staged. */
+const UNSTAGED_BYTES_MAX = 1024 * 1024;
+
+/** One subtask's staged output of one barrier. */
+interface LogCommittable {
+  readonly topic: string;
+  readonly stage: string;
+  readonly partitions: readonly number[];
+  readonly records: number;
+}
+
+/** Makes `partitionLog(…)` a sink: rows are staged beside their partition and become readable with the checkpoint, once. */
+export function logSink<Row>(
+  topic: string,
+  schema: Schema<Row>,
+  options: { readonly partitions: number; readonly partitionBy: string | null },
+): Sink<Row, 'exactly-once'> {
+  return {
+    kind: 'partition-log',
+    guarantee: 'exactly-once',
+    target: topic,
+    async openWriter(context) {
+      const known = await openTopic(context.log, topic, schema, options.partitions);
+      return new LogWriter(known, schema, options.partitionBy, context);
+    },
+    async openCommitter(context) {
+      const known = await openTopic(context.log, topic, schema, options.partitions);
+      return new LogCommitter(known, context);
+    },
+  };
+}
+
+/** The partition of a key's scalar, the same in every process: by key group, so that a job keyed alike needs no exchange. */
+export function partitionOf(value: string | number | boolean | bigint, partitions: number): number {
+  return subtaskOf(keyGroupOf(hashScalar(value), PARTITIONER_GROUPS), partitions, PARTITIONER_GROUPS);
+}
+
+/**
+ * Suspension points: staging. Rows of one barrier are staged in parts as they come, the last at the barrier.
+ *
+ * LW1 everything staged under one seq lies between two barriers (SW2): sealing swaps the buffers before anything is awaited.
+ */
+class LogWriter<Row> implements SinkWriter<Row> {
+  readonly #topic: Topic;
+  readonly #context: SinkContext;
+  readonly #partitionBy: string | null;
+  readonly #builders: BatchBuilder<Row>[];
+  #frames: Uint8Array[][];
+  #unstagedBytes = 0;
+  #seq: number;
+  #parts: number[];
+  #records = 0;
+  #turn = 0;
+  #staging: Promise<void> = Promise.resolve();
+  #rowsWritten = 0;
+  #bytesWritten = 0;
+
+  constructor(topic: Topic, schema: Schema<Row>, partitionBy: string | null, context: SinkContext) {
+    this.#topic = topic;
+    this.#context = context;
+    this.#partitionBy = partitionBy;
+    this.#builders = Array.from({ length: topic.partitions }, () => new BatchBuilder(schema));
+    this.#frames = Array.from({ length: topic.partitions }, () => []);
+    this.#parts = new Array<number>(topic.partitions).fill(0);
+    this.#seq = context.nextSeq;
+  }
+
+  write(input: SinkInput<Row>): void | Promise<void> {
+    const count = recordCount(input);
+    this.#turn = (this.#turn + 1) % this.#topic.partitions;
+    for (let k = 0; k < count; k++) this.#add(rowAt(input, k) as Row);
+    if (this.#unstagedBytes >= UNSTAGED_BYTES_MAX) return this.#stage();
+  }
+
+  async prepareCommit(_checkpoint: CheckpointId, seq: number): Promise<unknown> {
+    for (let p = 0; p < this.#builders.length; p++) this.#encode(p);
+    const staged = this.#stage();
+    const committable: LogCommittable = {
+      topic: this.#topic.name,
+      stage: stageName(this.#context.sinkId, this.#context.subtask),
+      partitions: this.#parts.flatMap((parts, p) => (parts > 0 ? [p] : [])),
+      records: this.#records,
+    };
+    this.#parts = this.#parts.map(() => 0);
+    this.#records = 0;
+    this.#seq = seq + 1;
+    await staged;
+    return committable.records > 0 ? committable : null;
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return { rowsWritten: this.#rowsWritten, bytesWritten: this.#bytesWritten };
+  }
+
+  async close(): Promise<void> {
+    await this.#staging.catch(() => {});
+  }
+
+  #add(row: Row): void {
+    const partition = this.#partitionFor(row);
+    const builder = this.#builders[partition] as BatchBuilder<Row>;
+    builder.append(row);
+    this.#records++;
+    this.#rowsWritten++;
+    if (builder.count >= LIMITS.frameTargetRecords || builder.bytes >= LIMITS.frameTargetBytes) this.#encode(partition);
+  }
+
+  #partitionFor(row: Row): number {
+    if (this.#partitionBy === null) return this.#turn;
+    const value = (row as Readonly<Record<string, unknown>>)[this.#partitionBy];
+    return isScalar(value) ? partitionOf(value, this.#topic.partitions) : this.#turn;
+  }
+
+  #encode(partition: number): void {
+    const builder = this.#builders[partition] as BatchBuilder<Row>;
+    if (builder.count === 0) return;
+    // A stage is committed by (sink, seq); the frame's own sequence only has to be well-formed.
+    const frame = encodeFrame(builder.finish(), {
+      producer: stageName(this.#context.sinkId, this.#context.subtask),
+      epoch: this.#seq,
+      prev: 0,
+      first: 1,
+      watermark: Number.NaN,
+      compression: 'zstd',
+    });
+    (this.#frames[partition] as Uint8Array[]).push(frame);
+    this.#unstagedBytes += frame.length;
+    this.#bytesWritten += frame.length;
+  }
+
+  #stage(): Promise<void> {
+    const frames = this.#frames;
+    this.#frames = frames.map(() => []);
+    this.#unstagedBytes = 0;
+    const targets = frames.flatMap((list, partition) => (list.length === 0 ? [] : [{ list, target: this.#target(partition), part: this.#parts[partition] as number }]));
+    for (const { target } of targets) this.#parts[target.partition] = (this.#parts[target.partition] as number) + 1;
+    this.#staging = this.#staging.then(async () => {
+      for (const { list, target, part } of targets) await this.#context.log.stage(target, part, list);
+    });
+    return this.#staging;
+  }
+
+  #target(partition: number): StageTarget {
+    const { sinkId, subtask } = this.#context;
+    return { topic: this.#topic.name, partition, sinkId: stageName(sinkId, subtask), seq: this.#seq };
+  }
+}
+
+/** Commits stages partition by partition; each is atomic and idempotent, so a commit cut short is simply repeated. */
+class LogCommitter implements SinkCommitter {
+  readonly #topic: Topic;
+  readonly #context: SinkContext;
+  #rowsCommitted = 0;
+
+  constructor(topic: Topic, context: SinkContext) {
+    this.#topic = topic;
+    this.#context = context;
+  }
+
+  async commit({ seq, committables }: SinkCommitRequest): Promise<void> {
+    for (const committable of committables as readonly LogCommittable[]) {
+      for (const partition of committable.partitions) {
+        await this.#context.log.commitStage({ topic: committable.topic, partition, sinkId: committable.stage, seq });
+        this.#context.killPoint('log:mid-commit');
+      }
+      this.#rowsCommitted += committable.records;
+    }
+  }
+
+  async recover(pending: readonly SinkCommitRequest[], restoredSeq: number): Promise<void> {
+    for (const request of pending) await this.commit(request);
+    for (let partition = 0; partition < this.#topic.partitions; partition++) {
+      for (let subtask = 0; subtask < this.#context.parallelism; subtask++) {
+        const sinkId = stageName(this.#context.sinkId, subtask);
+        await this.#context.log.dropStages({ topic: this.#topic.name, partition, sinkId }, restoredSeq);
+      }
+    }
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return { rowsCommitted: this.#rowsCommitted };
+  }
+
+  async close(): Promise<void> {}
+}
+
+function stageName(sinkId: string, subtask: number): string {
+  return `${sinkId}.${subtask}`;
+}
+
+async function openTopic(log: PartitionLog, name: string, schema: Schema, partitions: number): Promise<Topic> {
+  await log.registerSchema(schema);
+  return (await log.topic(name)) ?? (await log.createTopic(name, { partitions, schema }));
+}

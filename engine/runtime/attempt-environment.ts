@@ -1,0 +1,20 @@
+import type { CheckpointId, Generation } from '../base/brand.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { PartitionLog } from '../log/partition-log.ts';
+
+/** What everything inside one attempt shares. */
+export interface AttemptEnvironment {
+  readonly job: string;
+  readonly namespace: string;
+  readonly generation: Generation;
+  /** The checkpoint that the attempt started from; 0 on a fresh start. */
+  readonly restoredCheckpoint: CheckpointId;
+  readonly log: PartitionLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly uuid: () => string;
+  readonly signal: AbortSignal;
+  /** Called at the places that crash tests name; a production process passes a function that does nothing. */
+  readonly killPoint: (name: string) => void;
+}

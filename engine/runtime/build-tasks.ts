@@ -1,0 +1,255 @@
+import { DeadLetter } from '../log/dead-letter.ts';
+import { errorCode, errorText, invariant, MillraceError } from '../base/errors.ts';
+import type { RestoredState } from '../checkpoint/restored-state.ts';
+import type { ExecutionGraph, Member, Vertex } from '../graph/execution-graph.ts';
+import { DEAD_LETTER_ID } from '../graph/validate.ts';
+import type { AttemptEnvironment } from './attempt-environment.ts';
+import { Channel } from './channel.ts';
+import { InputGate } from './input-gate.ts';
+import { createKeyRouter } from './key-router.ts';
+import { MemberMeter } from './member-meter.ts';
+import type { Operator, OperatorContext, Output, Records, RecordErrorHandler } from './operator.ts';
+import { createPassThrough } from './pass-through.ts';
+import type { SinkRuntime } from './sink-runtime.ts';
+import { Task, type TaskInput, type TaskOperator, type TaskOptions } from './task.ts';
+
+/** Everything that tasks are made from. */
+export interface BuildContext {
+  readonly graph: ExecutionGraph;
+  readonly environment: AttemptEnvironment;
+  readonly restored: RestoredState;
+  readonly sinks: ReadonlyMap<string, SinkRuntime>;
+  readonly meters: MemberMeter[];
+  readonly wake: () => void;
+  readonly onSnapshot: TaskOptions['onSnapshot'];
+  readonly onEnded: TaskOptions['onEnded'];
+}
+
+/** Opens sources and sinks, restores operators and wires the tasks of all vertices. */
+export async function buildTasks(context: BuildContext): Promise<Task[]> {
+  const { vertices, job } = context.graph;
+  const { parallelism } = job.options;
+  // Channels of a vertex: [from subtask][to subtask].
+  const channels = new Map<number, Channel[][]>();
+  for (const vertex of vertices) {
+    if (vertex.upstream === null) continue;
+    const row = () => Array.from({ length: parallelism }, () => listened(context.wake));
+    channels.set(vertex.index, Array.from({ length: parallelism }, row));
+  }
+  const tasks: Task[] = [];
+  for (const vertex of vertices) {
+    for (let subtask = 0; subtask < parallelism; subtask++) {
+      tasks.push(await new TaskBuilder(context, vertex, subtask, channels).build());
+    }
+  }
+  return tasks;
+}
+
+class TaskBuilder {
+  readonly #context: BuildContext;
+  readonly #vertex: Vertex;
+  readonly #subtask: number;
+  readonly #channels: ReadonlyMap<number, readonly (readonly Channel[])[]>;
+  readonly #operators: TaskOperator[] = [];
+  readonly #outputs: Channel[] = [];
+  readonly #inputs = new Map<number, Output>();
+  #deadLetters: Output | null = null;
+
+  constructor(context: BuildContext, vertex: Vertex, subtask: number, channels: ReadonlyMap<number, readonly (readonly Channel[])[]>) {
+    this.#context = context;
+    this.#vertex = vertex;
+    this.#subtask = subtask;
+    this.#channels = channels;
+  }
+
+  async build(): Promise<Task> {
+    await this.#openDeadLetters();
+    const { members } = this.#vertex;
+    // Consumers first: an operator is given its outputs when it is made.
+    for (let index = members.length - 1; index > 0; index--) await this.#make(index);
+    const first = members[0] as Member;
+    const input = first.role === 'source' ? await this.#openSource(first) : this.#openGate();
+    if (first.role !== 'source') await this.#make(0);
+    this.#operators.reverse();
+    const head = first.role === 'source' ? this.#meter(0).counting(this.#outputOf(0, null)) : (this.#inputs.get(0) as Output);
+    return new Task({
+      id: this.#vertex.id,
+      subtask: this.#subtask,
+      input,
+      head,
+      operators: this.#operators,
+      outputs: this.#outputs,
+      onSnapshot: this.#context.onSnapshot,
+      onEnded: this.#context.onEnded,
+      clock: this.#context.environment.clock,
+    });
+  }
+
+  async #make(index: number): Promise<void> {
+    const member = this.#vertex.members[index] as Member;
+    const operator = await this.#create(index, member);
+    const meter = this.#meter(index);
+    meter.operator = operator;
+    this.#operators.push({ id: member.id, operator });
+    this.#inputs.set(index, meter.counting(operator));
+  }
+
+  async #create(index: number, member: Member): Promise<Operator> {
+    switch (member.role) {
+      case 'source':
+        throw new MillraceError('MR_INVARIANT', `source '${member.id}' is not the first member of its vertex`);
+      case 'sink':
+        return this.#sink(member.id).openWriter(this.#subtask, (row, reason) => this.#deadLetter(member.id, row, reason, reason, null), this.#context.wake);
+      case 'collect':
+        return createPassThrough(this.#operatorContext(index, member, member.stages));
+      case 'router': {
+        const outputs = (this.#channels.get(member.target) as readonly (readonly Channel[])[])[this.#subtask] as readonly Channel[];
+        this.#outputs.push(...outputs);
+        return createKeyRouter(member.keys, outputs, this.#operatorContext(index, member, member.stages));
+      }
+      case 'operator': {
+        const { options } = this.#context.graph.job;
+        const operator = member.node.operator.create({ ...this.#operatorContext(index, member, member.stages), keys: member.node.keys });
+        const parts = this.#context.restored.parts(member.id, this.#subtask, options.parallelism, options.maxParallelism);
+        if (parts.length > 0) operator.restore?.(parts);
+        return operator;
+      }
+    }
+  }
+
+  #operatorContext(index: number, member: Member, stages: OperatorContext['stages']): OperatorContext {
+    const { environment, graph } = this.#context;
+    const { options } = graph.job;
+    return {
+      job: environment.job,
+      operator: member.id,
+      subtask: this.#subtask,
+      parallelism: options.parallelism,
+      maxParallelism: options.maxParallelism,
+      generation: environment.generation,
+      clock: environment.clock,
+      signal: environment.signal,
+      stages,
+      keys: null,
+      output: this.#meter(index).emitting(this.#outputOf(index, null)),
+      side: (name) => this.#outputOf(index, name),
+      onRecordError: this.#onRecordError(member.id),
+      wake: this.#context.wake,
+      interpreted: options.interpreted,
+    };
+  }
+
+  async #openSource(member: Extract<Member, { role: 'source' }>): Promise<TaskInput> {
+    const { environment, graph, restored, wake } = this.#context;
+    const { id, node } = member;
+    const meter = this.#meter(0);
+    const reader = await node.source.open({
+      job: environment.job,
+      operator: id,
+      subtask: this.#subtask,
+      parallelism: graph.job.options.parallelism,
+      log: environment.log,
+      clock: environment.clock,
+      signal: environment.signal,
+      options: node.options,
+      restored: restored.items(id),
+      deadLetter: (row, reason, time) => this.#deadLetter(id, row, reason, reason, time),
+      unreadable: (error, input) => {
+        if (graph.job.options.onError === 'fail') throw error;
+        this.#deadLetter(id, input, errorCode(error) ?? 'unreadable', errorText(error), null);
+      },
+      wake,
+    });
+    meter.reader = reader;
+    return { kind: 'source', operator: id, reader };
+  }
+
+  #openGate(): TaskInput {
+    const incoming = (this.#channels.get(this.#vertex.index) as readonly (readonly Channel[])[]).map((row) => row[this.#subtask] as Channel);
+    return { kind: 'gate', gate: new InputGate(incoming) };
+  }
+
+  /** Every task writes its own dead letters; the sink is a member that no graph names. */
+  async #openDeadLetters(): Promise<void> {
+    const operator = await this.#sink(DEAD_LETTER_ID).openWriter(
+      this.#vertex.index * this.#context.graph.job.options.parallelism + this.#subtask,
+      () => {},
+      this.#context.wake,
+    );
+    this.#operators.push({ id: DEAD_LETTER_ID, operator });
+    this.#deadLetters = operator;
+  }
+
+  #deadLetter(operator: string, record: unknown, reason: string, message: string, recordTime: number | null): void {
+    const { environment } = this.#context;
+    this.#meterOf(operator).deadLetters++;
+    const at = environment.clock.now();
+    const row: DeadLetter = { at, job: environment.job, operator, reason, message, recordTime, record: record ?? null };
+    invariant(this.#deadLetters !== null, 'dead letters are open before any operator');
+    this.#deadLetters.records({ kind: 'rows', rows: [row], times: Float64Array.of(at) });
+  }
+
+  #onRecordError(operator: string): RecordErrorHandler {
+    const { onError } = this.#context.graph.job.options;
+    return (error, row, time) => {
+      const code = errorCode(error);
+      if (code !== 'MR_KEY_INVALID' && onError === 'fail') {
+        throw code !== null
+          ? error
+          : new MillraceError(
+              'MR_OPERATOR_FAILED',
+              `Operator '${operator}' (subtask ${this.#subtask}) failed on a record of event time ${time}: ${errorText(error)}. ` +
+                `Mend the job, or declare onError: 'dead-letter' to set such records aside.`,
+              { cause: error, details: { operator, subtask: this.#subtask } },
+            );
+      }
+      this.#deadLetter(operator, row(), code ?? 'MR_OPERATOR_FAILED', errorText(error), time);
+    };
+  }
+
+  #outputOf(index: number, side: string | null): Output {
+    const consumers = this.#vertex.members.flatMap((member, i) =>
+      member.input?.member === index && member.input.side === side ? [this.#inputs.get(i) as Output] : [],
+    );
+    return fanOut(consumers);
+  }
+
+  #sink(id: string): SinkRuntime {
+    return this.#context.sinks.get(id) as SinkRuntime;
+  }
+
+  #meter(index: number): MemberMeter {
+    return this.#meterOf((this.#vertex.members[index] as Member).id);
+  }
+
+  #meterOf(id: string): MemberMeter {
+    let meter = this.#context.meters.find((m) => m.id === id && m.subtask === this.#subtask);
+    if (meter === undefined) {
+      meter = new MemberMeter(id, this.#subtask);
+      this.#context.meters.push(meter);
+    }
+    return meter;
+  }
+}
+
+function fanOut(consumers: readonly Output[]): Output {
+  if (consumers.length === 1) return consumers[0] as Output;
+  return {
+    records: (records: Records) => {
+      for (const consumer of consumers) consumer.records(records);
+    },
+    watermark: (time) => {
+      for (const consumer of consumers) consumer.watermark(time);
+    },
+    idle: () => {
+      for (const consumer of consumers) consumer.idle();
+    },
+  };
+}
+
+function listened(wake: () => void): Channel {
+  const channel = new Channel();
+  channel.listen(wake, wake);
+  return channel;
+}
+

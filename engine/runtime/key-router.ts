@@ -1,0 +1,138 @@
+import { hashKey, hashTuple, isKey, isScalar, type KeyScalar } from '../key/key.ts';
+import { keyGroupOf, subtaskOf } from '../key/key-group.ts';
+import { MillraceError } from '../base/errors.ts';
+import type { KeySelector } from '../state/key-space.ts';
+import type { Channel } from './channel.ts';
+import type { LoopWriter } from './loop-writer.ts';
+import type { Operator, OperatorContext, Records } from './operator.ts';
+import { RowLoop } from './row-loop.ts';
+import type { RowText } from './row-text.ts';
+
+/**
+ * The sending side of a hash edge: every record goes to the subtask that owns its key's group. While records are still columns
+ * only their indices are sorted out and the batch itself is shared; rows are sorted out as they are.
+ */
+export function createKeyRouter(keys: KeySelector, channels: readonly Channel[], context: OperatorContext): Operator {
+  const split = new Split(keys, channels.length, context.maxParallelism);
+  const loop = new RowLoop({
+    name: `${context.operator}.${context.subtask}`,
+    stages: context.stages,
+    consumer: split,
+    onError: context.onRecordError,
+    interpreted: context.interpreted,
+  });
+  return {
+    records(records) {
+      loop.run(records);
+      split.flush(records, channels);
+    },
+    watermark: (time) => channels.forEach((channel) => channel.push({ kind: 'watermark', time })),
+    idle: () => channels.forEach((channel) => channel.push({ kind: 'idle' })),
+    end: () => channels.forEach((channel) => channel.push({ kind: 'end' })),
+  };
+}
+
+class Split {
+  readonly #keys: KeySelector;
+  readonly #parallelism: number;
+  readonly #maxParallelism: number;
+  readonly #indices: number[][];
+  readonly #rows: unknown[][];
+  readonly #times: number[][];
+
+  constructor(keys: KeySelector, parallelism: number, maxParallelism: number) {
+    this.#keys = keys;
+    this.#parallelism = parallelism;
+    this.#maxParallelism = maxParallelism;
+    this.#indices = Array.from({ length: parallelism }, () => []);
+    this.#rows = Array.from({ length: parallelism }, () => []);
+    this.#times = Array.from({ length: parallelism }, () => []);
+  }
+
+  accept(row: unknown, time: number): void {
+    const target = this.target(hashKey(this.#keyOf(row)));
+    (this.#rows[target] as unknown[]).push(row);
+    (this.#times[target] as number[]).push(time);
+  }
+
+  generate(writer: LoopWriter, row: RowText): void {
+    const split = writer.bind('split', this);
+    if (row.columns === null) {
+      writer.line(`${split}.accept(${row.object()}, ${row.time});`);
+      return;
+    }
+    const target = writer.local('target');
+    if (this.#keys.kind === 'function') {
+      writer.line(`const ${target} = ${split}.targetOf(${writer.bind('select', this.#keys.select)}(${row.object()}));`);
+    } else {
+      const hashes = this.#keys.fields.map((field) => this.#fieldHash(writer, row, field, split));
+      const hash = hashes.length === 1 ? hashes[0] : `${writer.bind('hashTuple', hashTuple)}([${hashes.join(', ')}])`;
+      writer.line(`const ${target} = ${split}.target(${hash});`);
+    }
+    writer.line(`${split}.pushIndex(${target}, ${row.columns.index});`);
+  }
+
+  /** Subtask that owns a key hash. */
+  target(hash: number): number {
+    return subtaskOf(keyGroupOf(hash, this.#maxParallelism), this.#parallelism, this.#maxParallelism);
+  }
+
+  targetOf(key: unknown): number {
+    if (!isKey(key)) throw noKey(key);
+    return this.target(hashKey(key));
+  }
+
+  hashOf(value: unknown): number {
+    if (!isScalar(value)) throw noKey(value);
+    return hashKey(value);
+  }
+
+  pushIndex(target: number, index: number): void {
+    (this.#indices[target] as number[]).push(index);
+  }
+
+  /** Sends what has been sorted out of one batch. */
+  flush(records: Records, channels: readonly Channel[]): void {
+    for (let target = 0; target < this.#parallelism; target++) {
+      const channel = channels[target] as Channel;
+      const indices = this.#indices[target] as number[];
+      if (indices.length > 0 && records.kind === 'columns') {
+        channel.push({ kind: 'records', records: { kind: 'columns', batch: records.batch, selection: Uint16Array.from(indices) } });
+        this.#indices[target] = [];
+      }
+      const rows = this.#rows[target] as unknown[];
+      if (rows.length > 0) {
+        channel.push({ kind: 'records', records: { kind: 'rows', rows, times: Float64Array.from(this.#times[target] as number[]) } });
+        this.#rows[target] = [];
+        this.#times[target] = [];
+      }
+    }
+  }
+
+  #keyOf(row: unknown): KeyScalar | readonly KeyScalar[] {
+    if (this.#keys.kind === 'function') {
+      const key = this.#keys.select(row);
+      if (!isKey(key)) throw noKey(key);
+      return key;
+    }
+    const parts = this.#keys.fields.map((field) => (row as Readonly<Record<string, unknown>>)[field]);
+    for (const part of parts) if (!isScalar(part)) throw noKey(part);
+    return (parts.length === 1 ? parts[0] : parts) as KeyScalar | readonly KeyScalar[];
+  }
+
+  #fieldHash(writer: LoopWriter, row: RowText, field: string, split: string): string {
+    const { value, isNull } = row.field(field);
+    const strings = row.columns?.strings(field);
+    if (strings) {
+      const hashes = `hashes_${strings.dictionary}`;
+      writer.setup(`const ${hashes} = ${strings.dictionary}.hashes();`);
+      const hash = `${hashes}[${strings.codes}[${row.columns?.index}]]`;
+      return isNull === null ? hash : `(${isNull} ? ${split}.hashOf(null) : ${hash})`;
+    }
+    return `${split}.hashOf(${isNull === null ? value : `${isNull} ? null : ${value}`})`;
+  }
+}
+
+function noKey(value: unknown): MillraceError {
+  return new MillraceError('MR_KEY_INVALID', `A record has no usable key: got ${String(value)}.`);
+}

@@ -1,0 +1,50 @@
+import { setImmediate } from 'node:timers/promises';
+import { LIMITS } from '../base/limits.ts';
+import type { Task } from './task.ts';
+
+/**
+ * Runs all tasks of one thread in turn. Suspension points: setImmediate after each round in which something happened (so that
+ * timers, I/O and HTTP run), and a promise that {@link wake} resolves when nothing can go on.
+ */
+export class TaskLoop {
+  readonly #tasks: readonly Task[];
+  #wakeUp: (() => void) | null = null;
+  #awake = false;
+  #stopped = false;
+
+  constructor(tasks: readonly Task[]) {
+    this.#tasks = tasks;
+  }
+
+  /** Something may go on: an arrival, a finished promise, room in a channel, a command. */
+  wake(): void {
+    this.#awake = true;
+    this.#wakeUp?.();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.wake();
+  }
+
+  /** Resolves when every task has ended or {@link stop} was called; rejects with the first task failure. */
+  async run(): Promise<'ended' | 'stopped'> {
+    while (!this.#stopped) {
+      this.#awake = false;
+      let progress = false;
+      for (const task of this.#tasks) if (task.turn(LIMITS.turnMs) === 'progress') progress = true;
+      if (this.#tasks.every((task) => task.ended)) return 'ended';
+      if (progress) await setImmediate();
+      else await this.#sleep();
+    }
+    return 'stopped';
+  }
+
+  async #sleep(): Promise<void> {
+    if (this.#awake || this.#stopped) return;
+    await new Promise<void>((resolve) => {
+      this.#wakeUp = resolve;
+    });
+    this.#wakeUp = null;
+  }
+}

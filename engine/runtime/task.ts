@@ -1,0 +1,219 @@
+import type { CheckpointId } from '../base/brand.ts';
+import type { Clock } from '../base/clock.ts';
+import { errorCode, errorText, MillraceError } from '../base/errors.ts';
+import type { Channel, Element } from './channel.ts';
+import type { InputGate } from './input-gate.ts';
+import type { Operator, OperatorState, Output } from './operator.ts';
+import { SinkOperator } from './sink-operator.ts';
+import type { SourceReader, SourceSnapshot } from './source.ts';
+
+/** Where a task's elements come from. */
+export type TaskInput =
+  | { readonly kind: 'source'; readonly operator: string; readonly reader: SourceReader }
+  | { readonly kind: 'gate'; readonly gate: InputGate };
+
+/** An operator inside a task, in call order. */
+export interface TaskOperator {
+  readonly id: string;
+  readonly operator: Operator;
+}
+
+/** What a task hands to the coordinator for one barrier. */
+export interface TaskSnapshot {
+  readonly checkpoint: CheckpointId;
+  readonly source: { readonly operator: string; readonly snapshot: SourceSnapshot } | null;
+  readonly states: ReadonlyMap<string, OperatorState>;
+  /** Per sink operator of this task; resolves when staged. */
+  readonly prepared: ReadonlyMap<string, Promise<unknown>>;
+  /** The input had ended before the barrier. */
+  readonly ended: boolean;
+}
+
+export interface TaskOptions {
+  readonly id: string;
+  readonly subtask: number;
+  readonly input: TaskInput;
+  /** First of the task's operators, or a fan-out to several. */
+  readonly head: Output;
+  readonly operators: readonly TaskOperator[];
+  /** Channels to downstream tasks; barriers go to all of them. */
+  readonly outputs: readonly Channel[];
+  readonly onSnapshot: (task: Task, snapshot: TaskSnapshot) => void;
+  readonly onEnded: (task: Task) => void;
+  readonly clock: Clock;
+}
+
+export type TurnResult = 'progress' | 'idle' | 'backpressured' | 'ended';
+
+/**
+ * One subtask of one vertex: takes elements from its input and runs each to completion through its operators, synchronously.
+ *
+ * TK1 a barrier falls between two elements: every operator's state is captured in the same call, before the next element.
+ * TK2 no element is taken while an operator or an output channel cannot take more records.
+ */
+export class Task {
+  readonly id: string;
+  readonly subtask: number;
+  readonly #options: TaskOptions;
+  readonly #barriers: CheckpointId[] = [];
+  #draining = false;
+  #inputEnded = false;
+  #endSent = false;
+  busyMs = 0;
+  idleMs = 0;
+  backpressuredMs = 0;
+  #waitingSince: number;
+  #waitingFor: 'idle' | 'backpressured' = 'idle';
+
+  constructor(options: TaskOptions) {
+    this.id = options.id;
+    this.subtask = options.subtask;
+    this.#options = options;
+    this.#waitingSince = options.clock.monotonic();
+  }
+
+  get ended(): boolean {
+    return this.#endSent;
+  }
+
+  get input(): TaskInput {
+    return this.#options.input;
+  }
+
+  get operators(): readonly TaskOperator[] {
+    return this.#options.operators;
+  }
+
+  /** Source tasks: takes the barrier before the next element. */
+  triggerBarrier(checkpoint: CheckpointId): void {
+    this.#barriers.push(checkpoint);
+  }
+
+  /** An ended task answers a barrier that can no longer reach it through its input. */
+  snapshotEnded(checkpoint: CheckpointId): void {
+    this.#barrier(checkpoint);
+  }
+
+  /** Source tasks: takes no more input; what has been taken stays. */
+  stopInput(): void {
+    this.#draining = true;
+  }
+
+  /** Works for about `turnMs`, at least one element. */
+  turn(turnMs: number): TurnResult {
+    const { clock } = this.#options;
+    const started = clock.monotonic();
+    this.#account(started);
+    let result: TurnResult = 'idle';
+    try {
+      let progressed = false;
+      for (;;) {
+        result = this.#step();
+        if (result !== 'progress') break;
+        progressed = true;
+        if (clock.monotonic() - started >= turnMs) break;
+      }
+      this.#waitingFor = result === 'backpressured' ? 'backpressured' : 'idle';
+      if (progressed && result !== 'ended') result = 'progress';
+    } catch (error) {
+      throw this.#failed(error);
+    }
+    const now = clock.monotonic();
+    this.busyMs += now - started;
+    this.#waitingSince = now;
+    return result;
+  }
+
+  async close(): Promise<void> {
+    if (this.#options.input.kind === 'source') await this.#options.input.reader.close();
+    for (const { operator } of this.#options.operators) await operator.close?.();
+  }
+
+  #step(): TurnResult {
+    for (const { operator } of this.#options.operators) operator.poll?.();
+    const barrier = this.#barriers.shift();
+    if (barrier !== undefined) {
+      this.#barrier(barrier);
+      return 'progress';
+    }
+    if (this.#blocked()) return 'backpressured';
+    if (this.#inputEnded) return this.#finish();
+    const { input } = this.#options;
+    if (input.kind === 'source') {
+      const element = this.#draining ? null : input.reader.poll();
+      if (element === null) return 'idle';
+      this.#take(element);
+    } else {
+      const event = input.gate.poll();
+      if (event === null) return 'idle';
+      if (event.kind === 'barrier') this.#barrier(event.checkpoint);
+      else this.#take(event);
+    }
+    return 'progress';
+  }
+
+  #take(element: Element): void {
+    const { head } = this.#options;
+    switch (element.kind) {
+      case 'records':
+        head.records(element.records);
+        break;
+      case 'watermark':
+        head.watermark(element.time);
+        break;
+      case 'idle':
+        head.idle();
+        break;
+      case 'end':
+        this.#inputEnded = true;
+        break;
+      case 'barrier':
+        this.#barrier(element.checkpoint);
+        break;
+    }
+  }
+
+  /** The input has ended: waits for asynchronous operators, then tells the outputs. */
+  #finish(): TurnResult {
+    if (this.#endSent) return 'ended';
+    if (this.#options.operators.some(({ operator }) => operator.pending?.() ?? false)) return 'idle';
+    this.#endSent = true;
+    for (const { operator } of this.#options.operators) operator.end?.();
+    this.#options.onEnded(this);
+    return 'ended';
+  }
+
+  #blocked(): boolean {
+    return (
+      this.#options.outputs.some((channel) => channel.full) ||
+      this.#options.operators.some(({ operator }) => (operator.blocked?.() ?? null) !== null)
+    );
+  }
+
+  #barrier(checkpoint: CheckpointId): void {
+    const { input, operators, outputs } = this.#options;
+    const source = input.kind === 'source' ? { operator: input.operator, snapshot: input.reader.snapshot() } : null;
+    const states = new Map<string, OperatorState>();
+    const prepared = new Map<string, Promise<unknown>>();
+    for (const { id, operator } of operators) {
+      const state = operator.snapshot?.();
+      if (state !== undefined) states.set(id, state);
+      if (operator instanceof SinkOperator) prepared.set(id, operator.prepare(checkpoint));
+    }
+    for (const channel of outputs) channel.push({ kind: 'barrier', checkpoint });
+    this.#options.onSnapshot(this, { checkpoint, source, states, prepared, ended: this.#inputEnded });
+  }
+
+  #account(now: number): void {
+    if (this.#waitingFor === 'idle') this.idleMs += now - this.#waitingSince;
+    else this.backpressuredMs += now - this.#waitingSince;
+  }
+
+  #failed(error: unknown): unknown {
+    if (errorCode(error) !== null) return error;
+    return new MillraceError('MR_OPERATOR_FAILED', `Task '${this.id}' (subtask ${this.subtask}) failed: ${errorText(error)}.`, {
+      cause: error,
+      details: { operator: this.id, subtask: this.subtask },
+    });
+  }
+}

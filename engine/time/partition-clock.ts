@@ -1,0 +1,111 @@
+import { LIMITS } from '../base/limits.ts';
+import { MIN_WATERMARK, minusSaturating } from './watermark.ts';
+
+/** What a snapshot keeps of one partition's event time: `[producer, watermark, idle]` per producer. */
+export interface PartitionClockState {
+  readonly watermark: number;
+  readonly idle: boolean;
+  readonly producers: readonly (readonly [id: string, watermark: number, idle: boolean])[];
+}
+
+interface Producer {
+  watermark: number;
+  idle: boolean;
+  /** Its watermark has caught up with the partition's; until then it is not waited for. */
+  aligned: boolean;
+  seenAtMs: number;
+}
+
+/**
+ * Event time of one partition from the producers that write to it: the minimum over active producers of
+ * `min(newest time − out-of-orderness − 1, the producer's own watermark)`.
+ *
+ * PC1 the watermark only rises.
+ * PC2 a producer is idle when the reader stands at the head of the partition and nothing of it has come for `idleAfterMs`; an
+ *     empty read alone proves nothing. Back again, it is waited for once it has caught up.
+ * PC3 the partition is idle when all its producers are, or none has shown up for `idleAfterMs` at the head.
+ */
+export class PartitionClock {
+  readonly #outOfOrdernessMs: number;
+  readonly #idleAfterMs: number;
+  readonly #producers = new Map<string, Producer>();
+  #watermark = MIN_WATERMARK;
+  #idle = false;
+  #seenAtMs: number;
+
+  constructor(options: { readonly outOfOrdernessMs: number; readonly idleAfterMs: number; readonly nowMs: number }) {
+    this.#outOfOrdernessMs = options.outOfOrdernessMs;
+    this.#idleAfterMs = options.idleAfterMs;
+    this.#seenAtMs = options.nowMs;
+  }
+
+  get watermark(): number {
+    return this.#watermark;
+  }
+
+  get idle(): boolean {
+    return this.#idle;
+  }
+
+  /**
+   * Records of `producer` have been read.
+   * @param newestMs newest of their times that counts; @param declared the producer's own watermark, NaN for none
+   * @param nowMs monotonic
+   */
+  observe(producer: string, newestMs: number, declared: number, nowMs: number): void {
+    this.#seenAtMs = nowMs;
+    this.#idle = false;
+    let known = this.#producers.get(producer);
+    if (known === undefined) {
+      known = { watermark: MIN_WATERMARK, idle: false, aligned: true, seenAtMs: nowMs };
+      this.#producers.set(producer, known);
+      this.#forgetOldest();
+    }
+    const bounded = minusSaturating(newestMs, this.#outOfOrdernessMs + 1);
+    known.watermark = Math.max(known.watermark, Number.isNaN(declared) ? bounded : Math.min(bounded, declared));
+    if (known.idle) known.aligned = false;
+    known.idle = false;
+    known.seenAtMs = nowMs;
+    if (known.watermark >= this.#watermark) known.aligned = true;
+    this.#advance();
+  }
+
+  /** Looks for idleness; call when the reader stands at the head of the partition and is not held up by its consumers. */
+  atHead(nowMs: number): void {
+    if (nowMs - this.#seenAtMs >= this.#idleAfterMs) this.#idle = true;
+    for (const producer of this.#producers.values()) {
+      if (nowMs - producer.seenAtMs >= this.#idleAfterMs) producer.idle = true;
+    }
+    this.#advance();
+  }
+
+  snapshot(): PartitionClockState {
+    return {
+      watermark: this.#watermark,
+      idle: this.#idle,
+      producers: [...this.#producers].map(([id, p]) => [id, p.watermark, p.idle] as const),
+    };
+  }
+
+  restore(state: PartitionClockState, nowMs: number): void {
+    this.#watermark = state.watermark;
+    this.#idle = state.idle;
+    for (const [id, watermark, idle] of state.producers) {
+      this.#producers.set(id, { watermark, idle, aligned: watermark >= state.watermark, seenAtMs: nowMs });
+    }
+  }
+
+  #advance(): void {
+    let min = Number.POSITIVE_INFINITY;
+    for (const producer of this.#producers.values()) {
+      if (!producer.idle && producer.aligned) min = Math.min(min, producer.watermark);
+    }
+    if (min !== Number.POSITIVE_INFINITY && min > this.#watermark) this.#watermark = min;
+  }
+
+  #forgetOldest(): void {
+    if (this.#producers.size <= LIMITS.producersPerPartitionMax) return;
+    const [oldest] = [...this.#producers].sort((a, b) => a[1].seenAtMs - b[1].seenAtMs);
+    if (oldest !== undefined) this.#producers.delete(oldest[0]);
+  }
+}
