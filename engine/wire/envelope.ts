@@ -143,21 +143,6 @@ export function readEnvelope(frame: Uint8Array): Envelope {
   return envelope;
 }
 
-/**
- * A copy of a frame with another epoch and predecessor, for a producer that restarts and finds that what it had encoded
- * follows something else now. Records and their sequences stay.
- * @throws MR_CONFIG_INVALID when `prev` is not before the frame's first sequence; MR_FRAME_* as {@link readEnvelope}
- */
-export function restampFrame(frame: Uint8Array, stamp: Pick<Envelope, 'epoch' | 'prev'>): Uint8Array {
-  const envelope = { ...readEnvelope(frame), epoch: stamp.epoch, prev: stamp.prev };
-  const why = sequenceRefusal(envelope);
-  if (why !== null)
-    throw new MillraceError('MR_CONFIG_INVALID', `Frame of producer '${envelope.producer}': ${why}.`);
-  const stamped = new Uint8Array(frame);
-  writeEnvelope(stamped, envelope);
-  return stamped;
-}
-
 /** Why the producer's part of an envelope cannot be, or null. */
 export function sequenceRefusal({
   epoch,

@@ -15,7 +15,7 @@ import { decodeBody, encodeBody } from './frame-body.ts';
 import { corrupt } from './frame-layout.ts';
 import type { Schema, SchemaId } from './schema.ts';
 
-export { type Envelope, type FrameHeader, readEnvelope, restampFrame } from './envelope.ts';
+export { type Envelope, type FrameHeader, readEnvelope } from './envelope.ts';
 
 /**
  * The stored form of a batch: envelope (envelope.ts), then the columnar body (frame-layout.ts), perhaps compressed. The

@@ -24,7 +24,6 @@ export {
   FRAME_PRODUCER_BYTES_AT,
   FRAME_RECORDS_AT,
   readEnvelope,
-  restampFrame,
 } from './envelope.ts';
 export type { Envelope, FrameHeader } from './envelope.ts';
 export { decodeFrame, encodeFrame, verifyFrame } from './frame.ts';
