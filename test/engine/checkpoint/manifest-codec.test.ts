@@ -1,0 +1,60 @@
+import { crc32 } from 'node:zlib';
+import { Packr } from 'msgpackr';
+import t from 'tap';
+import { generation } from '../../../engine/base/brand.ts';
+import { hasCode } from '../../../engine/base/errors.ts';
+import type { Manifest } from '../../../engine/checkpoint/manifest.ts';
+import { decodeManifest, encodeManifest } from '../../../engine/checkpoint/manifest-codec.ts';
+import { manifestOf, positionAt } from '../../support/manifests.ts';
+
+const manifest = manifestOf({ job: 'j', token: '1:u', generation: generation(3) }, 8, {
+  kind: 'savepoint',
+  blobs: [{ key: '3:8:op/0/0', bytes: 5, crc: 0xffffffff }],
+  positions: [positionAt('a', 1, 2 ** 40, 'ab'), positionAt('a', 2, 0)],
+  sinks: [
+    { operator: 'o', sinkId: 's', seq: 2 ** 33, committables: [null, { n: -1.5, list: [1, 'x', true] }] },
+  ],
+});
+
+t.test('a manifest reads back equal', async (t) =>
+  t.same(decodeManifest('j', 8, encodeManifest(manifest)), manifest),
+);
+
+t.test('fields that are not known are kept out, on both sides', async (t) => {
+  const more = { ...manifest, secret: 1 } as Manifest;
+  t.same(decodeManifest('j', 8, encodeManifest(more)), manifest);
+  t.same(decodeManifest('j', 8, envelope(more)), manifest);
+});
+
+t.test('every flipped bit and every truncation is noticed', async (t) => {
+  const bytes = encodeManifest(manifest);
+  const corrupt = (damaged: Uint8Array) => {
+    try {
+      decodeManifest('j', 8, damaged);
+      return false;
+    } catch (error) {
+      return hasCode(error, 'MR_CHECKPOINT_CORRUPT');
+    }
+  };
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const damaged = Uint8Array.from(bytes);
+    damaged[bit >>> 3] = (damaged[bit >>> 3] as number) ^ (1 << (bit & 7));
+    if (!corrupt(damaged)) t.fail(`bit ${bit} was not noticed`);
+  }
+  for (let length = 0; length < bytes.length; length++) {
+    if (!corrupt(bytes.subarray(0, length))) t.fail(`a cut at ${length} was not noticed`);
+  }
+  t.ok(corrupt(envelope({ ...manifest, positions: 'none' })), 'a wrong shape under a right checksum');
+});
+
+t.test('a newer format is named as such', async (t) => {
+  const error = t.throws(() => decodeManifest('j', 8, envelope({ ...manifest, format: 2 })));
+  t.ok(hasCode(error, 'MR_STATE_INCOMPATIBLE'));
+});
+
+function envelope(value: unknown): Uint8Array {
+  const body = new Packr({ useRecords: false }).pack(value);
+  const head = Buffer.from('MRM\u0001\0\0\0\0', 'latin1');
+  head.writeUInt32LE(crc32(body), 4);
+  return Buffer.concat([head, body]);
+}

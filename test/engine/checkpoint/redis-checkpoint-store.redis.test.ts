@@ -1,0 +1,178 @@
+import { Redis } from 'ioredis';
+import t, { type Test } from 'tap';
+import { systemClock } from '../../../engine/base/clock.ts';
+import { hasCode } from '../../../engine/base/errors.ts';
+import {
+  openRedisCheckpointStore,
+  type RedisCheckpointOptions,
+} from '../../../engine/checkpoint/redis-checkpoint-store.ts';
+import { checkpointKeys } from '../../../engine/redis/keys.ts';
+import { manifestOf } from '../../support/manifests.ts';
+import { type RedisServer, startRedis } from '../../support/redis-server.ts';
+import { bytes, checkpointStoreContract } from './checkpoint-store.contract.ts';
+import { ownersInterleaved } from './checkpoint-owners.contract.ts';
+
+const NAMESPACE = 'test';
+
+const server = await startRedis();
+t.teardown(() => server.stop());
+
+t.test('contract', async (t) => {
+  const raw = new Redis(server.url);
+  const closing: (() => Promise<void>)[] = [];
+  t.teardown(async () => {
+    for (const close of closing) await close();
+    raw.disconnect();
+  });
+  checkpointStoreContract(t, {
+    async open(options = {}) {
+      const store = await openStore(server, options);
+      closing.push(() => store.close());
+      return store;
+    },
+    async damage(job, ref) {
+      await raw.setrange(checkpointKeys(NAMESPACE, job).blob(ref.key), ref.bytes >>> 1, 'damage');
+    },
+  });
+});
+
+t.test('whatever two owners do, scripts and protocol decide the same (CP1, CP2, CP4, CP5)', () =>
+  ownersInterleaved({ runs: 60, open: (uuid) => openStore(server, { uuid }) }),
+);
+
+t.test('with the server at its memory limit a checkpoint still completes (RS2)', async (t) => {
+  const full = await startRedis({ maxmemory: '8mb' });
+  const raw = new Redis(full.url);
+  const store = await openStore(full, { reservedBytes: 1024 * 1024 });
+  t.teardown(async () => {
+    await store.close();
+    raw.disconnect();
+    await full.stop();
+  });
+  const plain = async () => {
+    for (let i = 0; ; i++) await raw.set(`filler:${i}`, Buffer.alloc(64 * 1024));
+  };
+  await t.rejects(plain(), /OOM/, 'the server takes no plain write any more');
+  const owner = await store.takeOver('job', 'a');
+  const id = await store.nextCheckpointId(owner);
+  const blobs = [];
+  for (let i = 0; i < 4; i++) blobs.push(await store.writeBlob(owner, id, `b${i}`, bytes(256 * 1024)));
+  t.equal(await store.publish(owner, manifestOf(owner, id, { blobs }), 1), 'published');
+  await t.rejects(raw.set('filler', 'x'), /OOM/);
+  t.same((await store.latest('job'))?.id, id);
+  const next = await store.nextGeneration(owner);
+  await rejectedAs(t, 'MR_CHECKPOINT_NO_SPACE', store.writeBlob(next, id, 'more', bytes(1)));
+  await store.remove('job', id);
+  t.equal(await store.collect('job'), 1024 * 1024);
+});
+
+t.test('what was published survives kill -9 of the server and dropped connections', async (t) => {
+  const durable = await startRedis({ appendonly: 'always' });
+  const raw = new Redis(durable.url).on('error', () => undefined);
+  const store = await openStore(durable, { durability: 'disk' });
+  t.teardown(async () => {
+    await store.close();
+    raw.disconnect();
+    await durable.stop();
+  });
+  const owner = await store.takeOver('job', 'a');
+  for (let round = 0; round < 4; round++) {
+    const id = await store.nextCheckpointId(owner);
+    const uploads = [0, 1, 2, 3].map((i) => store.writeBlob(owner, id, `b${i}`, bytes(100_000 + i)));
+    if (round % 2 === 0) await raw.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const blobs = await Promise.all(uploads);
+    await store.publish(owner, manifestOf(owner, id, { blobs }), 2);
+    await store.confirmDurable();
+    if (round % 2 === 1) {
+      await durable.kill9();
+      await durable.restart();
+    }
+    const latest = await store.latest('job');
+    t.equal(latest?.id, id);
+    for (const ref of blobs) await store.readBlob('job', ref);
+  }
+  const control = checkpointKeys(NAMESPACE, 'job');
+  const sizes = (await raw.hvals(control.blobs)).reduce((sum, size) => sum + Number(size), 0);
+  t.equal(Number(await raw.hget(control.control, 'blobBytes')), sizes, 'repeated uploads are counted once');
+});
+
+t.test('a publication that the server has lost is not confirmed (RS4)', async (t) => {
+  const forgetful = await startRedis();
+  const store = await openStore(forgetful);
+  t.teardown(async () => {
+    await store.close();
+    await forgetful.stop();
+  });
+  const owner = await store.takeOver('job', 'a');
+  await store.publish(owner, manifestOf(owner, await store.nextCheckpointId(owner)), 1);
+  await store.confirmDurable();
+  await forgetful.kill9();
+  await forgetful.restart();
+  await rejectedAs(t, 'MR_CHECKPOINT_NOT_DURABLE', store.confirmDurable());
+});
+
+t.test(
+  'a replicated store confirms with its replica and refuses without, also at the memory limit (RS2, RS4)',
+  async (t) => {
+    const primary = await startRedis({
+      tcp: true,
+      maxmemory: '8mb',
+      args: ['--repl-diskless-sync-delay', '0'],
+    });
+    const replica = await startRedis({ args: ['--replicaof', `127.0.0.1 ${primary.port}`] });
+    const raw = new Redis(primary.url);
+    const store = await openStore(primary, { durability: 'replicated' });
+    t.teardown(async () => {
+      await store.close();
+      raw.disconnect();
+      await replica.stop();
+      await primary.stop();
+    });
+    const owner = await store.takeOver('job', 'a');
+    while (!(await raw.info('replication')).includes('state=online')) await systemClock.sleep(20);
+    const plain = async () => {
+      for (let i = 0; ; i++) await raw.set(`filler:${i}`, Buffer.alloc(64 * 1024));
+    };
+    await t.rejects(plain(), /OOM/);
+    await store.publish(owner, manifestOf(owner, await store.nextCheckpointId(owner)), 1);
+    await store.confirmDurable();
+    const copy = new Redis(replica.url);
+    t.equal(await copy.hget(checkpointKeys(NAMESPACE, 'job').control, 'published'), '1');
+    copy.disconnect();
+    await replica.kill9();
+    await rejectedAs(t, 'MR_CHECKPOINT_NOT_DURABLE', store.confirmDurable());
+  },
+);
+
+t.test('all keys of a job share one hash tag (RS1)', async (t) => {
+  const raw = new Redis(server.url);
+  t.teardown(() => raw.disconnect());
+  const keys = (await raw.keys('*')).filter((key) => !key.endsWith(':durable'));
+  t.ok(keys.length > 0);
+  t.same(
+    keys.filter((key) => !/^mr:test:\{job:[^}]+\}:/.test(key)),
+    [],
+  );
+});
+
+function openStore(at: RedisServer, options: Partial<RedisCheckpointOptions> = {}) {
+  return openRedisCheckpointStore({
+    url: at.url,
+    namespace: NAMESPACE,
+    clock: systemClock,
+    durability: 'process',
+    ...options,
+  });
+}
+
+async function rejectedAs(
+  t: Test,
+  code: Parameters<typeof hasCode>[1],
+  promise: Promise<unknown>,
+): Promise<void> {
+  const error = await promise.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  t.ok(hasCode(error, code), `${code}: ${String(error)}`);
+}
