@@ -14,24 +14,27 @@ export interface CheckpointHarness {
 }
 
 /** What every checkpoint store keeps. Each test uses a job of its own. */
-export function checkpointStoreContract(t: Test, harness: CheckpointHarness): void {
-  t.test('a takeover gives a new token and generation, and fences everything older (CP1)', async (t) => {
-    const a = await harness.open();
-    const b = await harness.open();
-    const first = await a.takeOver('takeover', 'a');
-    const id = await a.nextCheckpointId(first);
-    const second = await b.takeOver('takeover', 'b');
-    t.not(second.token, first.token);
-    t.equal(second.generation, first.generation + 1);
-    t.match(second.token, /^2:/, 'a token counts takeovers');
-    await refused(t, 'MR_CHECKPOINT_FENCED', () => a.nextGeneration(first));
-    await refused(t, 'MR_CHECKPOINT_FENCED', () => a.nextCheckpointId(first));
-    await refused(t, 'MR_CHECKPOINT_FENCED', () => a.writeBlob(first, id, 'x', bytes(1)));
-    await refused(t, 'MR_CHECKPOINT_FENCED', () => a.publish(first, manifestOf(first, id), 3));
-    t.equal(await b.latest('takeover'), null);
-  });
+export async function checkpointStoreContract(t: Test, harness: CheckpointHarness): Promise<void> {
+  await t.test(
+    'a takeover gives a new token and generation, and fences everything older (CP1)',
+    async (t) => {
+      const a = await harness.open();
+      const b = await harness.open();
+      const first = await a.takeOver('takeover', 'a');
+      const id = await a.nextCheckpointId(first);
+      const second = await b.takeOver('takeover', 'b');
+      t.not(second.token, first.token);
+      t.equal(second.generation, first.generation + 1);
+      t.match(second.token, /^2:/, 'a token counts takeovers');
+      await refused(t, 'MR_CHECKPOINT_FENCED', () => a.nextGeneration(first));
+      await refused(t, 'MR_CHECKPOINT_FENCED', () => a.nextCheckpointId(first));
+      await refused(t, 'MR_CHECKPOINT_FENCED', () => a.writeBlob(first, id, 'x', bytes(1)));
+      await refused(t, 'MR_CHECKPOINT_FENCED', () => a.publish(first, manifestOf(first, id), 3));
+      t.equal(await b.latest('takeover'), null);
+    },
+  );
 
-  t.test('the same token with another generation is refused everywhere (CP1)', async (t) => {
+  await t.test('the same token with another generation is refused everywhere (CP1)', async (t) => {
     const store = await harness.open();
     const first = await store.takeOver('attempts', 'a');
     const id = await store.nextCheckpointId(first);
@@ -50,7 +53,7 @@ export function checkpointStoreContract(t: Test, harness: CheckpointHarness): vo
     );
   });
 
-  t.test('ids rise over takeovers and are given out once (CP2)', async (t) => {
+  await t.test('ids rise over takeovers and are given out once (CP2)', async (t) => {
     const store = await harness.open();
     const ids: number[] = [];
     for (const owner of ['a', 'b']) {
@@ -60,7 +63,7 @@ export function checkpointStoreContract(t: Test, harness: CheckpointHarness): vo
     t.same(ids, [1, 2, 3, 4]);
   });
 
-  t.test('a manifest and its blobs come back as they were', async (t) => {
+  await t.test('a manifest and its blobs come back as they were', async (t) => {
     const store = await harness.open();
     const ownership = await store.takeOver('round-trip', 'a');
     const id = await store.nextCheckpointId(ownership);
@@ -88,7 +91,7 @@ export function checkpointStoreContract(t: Test, harness: CheckpointHarness): vo
     t.equal(await store.latest('unknown-job'), null);
   });
 
-  t.test('publishing again answers already, a later id makes it stale (CP2)', async (t) => {
+  await t.test('publishing again answers already, a later id makes it stale (CP2)', async (t) => {
     const store = await harness.open();
     const owner = await store.takeOver('replay', 'a');
     const [one, two] = [await store.nextCheckpointId(owner), await store.nextCheckpointId(owner)];
@@ -112,7 +115,7 @@ export function checkpointStoreContract(t: Test, harness: CheckpointHarness): vo
     );
   });
 
-  t.test('a manifest that names a blob which is not stored is refused (CP3)', async (t) => {
+  await t.test('a manifest that names a blob which is not stored is refused (CP3)', async (t) => {
     const store = await harness.open();
     const owner = await store.takeOver('incomplete', 'a');
     const id = await store.nextCheckpointId(owner);
@@ -123,7 +126,7 @@ export function checkpointStoreContract(t: Test, harness: CheckpointHarness): vo
     t.equal(await store.publish(owner, manifestOf(owner, id, { blobs: [ref] }), 3), 'published');
   });
 
-  t.test('retention keeps the newest checkpoints and every savepoint (CP4)', async (t) => {
+  await t.test('retention keeps the newest checkpoints and every savepoint (CP4)', async (t) => {
     const store = await harness.open();
     const owner = await store.takeOver('retention', 'a');
     for (const kind of [
@@ -158,12 +161,12 @@ export function checkpointStoreContract(t: Test, harness: CheckpointHarness): vo
     );
   });
 
-  collectContract(t, harness);
-  blobContract(t, harness);
+  await collectContract(t, harness);
+  await blobContract(t, harness);
 }
 
-function collectContract(t: Test, harness: CheckpointHarness): void {
-  t.test('collection frees what no manifest needs and nothing else (CP5)', async (t) => {
+async function collectContract(t: Test, harness: CheckpointHarness): Promise<void> {
+  await t.test('collection frees what no manifest needs and nothing else (CP5)', async (t) => {
     const store = await harness.open();
     const job = 'collect';
     const old = await store.takeOver(job, 'a');
@@ -184,7 +187,7 @@ function collectContract(t: Test, harness: CheckpointHarness): void {
     t.equal(await store.collect(job), 9, 'an upload of a generation that has ended can never be published');
   });
 
-  t.test('a savepoint holds its blobs until it is removed (CP4, CP5)', async (t) => {
+  await t.test('a savepoint holds its blobs until it is removed (CP4, CP5)', async (t) => {
     const store = await harness.open();
     const owner = await store.takeOver('savepoint', 'a');
     const [held] = await publishWith(store, owner, {
@@ -201,8 +204,8 @@ function collectContract(t: Test, harness: CheckpointHarness): void {
   });
 }
 
-function blobContract(t: Test, harness: CheckpointHarness): void {
-  t.test('a damaged blob is noticed', async (t) => {
+async function blobContract(t: Test, harness: CheckpointHarness): Promise<void> {
+  await t.test('a damaged blob is noticed', async (t) => {
     const store = await harness.open();
     const owner = await store.takeOver('damage', 'a');
     const ref = await store.writeBlob(owner, await store.nextCheckpointId(owner), 'x', bytes(1000));
@@ -210,7 +213,7 @@ function blobContract(t: Test, harness: CheckpointHarness): void {
     await refused(t, 'MR_CHECKPOINT_CORRUPT', () => store.readBlob('damage', ref));
   });
 
-  t.test('blobs stay within the reserved bytes, which collection gives back', async (t) => {
+  await t.test('blobs stay within the reserved bytes, which collection gives back', async (t) => {
     const store = await harness.open({ reservedBytes: 100 });
     const owner = await store.takeOver('reserve', 'a');
     const id = await store.nextCheckpointId(owner);
@@ -229,7 +232,7 @@ function blobContract(t: Test, harness: CheckpointHarness): void {
     await store.writeBlob(next, id, 'first', bytes(100));
   });
 
-  t.test('two jobs do not see each other', async (t) => {
+  await t.test('two jobs do not see each other', async (t) => {
     const store = await harness.open();
     const [a, b] = [await store.takeOver('job-a', 'x'), await store.takeOver('job-b', 'x')];
     await publishWith(store, a, { retain: 1, names: ['a'], size: 5 });

@@ -16,17 +16,17 @@ const manifest = manifestOf({ job: 'j', token: '1:u', generation: generation(3) 
   ],
 });
 
-t.test('a manifest reads back equal', async (t) =>
+await t.test('a manifest reads back equal', async (t) =>
   t.same(decodeManifest('j', 8, encodeManifest(manifest)), manifest),
 );
 
-t.test('fields that are not known are kept out, on both sides', async (t) => {
+await t.test('fields that are not known are kept out, on both sides', async (t) => {
   const more = { ...manifest, secret: 1 } as Manifest;
   t.same(decodeManifest('j', 8, encodeManifest(more)), manifest);
   t.same(decodeManifest('j', 8, envelope(more)), manifest);
 });
 
-t.test('every flipped bit and every truncation is noticed', async (t) => {
+await t.test('every flipped bit and every truncation is noticed', async (t) => {
   const bytes = encodeManifest(manifest);
   const corrupt = (damaged: Uint8Array) => {
     try {
@@ -47,7 +47,7 @@ t.test('every flipped bit and every truncation is noticed', async (t) => {
   t.ok(corrupt(envelope({ ...manifest, positions: 'none' })), 'a wrong shape under a right checksum');
 });
 
-t.test('a newer format is named as such', async (t) => {
+await t.test('a newer format is named as such', async (t) => {
   const error = t.throws(() => decodeManifest('j', 8, envelope({ ...manifest, format: 2 })));
   t.ok(hasCode(error, 'MR_STATE_INCOMPATIBLE'));
 });

@@ -8,7 +8,7 @@ import { ownersInterleaved } from './checkpoint-owners.contract.ts';
 
 const storage: MemoryCheckpointStorage = new Map();
 
-checkpointStoreContract(t, {
+await checkpointStoreContract(t, {
   open: async (options = {}) => openMemoryCheckpointStore({ storage, ...options }),
   async damage(job, ref) {
     const blob = storage.get(job)?.blobs.get(ref.key) as Uint8Array;
@@ -16,7 +16,7 @@ checkpointStoreContract(t, {
   },
 });
 
-t.test(
+await t.test(
   'whatever two owners do, one at a time publishes and the latest never goes back (CP1, CP2, CP4, CP5)',
   () => ownersInterleaved({ runs: 300, open: async (uuid) => openMemoryCheckpointStore({ uuid }) }),
 );

@@ -42,23 +42,26 @@ const start: World = {
   named: {},
 };
 
-t.test('in every reachable state of two owners the protocol keeps its promises (CP1 to CP5)', async (t) => {
-  const seen = new Set<string>();
-  const open: World[] = [start];
-  let published = 0;
-  for (let world = open.pop(); world !== undefined; world = open.pop()) {
-    for (const next of steps(world)) {
-      checkStep(world, next);
-      if (next.control.published > world.control.published) published++;
-      const text = JSON.stringify(next);
-      if (seen.has(text)) continue;
-      seen.add(text);
-      open.push(next);
+await t.test(
+  'in every reachable state of two owners the protocol keeps its promises (CP1 to CP5)',
+  async (t) => {
+    const seen = new Set<string>();
+    const open: World[] = [start];
+    let published = 0;
+    for (let world = open.pop(); world !== undefined; world = open.pop()) {
+      for (const next of steps(world)) {
+        checkStep(world, next);
+        if (next.control.published > world.control.published) published++;
+        const text = JSON.stringify(next);
+        if (seen.has(text)) continue;
+        seen.add(text);
+        open.push(next);
+      }
     }
-  }
-  t.ok(seen.size > 1_000, `${seen.size} states`);
-  t.ok(published > 100, `${published} publications`);
-});
+    t.ok(seen.size > 1_000, `${seen.size} states`);
+    t.ok(published > 100, `${published} publications`);
+  },
+);
 
 function* steps(world: World): Generator<World> {
   for (const who of [0, 1] as const) {
@@ -165,36 +168,42 @@ function ids(end: number): readonly CheckpointId[] {
   return Array.from({ length: end - 1 }, (_, i) => checkpointId(i + 1));
 }
 
-t.test('retention keeps the newest checkpoints, at least one, and no savepoint goes (CP4)', async (t) => {
-  const kept = (kinds: string) =>
-    [...kinds].map((kind, i) => ({
-      id: checkpointId(i + 1),
-      kind: kind === 's' ? ('savepoint' as const) : ('checkpoint' as const),
-    }));
-  t.same(retire(kept('cscc'), 2), [1]);
-  t.same(retire(kept('cscc').reverse(), 1), [1, 3]);
-  t.same(retire(kept('cc'), 0), [1]);
-  t.same(retire(kept('sss'), 1), []);
-});
+await t.test(
+  'retention keeps the newest checkpoints, at least one, and no savepoint goes (CP4)',
+  async (t) => {
+    const kept = (kinds: string) =>
+      [...kinds].map((kind, i) => ({
+        id: checkpointId(i + 1),
+        kind: kind === 's' ? ('savepoint' as const) : ('checkpoint' as const),
+      }));
+    t.same(retire(kept('cscc'), 2), [1]);
+    t.same(retire(kept('cscc').reverse(), 1), [1, 3]);
+    t.same(retire(kept('cc'), 0), [1]);
+    t.same(retire(kept('sss'), 1), []);
+  },
+);
 
 const at = (offset: number, chain: string) => positionAt('t', 0, offset, chain);
 const log = (start: ReturnType<typeof at>, end: ReturnType<typeof at>): LogFacts => ({ start, end });
 
-t.test('a position is judged by where the log starts and ends, and by its chain there (CP6)', async (t) => {
-  const facts = log(at(10, 'a'), at(20, 'b'));
-  const verdicts = [
-    at(9, 'x'),
-    at(10, 'a'),
-    at(10, 'x'),
-    at(15, 'x'),
-    at(20, 'b'),
-    at(20, 'x'),
-    at(21, 'b'),
-  ].map((p) => judgePosition(p, facts));
-  t.same(verdicts, ['trimmed', 'kept', 'rolled-back', 'kept', 'kept', 'rolled-back', 'rolled-back']);
-  t.equal(judgePosition(at(0, ''), null), 'no-topic');
-  t.equal(judgePosition(at(0, ''), log(at(0, ''), at(0, ''))), 'kept');
-});
+await t.test(
+  'a position is judged by where the log starts and ends, and by its chain there (CP6)',
+  async (t) => {
+    const facts = log(at(10, 'a'), at(20, 'b'));
+    const verdicts = [
+      at(9, 'x'),
+      at(10, 'a'),
+      at(10, 'x'),
+      at(15, 'x'),
+      at(20, 'b'),
+      at(20, 'x'),
+      at(21, 'b'),
+    ].map((p) => judgePosition(p, facts));
+    t.same(verdicts, ['trimmed', 'kept', 'rolled-back', 'kept', 'kept', 'rolled-back', 'rolled-back']);
+    t.equal(judgePosition(at(0, ''), null), 'no-topic');
+    t.equal(judgePosition(at(0, ''), log(at(0, ''), at(0, ''))), 'kept');
+  },
+);
 
 const owner: Ownership = { job: 'j', token: '1:u', generation: generation(1) };
 const checkpointAt = (id: number, offset: number, kind: 'checkpoint' | 'savepoint' = 'checkpoint') =>
@@ -203,7 +212,7 @@ const checkpointAt = (id: number, offset: number, kind: 'checkpoint' | 'savepoin
     positions: [at(offset, `c${offset}`), positionAt('t', 1, offset, `d${offset}`)],
   });
 
-t.test(
+await t.test(
   'restore takes the newest checkpoint whose every position fits, and says what it passed over (CP6)',
   async (t) => {
     // All small worlds: each of three checkpoints fits, was trimmed, was rolled back, or was ruled out by a reader.
@@ -246,7 +255,7 @@ t.test(
   },
 );
 
-t.test(
+await t.test(
   'a savepoint is restored only when it is chosen; a choice that is gone or does not fit is never replaced (CP6)',
   async (t) => {
     const manifests = [
@@ -268,7 +277,7 @@ t.test(
   },
 );
 
-t.test('logs hold the lowest position of what may still be restored', async (t) => {
+await t.test('logs hold the lowest position of what may still be restored', async (t) => {
   const candidate = checkpointAt(4, 40);
   t.same(
     positionsToHold([checkpointAt(2, 30), checkpointAt(1, 10, 'savepoint'), checkpointAt(3, 35)], candidate),

@@ -17,14 +17,14 @@ const NAMESPACE = 'test';
 const server = await startRedis();
 t.teardown(() => server.stop());
 
-t.test('contract', async (t) => {
+await t.test('contract', async (t) => {
   const raw = new Redis(server.url);
   const closing: (() => Promise<void>)[] = [];
   t.teardown(async () => {
     for (const close of closing) await close();
     raw.disconnect();
   });
-  checkpointStoreContract(t, {
+  await checkpointStoreContract(t, {
     async open(options = {}) {
       const store = await openStore(server, options);
       closing.push(() => store.close());
@@ -36,11 +36,11 @@ t.test('contract', async (t) => {
   });
 });
 
-t.test('whatever two owners do, scripts and protocol decide the same (CP1, CP2, CP4, CP5)', () =>
+await t.test('whatever two owners do, scripts and protocol decide the same (CP1, CP2, CP4, CP5)', () =>
   ownersInterleaved({ runs: 60, open: (uuid) => openStore(server, { uuid }) }),
 );
 
-t.test('with the server at its memory limit a checkpoint still completes (RS2)', async (t) => {
+await t.test('with the server at its memory limit a checkpoint still completes (RS2)', async (t) => {
   const full = await startRedis({ maxmemory: '8mb' });
   const raw = new Redis(full.url);
   const store = await openStore(full, { reservedBytes: 1024 * 1024 });
@@ -66,7 +66,7 @@ t.test('with the server at its memory limit a checkpoint still completes (RS2)',
   t.equal(await store.collect('job'), 1024 * 1024);
 });
 
-t.test('what was published survives kill -9 of the server and dropped connections', async (t) => {
+await t.test('what was published survives kill -9 of the server and dropped connections', async (t) => {
   const durable = await startRedis({ appendonly: 'always' });
   const raw = new Redis(durable.url).on('error', () => undefined);
   const store = await openStore(durable, { durability: 'disk' });
@@ -96,7 +96,7 @@ t.test('what was published survives kill -9 of the server and dropped connection
   t.equal(Number(await raw.hget(control.control, 'blobBytes')), sizes, 'repeated uploads are counted once');
 });
 
-t.test('a publication that the server has lost is not confirmed (RS4)', async (t) => {
+await t.test('a publication that the server has lost is not confirmed (RS4)', async (t) => {
   const forgetful = await startRedis();
   const store = await openStore(forgetful);
   t.teardown(async () => {
@@ -111,7 +111,7 @@ t.test('a publication that the server has lost is not confirmed (RS4)', async (t
   await rejectedAs(t, 'MR_CHECKPOINT_NOT_DURABLE', store.confirmDurable());
 });
 
-t.test(
+await t.test(
   'a replicated store confirms with its replica and refuses without, also at the memory limit (RS2, RS4)',
   async (t) => {
     const primary = await startRedis({
@@ -144,7 +144,7 @@ t.test(
   },
 );
 
-t.test('all keys of a job share one hash tag (RS1)', async (t) => {
+await t.test('all keys of a job share one hash tag (RS1)', async (t) => {
   const raw = new Redis(server.url);
   t.teardown(() => raw.disconnect());
   const keys = (await raw.keys('*')).filter((key) => !key.endsWith(':durable'));
