@@ -28,6 +28,8 @@ export {
 export type { Envelope, FrameHeader } from './envelope.ts';
 export { decodeFrame, encodeFrame, verifyFrame } from './frame.ts';
 export { fmix32, mixRound, murmur3Words } from './murmur3.ts';
+export { parseJsonRecord, recordParser } from './record-parser.ts';
+export type { RecordParser } from './record-parser.ts';
 export { restampFrame } from './restamp-frame.ts';
 export { rowReader } from './row-reader.ts';
 export type { RowReader } from './row-reader.ts';
