@@ -127,7 +127,9 @@ function compressed(body: Uint8Array): Uint8Array | null {
 function bodyOf(frame: Uint8Array, { compression, headerBytes, bodyBytes }: Envelope): Uint8Array {
   const payload = frame.subarray(headerBytes);
   const body = compression === 'zstd' ? decompressed(payload, bodyBytes) : payload;
-  return (body.byteOffset & 7) === 0 ? body : new Uint8Array(body);
+  if ((body.byteOffset & 7) !== 0) return new Uint8Array(body);
+  // Never a Buffer: generated loops stay monomorphic, and nested bytes come back as what went in.
+  return new Uint8Array(body.buffer, body.byteOffset, body.length);
 }
 
 function decompressed(payload: Uint8Array, bodyBytes: number): Uint8Array {

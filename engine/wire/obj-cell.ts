@@ -5,7 +5,7 @@ import { LIMITS } from '../base/limits.ts';
 export const CELL_DEPTH_MAX = 64;
 
 const packr = new Packr({ useRecords: false });
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, copyBuffers: true });
 
 /** The msgpack bytes of a value that {@link objCellBytes} accepts. The result is a copy. */
 export function packObjCell(value: unknown): Uint8Array {
