@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** The path of a `file:///…` location. Locations are opaque in Iceberg: nothing in them is percent-decoded. */
+export function pathOf(location: string): string {
+  return location.startsWith('file://') ? location.slice('file://'.length) : location;
+}
+
+/** The location of an absolute path. */
+export function locationOf(path: string): string {
+  return `file://${path}`;
+}
+
+/** Writes a file that a crash leaves either whole under its name or not at all; replaces an older one. */
+export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = await writeTemporary(path, bytes);
+  await rename(temporary, path);
+  await syncDirectory(dirname(path));
+}
+
+/**
+ * Creates a file unless its name is taken: false when it is. link(2) is the atomic step, as rename(2) would silently
+ * replace what a racing process has made.
+ */
+export async function createIfAbsent(path: string, bytes: Uint8Array): Promise<boolean> {
+  const temporary = await writeTemporary(path, bytes);
+  try {
+    await link(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  await syncDirectory(dirname(path));
+  return true;
+}
+
+/** Makes a directory and its parents, and their entries durable. */
+export async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let at = path; at.length >= first.length; at = dirname(at)) await syncDirectory(dirname(at));
+}
+
+/** Makes the entries of a directory durable. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  const handle = await open(temporary, 'wx');
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return temporary;
+}

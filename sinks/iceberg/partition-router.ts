@@ -1,0 +1,187 @@
+/**
+ * Splits the rows of one `write` by partition, in columns: each partition field turns its column into dense value ids, ids of
+ * several fields fold into one, and a counting sort lays the rows of each partition side by side. A string is looked at
+ * once per dictionary entry, not once per row. Synchronous; owns the ids and no files.
+ *
+ * PR1 Equal tuples of partition values always get the same partition object, until `clear`.
+ * PR2 Within a partition rows keep their order.
+ */
+import type { ColumnSource } from './column-buffer.ts';
+import { type IncomingRows, valueAt } from './incoming-rows.ts';
+import { type PartitionField, type PartitionTuple, partitionPath } from './partition-spec.ts';
+import { partitionFunction, type PartitionValue } from './partition-transform.ts';
+import type { IcebergValue } from './single-value.ts';
+
+export interface Partition {
+  readonly id: number;
+  readonly tuple: PartitionTuple;
+  /** Folder below `data/`, '' for an unpartitioned table. */
+  readonly path: string;
+}
+
+/** Rows `rows[from … to)` belong to `partition`. */
+export interface RoutedRows {
+  readonly partition: Partition;
+  readonly rows: Uint32Array;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Ids of two fields are paired as `a * ID_SPAN + b`, exact in a double. */
+const ID_SPAN = 2 ** 26;
+
+export class PartitionRouter {
+  readonly #fields: readonly PartitionField[];
+  readonly #values: readonly FieldValues[];
+  /** Per field: pair of (id so far, value id) → id so far. */
+  readonly #pairs: readonly Map<number, number>[];
+  /** Per field: id so far → tuple so far. */
+  readonly #tuples: PartitionTuple[][];
+  #partitions: Partition[] = [];
+
+  constructor(fields: readonly PartitionField[]) {
+    this.#fields = fields;
+    this.#values = fields.map((field) => new FieldValues(field));
+    this.#pairs = fields.map(() => new Map<number, number>());
+    this.#tuples = fields.map((): PartitionTuple[] => []);
+  }
+
+  /** Ids kept; the caller bounds them by {@link clear}. */
+  get size(): number {
+    return Math.max(0, ...this.#values.map(({ size }) => size), ...this.#pairs.map(({ size }) => size));
+  }
+
+  route({ columns, rows, count }: IncomingRows): readonly RoutedRows[] {
+    if (count === 0) return [];
+    const ids = new Int32Array(count);
+    let distinct = 1;
+    this.#fields.forEach((field, level) => {
+      const values = this.#values[level] as FieldValues;
+      values.foldInto(ids, columns[field.column] as ColumnSource, rows, count, (id, value) =>
+        this.#fold(level, id, value),
+      );
+      distinct = this.#tuples[level]?.length ?? 1;
+    });
+    return this.#sort(ids, distinct, rows, count);
+  }
+
+  /** Forgets all ids: partitions made before must not be used any more. */
+  clear(): void {
+    for (const values of this.#values) values.clear();
+    for (const pairs of this.#pairs) pairs.clear();
+    for (const tuples of this.#tuples) tuples.length = 0;
+    this.#partitions = [];
+  }
+
+  #fold(level: number, id: number, valueId: number): number {
+    const pairs = this.#pairs[level] as Map<number, number>;
+    const pair = id * ID_SPAN + valueId;
+    const known = pairs.get(pair);
+    if (known !== undefined) return known;
+    const tuples = this.#tuples[level] as PartitionTuple[];
+    const before = level === 0 ? [] : (this.#tuples[level - 1]?.[id] ?? []);
+    tuples.push([...before, (this.#values[level] as FieldValues).value(valueId)]);
+    pairs.set(pair, tuples.length - 1);
+    return tuples.length - 1;
+  }
+
+  #sort(ids: Int32Array, distinct: number, rows: Uint32Array, count: number): readonly RoutedRows[] {
+    const first = ids[0] as number;
+    if (ids.every((id) => id === first))
+      return [{ partition: this.#partition(first), rows, from: 0, to: count }];
+    const ends = new Uint32Array(distinct + 1);
+    for (const id of ids) ends[id + 1] = (ends[id + 1] as number) + 1;
+    for (let id = 0; id < distinct; id++) ends[id + 1] = (ends[id + 1] as number) + (ends[id] as number);
+    const next = ends.slice();
+    const sorted = new Uint32Array(count);
+    for (let i = 0; i < count; i++) {
+      const id = ids[i] as number;
+      const at = next[id] as number;
+      sorted[at] = rows[i] as number;
+      next[id] = at + 1;
+    }
+    const ranges: RoutedRows[] = [];
+    for (let id = 0; id < distinct; id++) {
+      const [from, to] = [ends[id] as number, ends[id + 1] as number];
+      if (to > from) ranges.push({ partition: this.#partition(id), rows: sorted, from, to });
+    }
+    return ranges;
+  }
+
+  #partition(id: number): Partition {
+    const known = this.#partitions[id];
+    if (known !== undefined) return known;
+    const tuple = this.#tuples.at(-1)?.[id] ?? [];
+    const partition = { id, tuple, path: partitionPath(this.#fields, tuple) };
+    this.#partitions[id] = partition;
+    return partition;
+  }
+}
+
+/** Dense ids of one partition field's values. */
+class FieldValues {
+  readonly #isTime: boolean;
+  readonly #transform: (value: IcebergValue) => PartitionValue;
+  readonly #ids = new Map<PartitionValue, number>();
+  readonly #values: PartitionValue[] = [];
+
+  constructor(field: PartitionField) {
+    this.#isTime = field.sourceType === 'timestamptz';
+    this.#transform = partitionFunction(field.transform, field.sourceType);
+  }
+
+  get size(): number {
+    return this.#values.length;
+  }
+
+  value(id: number): PartitionValue {
+    return this.#values[id] ?? null;
+  }
+
+  clear(): void {
+    this.#ids.clear();
+    this.#values.length = 0;
+  }
+
+  /** Replaces each id by `fold(id, value id of the row)`. Runs of the same pair, the usual case, cost two comparisons. */
+  foldInto(
+    ids: Int32Array,
+    source: ColumnSource,
+    rows: Uint32Array,
+    count: number,
+    fold: (id: number, valueId: number) => number,
+  ): void {
+    const codes = source.kind === 'string' && source.nulls === null ? source.codes : null;
+    const byCode = source.kind === 'string' ? new Int32Array(source.dictionary.size).fill(-1) : null;
+    let [lastId, lastValue, lastFold] = [-1, -1, -1];
+    for (let i = 0; i < count; i++) {
+      const row = rows[i] as number;
+      let value: number;
+      if (codes !== null && byCode !== null) {
+        const code = codes[row] as number;
+        value = byCode[code] as number;
+        if (value < 0) {
+          value = this.#idOf(valueAt(source, row));
+          byCode[code] = value;
+        }
+      } else {
+        value = this.#idOf(valueAt(source, row));
+      }
+      const id = ids[i] as number;
+      if (id !== lastId || value !== lastValue) [lastId, lastValue, lastFold] = [id, value, fold(id, value)];
+      ids[i] = lastFold;
+    }
+  }
+
+  #idOf(raw: unknown): number {
+    const key =
+      raw === null
+        ? null
+        : this.#transform(this.#isTime ? Math.round((raw as number) * 1000) : (raw as IcebergValue));
+    const known = this.#ids.get(key);
+    if (known !== undefined) return known;
+    this.#values.push(key);
+    this.#ids.set(key, this.#values.length - 1);
+    return this.#values.length - 1;
+  }
+}

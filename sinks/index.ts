@@ -1,0 +1,8 @@
+/** The public surface of the sinks, `#sinks`: the places that results go to. */
+export { iceberg } from './iceberg/iceberg.ts';
+export type { IcebergOptions } from './iceberg/iceberg-options.ts';
+export { removeOrphans } from './iceberg/orphan-files.ts';
+export { bucket, day, hour, identity, month, truncate, year } from './iceberg/partition-transform.ts';
+export type { PartitionTransform } from './iceberg/partition-transform.ts';
+export { tableState } from './iceberg/table-state.ts';
+export type { TableState } from './iceberg/table-state.ts';
