@@ -29,6 +29,26 @@ export const overQuota = (
     { details: { topic, partition, bytes, quotaBytes } },
   );
 
+export const fencedProducer = (producer: string, epoch: number, current: number): MillraceError =>
+  new MillraceError(
+    'MR_LOG_FENCED',
+    `Producer '${producer}' writes with epoch ${epoch}, but epoch ${current} has written. Another instance took over; stop this one.`,
+    { details: { producer, epoch, current } },
+  );
+
+export const producerGap = (
+  topic: string,
+  partition: number,
+  producer: string,
+  first: number,
+  expected: number,
+): MillraceError =>
+  new MillraceError(
+    'MR_LOG_GAP',
+    `Partition ${partition} of '${topic}' expects sequence ${expected} of producer '${producer}', which goes on with ${first}: the server lost records, or two writers use one name. Write again from ${expected} under a new epoch.`,
+    { details: { topic, partition, producer, first, expected } },
+  );
+
 export const fencedJob = (job: string, generation: number, current: number): MillraceError =>
   new MillraceError(
     'MR_CHECKPOINT_FENCED',

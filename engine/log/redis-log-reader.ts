@@ -18,7 +18,7 @@ export interface RedisLogReaderOptions extends ReaderOptions {
   readonly clock: Clock;
   readonly random?: Random;
   readonly unavailableMs?: number;
-  readonly onClose: () => void;
+  readonly onClose: (reader: LogReader) => void;
 }
 
 /** @throws MR_LOG_NO_TOPIC, MR_REDIS_UNAVAILABLE */
@@ -136,7 +136,7 @@ class RedisLogReader implements LogReader {
     this.#roomSignal?.resolve();
     this.#wake();
     await this.#running;
-    this.#options.onClose();
+    this.#options.onClose(this);
   }
 
   async #run(): Promise<void> {

@@ -69,7 +69,7 @@ export async function openRedisPartitionLog(options: RedisPartitionLogOptions): 
       const reader = await openRedisLogReader({
         ...options,
         ...readerOptions,
-        onClose: () => readers.delete(reader),
+        onClose: (closed) => readers.delete(closed),
       });
       readers.add(reader);
       return reader;
