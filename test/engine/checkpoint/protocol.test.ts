@@ -172,7 +172,7 @@ await t.test(
   'retention keeps the newest checkpoints, at least one, and no savepoint goes (CP4)',
   async (t) => {
     const kept = (kinds: string) =>
-      [...kinds].map((kind, i) => ({
+      kinds.split('').map((kind, i) => ({
         id: checkpointId(i + 1),
         kind: kind === 's' ? ('savepoint' as const) : ('checkpoint' as const),
       }));
