@@ -134,6 +134,8 @@ export class ProducerLane<Row> {
         if (hasCode(answer.reason, 'MR_REDIS_UNAVAILABLE')) return answer.reason;
         throw answer.reason;
       }
+      // Refused with a predecessor that made it at its second try; as the first of the next round it is judged itself.
+      if (i > 0 && answer.value.kind === 'gap') return null;
       const hurdle = this.#judge(frame, answer.value);
       if (hurdle !== null) return hurdle;
     }
