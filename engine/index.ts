@@ -23,3 +23,41 @@ export type {
   SinkInput,
   SinkWriter,
 } from './runtime/sink.ts';
+export { isKey, type Key, type KeyScalar } from './key/key.ts';
+export { defaultMaxParallelism, keyGroupOf, keyGroupRange, subtaskOf } from './key/key-group.ts';
+export type { GraphNode, JobGraph, JobOptions, NodeInput, RestartOptions } from './graph/job-graph.ts';
+export { validateGraph } from './graph/validate.ts';
+export { type JobEnvironment, runJob } from './coordinator/job-runner.ts';
+export { writeKeySlot } from './runtime/key-text.ts';
+export type { LoopWriter } from './runtime/loop-writer.ts';
+export type {
+  Operator,
+  OperatorContext,
+  OperatorCounters,
+  OperatorDefinition,
+  OperatorState,
+  Output,
+  Records,
+} from './runtime/operator.ts';
+export { RowEmitter } from './runtime/row-emitter.ts';
+export { recordCount, type RowConsumer, RowLoop, rowAt, type Stage, timeAt } from './runtime/row-loop.ts';
+export type { RowText } from './runtime/row-text.ts';
+export type { Source, SourceContext, SourceOptions, SourceReader, SourceSnapshot } from './runtime/source.ts';
+export type { Element } from './runtime/channel.ts';
+export {
+  createKeySpace,
+  type FieldKeySpace,
+  type KeySelector,
+  type KeySpace,
+  type ValueKeySpace,
+} from './state/key-space.ts';
+export type { SlotTable } from './state/slot-table.ts';
+export { MAX_WATERMARK, MIN_WATERMARK, minusSaturating, plusSaturating } from './time/watermark.ts';
+export { DeadLetter, deadLetterTopic } from './log/dead-letter.ts';
+export { partitionLog, type PartitionLogOptions } from './log/log-endpoint.ts';
+export { partitionOf } from './log/log-sink.ts';
+export { RedisConnection } from './redis/connection.ts';
+export { type SeriesKeys, seriesKeys, validName } from './redis/keys.ts';
+export { redisFailure } from './redis/redis-error.ts';
+export { loadScript } from './redis/script.ts';
+export { TimerQueue } from './time/timer-queue.ts';

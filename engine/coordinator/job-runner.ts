@@ -150,8 +150,16 @@ class JobRunner implements JobHandle {
     }
   }
 
+  get #endRequested(): boolean {
+    return this.#request !== 'none';
+  }
+
+  #requestedEnd(): 'cancelled' | 'stopped' {
+    return this.#request === 'cancel' ? 'cancelled' : 'stopped';
+  }
+
   async #run(): Promise<JobState> {
-    const { store, owner } = { store: this.#environment.store, owner: this.#environment.owner };
+    const { store, owner } = this.#environment;
     let ownership: Ownership | null = null;
     for (let failuresInRow = 0; ; ) {
       const startedMs = this.#environment.clock.monotonic();
@@ -160,10 +168,10 @@ class JobRunner implements JobHandle {
         ownership = ownership === null ? await store.takeOver(this.name, owner) : await store.nextGeneration(ownership);
         this.#generation = ownership.generation;
         const outcome = await this.#runAttempt(ownership);
-        return this.#enter(outcome === 'ended' ? 'finished' : this.#request === 'cancel' ? 'cancelled' : 'stopped');
+        return this.#enter(outcome === 'ended' ? 'finished' : this.#requestedEnd());
       } catch (error) {
         this.#noteFailure(error);
-        if (this.#request !== 'none') return this.#enter(this.#request === 'cancel' ? 'cancelled' : 'stopped');
+        if (this.#endRequested) return this.#enter(this.#requestedEnd());
         const { restart } = this.#graph.job.options;
         const ranMs = this.#environment.clock.monotonic() - startedMs;
         failuresInRow = ranMs >= restart.resetAfterMs ? 1 : failuresInRow + 1;
@@ -172,7 +180,7 @@ class JobRunner implements JobHandle {
         this.#enter('restarting');
         this.#restarts++;
         await this.#environment.clock.sleep(decision.delayMs, this.#abort.signal);
-        if (this.#abort.signal.aborted) return this.#enter(this.#request === 'cancel' ? 'cancelled' : 'stopped');
+        if (this.#abort.signal.aborted) return this.#enter(this.#requestedEnd());
       }
     }
   }
@@ -202,12 +210,12 @@ class JobRunner implements JobHandle {
       },
     });
     try {
-      if (this.#request !== 'none') return 'stopped';
+      if (this.#endRequested) return 'stopped';
       this.#attempt = attempt;
       this.#serial = Promise.resolve();
       this.#enter('running');
       const outcome = await Promise.race([attempt.run(), this.#tick(attempt, signal)]);
-      if (outcome === 'ended' && this.#request === 'none') await this.#checkpoint(attempt, 'checkpoint');
+      if (outcome === 'ended' && !this.#endRequested) await this.#checkpoint(attempt, 'checkpoint');
       return outcome;
     } catch (error) {
       if (hasCode(error, 'MR_LOG_ROLLED_BACK') && restored.manifest !== null) this.#ruledOut.add(restored.manifest.id);
@@ -223,7 +231,7 @@ class JobRunner implements JobHandle {
   async #tick(attempt: Attempt, signal: AbortSignal): Promise<never> {
     for (;;) {
       await this.#sleepInterval(signal);
-      if (signal.aborted || this.#request !== 'none') return new Promise<never>(() => {});
+      if (signal.aborted || this.#endRequested) return new Promise<never>(() => {});
       await this.#checkpoint(attempt, 'checkpoint');
     }
   }

@@ -35,6 +35,8 @@ export interface SinkContext {
   /** The `seq` that the next prepareCommit will get. */
   readonly nextSeq: number;
   readonly namespace: string;
+  /** The job's own Redis, for sinks that write there unless told otherwise. */
+  readonly redisUrl?: string;
   readonly log: PartitionLog;
   readonly clock: Clock;
   readonly random: Random;
@@ -48,8 +50,16 @@ export interface SinkContext {
 
 /** Rows on their way to a sink: columns when they come straight from a source, plain rows otherwise. */
 export type SinkInput<T> =
-  | { readonly kind: 'rows'; readonly rows: readonly T[]; /** event time of each row, epoch ms */ readonly times: Float64Array }
-  | { readonly kind: 'columns'; readonly batch: Batch<T>; /** indices of the rows meant, ascending; null = all */ readonly selection: Uint16Array | null };
+  | {
+      readonly kind: 'rows';
+      readonly rows: readonly T[] /** event time of each row, epoch ms */;
+      readonly times: Float64Array;
+    }
+  | {
+      readonly kind: 'columns';
+      readonly batch: Batch<T> /** indices of the rows meant, ascending; null = all */;
+      readonly selection: Uint16Array | null;
+    };
 
 /**
  * One subtask's end of a sink.

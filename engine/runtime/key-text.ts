@@ -1,0 +1,57 @@
+import type { FieldKeySpace, ValueKeySpace } from '../state/key-space.ts';
+import type { LoopWriter } from './loop-writer.ts';
+import type { RowText } from './row-text.ts';
+
+/**
+ * Per column of a batch, the id that each dictionary code has got in this batch, −1 = not looked up yet. Valid for one batch:
+ * ids may be reused afterwards (ST1).
+ */
+export class CodeCache {
+  #ids = new Int32Array(1024);
+
+  fresh(size: number): Int32Array {
+    if (size > this.#ids.length) this.#ids = new Int32Array(Math.max(size, this.#ids.length * 2));
+    this.#ids.fill(-1, 0, size);
+    return this.#ids;
+  }
+}
+
+/** Writes text that puts the current record's key slot into a local; returns its name. */
+export function writeKeySlot(writer: LoopWriter, row: RowText, space: FieldKeySpace | ValueKeySpace): string {
+  const keys = writer.bind('keys', space);
+  const slot = writer.local('slot');
+  if (space.selector.kind === 'function') {
+    writer.line(`const ${slot} = ${keys}.slotOfKey(${writer.bind('select', space.selector.select)}(${row.object()}));`);
+    return slot;
+  }
+  if (row.columns === null) {
+    writer.line(`const ${slot} = ${keys}.slotOfRow(${row.object()});`);
+    return slot;
+  }
+  const ids = space.selector.fields.map((field, component) => writeComponentId(writer, row, space as FieldKeySpace, keys, field, component));
+  if (ids.length <= 2) writer.line(`const ${slot} = ${keys}.slotOf${ids.length}(${ids.join(', ')});`);
+  else writer.line(`const ${slot} = ${keys}.slotOfIds([${ids.join(', ')}]);`);
+  return slot;
+}
+
+function writeComponentId(writer: LoopWriter, row: RowText, space: FieldKeySpace, keys: string, field: string, component: number): string {
+  const { value, isNull } = row.field(field);
+  const strings = row.columns?.strings(field) ?? null;
+  const id = writer.local('id');
+  if (strings === null) {
+    writer.line(`const ${id} = ${keys}.componentId(${component}, ${isNull === null ? value : `${isNull} ? null : ${value}`});`);
+    return id;
+  }
+  const { codes, dictionary } = strings;
+  const cache = writer.bind('cache', new CodeCache());
+  const known = `known_${cache}`;
+  writer.setup(`const ${known} = ${cache}.fresh(${dictionary}.size);`);
+  writer.setup(`const hashes_${dictionary} = ${dictionary}.hashes();`);
+  if (isNull !== null) writer.line(`if (${isNull}) ${keys}.componentId(${component}, null);`);
+  const interner = writer.bind('component', space.components[component]);
+  const code = writer.local('code');
+  writer.line(`const ${code} = ${codes}[${row.columns?.index}];`);
+  writer.line(`let ${id} = ${known}[${code}];`);
+  writer.line(`if (${id} < 0) ${id} = ${known}[${code}] = ${interner}.internEntry(${dictionary}, ${code}, hashes_${dictionary}[${code}]);`);
+  return id;
+}

@@ -1,0 +1,78 @@
+import { defaultMaxParallelism, type Duration, durationMs, type Guarantee, type JobGraph, type JobOptions, type Source, validateGraph } from '#engine';
+import type { DataStream } from './data-stream.ts';
+import { GraphBuilder, type SourceSettings } from './graph-builder.ts';
+
+/** How a job runs. Everything but `guarantee` has a default and may be changed without losing state, except maxParallelism. */
+export interface JobSettings<G extends Guarantee> {
+  /** What the job asks of its sinks; a weaker sink does not compile unless it is accepted by name. */
+  readonly guarantee: G;
+  /** Subtasks per operator. Default 1. */
+  readonly parallelism?: number;
+  /** Number of key groups, frozen in the first checkpoint. Default 128 for small jobs. */
+  readonly maxParallelism?: number;
+  /** Default `'5s'`. */
+  readonly checkpointInterval?: Duration;
+  /** Completed checkpoints kept. Default 3. */
+  readonly checkpointsRetained?: number;
+  /** Default `'10m'`. */
+  readonly checkpointTimeout?: Duration;
+  /** A record that makes user code throw fails the attempt (default), or goes to the topic `<job>.dead-letter`. */
+  readonly onError?: 'fail' | 'dead-letter';
+  /** Delays between attempts: 1 s doubling to 1 min, without end, started over after 10 min of quiet running. */
+  readonly restart?: { readonly first?: Duration; readonly max?: Duration; readonly resetAfter?: Duration; readonly attempts?: number };
+  /** No generated code. Default false. */
+  readonly interpreted?: boolean;
+}
+
+/** What the author's function is given to describe the job with. */
+export interface JobBuilder<G extends Guarantee> {
+  /** Starts a stream. `id` names the source's positions and must not change. */
+  readonly source: <T>(id: string, source: Source<T>, settings?: SourceSettings) => DataStream<T, G>;
+}
+
+/** A job, ready to run: a value, the default export of its module. */
+export interface JobDefinition {
+  readonly name: string;
+  /** The plan; `changes` override the settings, e.g. parallelism. */
+  readonly graph: (changes?: Partial<JobOptions>) => JobGraph;
+}
+
+/**
+ * Defines a job. The function is called once, at once, and only describes: nothing runs before the job is started.
+ * @throws MR_GRAPH_INVALID, MR_CONFIG_INVALID with every fault it finds
+ * @example
+ * export default defineJob('hot-devices', { guarantee: 'exactly-once' }, (job) => {
+ *   job.source('readings', partitionLog('telemetry', Reading), { outOfOrderness: '2s' })
+ *     .filter((reading) => reading.temperature > 80)
+ *     .to('hot', partitionLog('hot-readings', Reading));
+ * });
+ */
+export function defineJob<const G extends Guarantee>(name: string, settings: JobSettings<G>, describe: (job: JobBuilder<G>) => void): JobDefinition {
+  const builder = new GraphBuilder();
+  describe({ source: (id, source, sourceSettings = {}) => builder.source(id, source, sourceSettings) as never });
+  const options = jobOptions(settings);
+  const graph: JobGraph = { name, options, nodes: builder.nodes };
+  validateGraph(graph);
+  return { name, graph: (changes = {}) => ({ ...graph, options: { ...options, ...changes } }) };
+}
+
+function jobOptions(settings: JobSettings<Guarantee>): JobOptions {
+  const parallelism = settings.parallelism ?? 1;
+  const { restart = {} } = settings;
+  return {
+    guarantee: settings.guarantee,
+    parallelism,
+    maxParallelism: settings.maxParallelism ?? defaultMaxParallelism(parallelism),
+    checkpointIntervalMs: durationMs(settings.checkpointInterval ?? '5s', 'checkpointInterval'),
+    checkpointsRetained: settings.checkpointsRetained ?? 3,
+    checkpointTimeoutMs: durationMs(settings.checkpointTimeout ?? '10m', 'checkpointTimeout'),
+    onError: settings.onError ?? 'fail',
+    restart: {
+      firstMs: durationMs(restart.first ?? '1s', 'restart.first'),
+      maxMs: durationMs(restart.max ?? '1m', 'restart.max'),
+      resetAfterMs: durationMs(restart.resetAfter ?? '10m', 'restart.resetAfter'),
+      attemptsMax: restart.attempts ?? Number.POSITIVE_INFINITY,
+    },
+    interpreted: settings.interpreted ?? false,
+  };
+}

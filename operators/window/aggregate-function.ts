@@ -1,0 +1,9 @@
+/**
+ * An aggregate of one's own: folds the records of a key and window into an accumulator. Functions are plain and synchronous;
+ * accumulators must be plain data (they are part of snapshots) and may be changed in place by `add`, which returns the one to keep.
+ */
+export interface AggregateFunction<in In, Acc, out Out> {
+  readonly createAccumulator: () => Acc;
+  readonly add: (record: In, accumulator: Acc) => Acc;
+  readonly getResult: (accumulator: Acc) => Out;
+}

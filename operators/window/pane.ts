@@ -1,0 +1,68 @@
+import type { SlotTable } from '#engine';
+import type { CellPlan } from './cells.ts';
+import { QuantileSketch } from './quantile-sketch.ts';
+
+const PAGE_BITS = 10;
+export const PAGE_SLOTS = 1 << PAGE_BITS;
+
+/**
+ * One open window: per key slot a row of cells in pages of Float64, and the list of slots it has touched. Pooled: a closed
+ * pane is cleaned slot by slot and used again. Holds every touched slot until then.
+ */
+export class Pane {
+  start = Number.POSITIVE_INFINITY;
+  end = Number.NEGATIVE_INFINITY;
+  /** Its first result has been given; late records give another at once. */
+  fired = false;
+  readonly pages: (Float64Array | undefined)[] = [];
+  touched: number[] = [];
+  readonly sketches: (QuantileSketch[] | undefined)[] = [];
+  readonly accumulators: unknown[] = [];
+  readonly #plan: CellPlan;
+  readonly #slots: SlotTable;
+
+  constructor(plan: CellPlan, slots: SlotTable) {
+    this.#plan = plan;
+    this.#slots = slots;
+  }
+
+  /** First cell of a slot is `pages[slot >>> 10][(slot & 1023) * stride]`. */
+  addPage(page: number): Float64Array {
+    const made = new Float64Array(PAGE_SLOTS * this.#plan.cells.length);
+    this.pages[page] = made;
+    return made;
+  }
+
+  /** A slot's first record in this window. */
+  touch(slot: number, page: Float64Array, at: number): void {
+    const { cells, sketches } = this.#plan;
+    for (let i = 0; i < cells.length; i++) page[at + i] = (cells[i] as { initial: number }).initial;
+    if (sketches.length > 0) this.sketches[slot] = sketches.map(() => new QuantileSketch());
+    this.touched.push(slot);
+    this.#slots.hold(slot);
+  }
+
+  /** Page and first cell of a slot, made when missing; for the paths that are not generated. */
+  cellsOf(slot: number): { readonly page: Float64Array; readonly at: number } {
+    const page = this.pages[slot >>> PAGE_BITS] ?? this.addPage(slot >>> PAGE_BITS);
+    const at = (slot & (PAGE_SLOTS - 1)) * this.#plan.cells.length;
+    if (page[at] === 0) this.touch(slot, page, at);
+    return { page, at };
+  }
+
+  /** Empties the pane for its next window and lets its slots go. */
+  clear(): void {
+    const stride = this.#plan.cells.length;
+    for (const slot of this.touched) {
+      const page = this.pages[slot >>> PAGE_BITS] as Float64Array;
+      page[(slot & (PAGE_SLOTS - 1)) * stride] = 0;
+      this.sketches[slot] = undefined;
+      this.accumulators[slot] = undefined;
+      this.#slots.drop(slot);
+    }
+    this.touched = [];
+    this.fired = false;
+    this.start = Number.POSITIVE_INFINITY;
+    this.end = Number.NEGATIVE_INFINITY;
+  }
+}

@@ -1,0 +1,116 @@
+import { type FieldKeySpace, MillraceError, type OperatorState, type ValueKeySpace } from '#engine';
+import type { Pane } from './pane.ts';
+import { QuantileSketch, type QuantileSketchState } from './quantile-sketch.ts';
+import type { WindowSpec } from './window-operator.ts';
+import type { WindowSet } from './window-set.ts';
+
+/** The windows of one key group as stored. Cells go by name, so that a job may add or drop aggregates. */
+interface WindowGroup {
+  readonly keys: Uint8Array[];
+  readonly panes: StoredPane[];
+}
+
+interface StoredPane {
+  readonly start: number;
+  readonly end: number;
+  /** Per entry, which of the group's keys it belongs to. */
+  readonly key: Int32Array;
+  readonly cells: Readonly<Record<string, Float64Array>>;
+  readonly sketches: Readonly<Record<string, readonly QuantileSketchState[]>>;
+  readonly accumulators: readonly unknown[] | null;
+}
+
+type Keys = FieldKeySpace | ValueKeySpace;
+
+/** All open panes by key group, copied: later records do not show in it. */
+export function snapshotWindows(panes: readonly Pane[], keys: Keys, spec: WindowSpec): Map<number, WindowGroup> {
+  const groups = new Map<number, { group: WindowGroup; index: Map<number, number> }>();
+  for (const pane of panes) {
+    for (const [number, slots] of byGroup(pane, keys)) {
+      let entry = groups.get(number);
+      if (entry === undefined) {
+        entry = { group: { keys: [], panes: [] }, index: new Map() };
+        groups.set(number, entry);
+      }
+      for (const slot of slots) {
+        if (entry.index.has(slot)) continue;
+        entry.index.set(slot, entry.group.keys.length);
+        entry.group.keys.push(keys.canonical(slot));
+      }
+      entry.group.panes.push(storePane(pane, slots, entry.index, spec));
+    }
+  }
+  return new Map([...groups].map(([number, { group }]) => [number, group]));
+}
+
+/** @throws MR_STATE_INCOMPATIBLE when the windows have another size or offset than the job's. */
+export function restoreWindows(parts: readonly OperatorState[], windows: WindowSet, keys: Keys, spec: WindowSpec, operator: string): void {
+  const panes = new Map<number, Pane>();
+  for (const part of parts) {
+    for (const group of part.groups.values() as Iterable<WindowGroup>) {
+      const slots = group.keys.map((key) => keys.slotOfCanonical(key));
+      for (const stored of group.panes) {
+        refuseOtherWindows(stored, spec, operator);
+        const pane = panes.get(stored.start) ?? windows.add(stored.start);
+        panes.set(stored.start, pane);
+        loadPane(pane, stored, slots, spec);
+      }
+    }
+  }
+}
+
+function byGroup(pane: Pane, keys: Keys): Map<number, number[]> {
+  const groups = new Map<number, number[]>();
+  for (const slot of pane.touched) {
+    const group = keys.group(slot);
+    const slots = groups.get(group);
+    if (slots === undefined) groups.set(group, [slot]);
+    else slots.push(slot);
+  }
+  return groups;
+}
+
+function storePane(pane: Pane, slots: readonly number[], index: ReadonlyMap<number, number>, { plan, fold }: WindowSpec): StoredPane {
+  const cells = plan.cells.map(() => new Float64Array(slots.length));
+  const sketches = plan.sketches.map((): QuantileSketchState[] => []);
+  slots.forEach((slot, i) => {
+    const { page, at } = pane.cellsOf(slot);
+    for (let c = 0; c < cells.length; c++) (cells[c] as Float64Array)[i] = page[at + c] as number;
+    for (let s = 0; s < sketches.length; s++) sketches[s]?.push((pane.sketches[slot]?.[s] as QuantileSketch).state());
+  });
+  return {
+    start: pane.start,
+    end: pane.end,
+    key: Int32Array.from(slots, (slot) => index.get(slot) as number),
+    cells: Object.fromEntries(plan.cells.map((cell, c) => [cell.name, cells[c] as Float64Array])),
+    sketches: Object.fromEntries(plan.sketches.map((field, s) => [field.name, sketches[s] as QuantileSketchState[]])),
+    accumulators: fold === null ? null : slots.map((slot) => structuredClone(pane.accumulators[slot])),
+  };
+}
+
+function loadPane(pane: Pane, stored: StoredPane, slots: readonly number[], { plan }: WindowSpec): void {
+  stored.key.forEach((key, i) => {
+    const slot = slots[key] as number;
+    const { page, at } = pane.cellsOf(slot);
+    for (const [c, cell] of plan.cells.entries()) {
+      const value = stored.cells[cell.name]?.[i];
+      if (value !== undefined) page[at + c] = value;
+    }
+    for (const [s, field] of plan.sketches.entries()) {
+      const state = stored.sketches[field.name]?.[i];
+      if (state !== undefined) (pane.sketches[slot] as QuantileSketch[])[s] = QuantileSketch.from(state);
+    }
+    if (stored.accumulators !== null) pane.accumulators[slot] = stored.accumulators[i];
+  });
+}
+
+function refuseOtherWindows(stored: StoredPane, { windows }: WindowSpec, operator: string): void {
+  const aligned = (stored.start - windows.offsetMs) % windows.sizeMs === 0;
+  if (stored.end - stored.start === windows.sizeMs && aligned) return;
+  throw new MillraceError(
+    'MR_STATE_INCOMPATIBLE',
+    `Window operator '${operator}' has stored windows of ${stored.end - stored.start} ms, the job asks for ${windows.sizeMs} ms with offset ${windows.offsetMs} ms. ` +
+      'Give the operator a new id to start it afresh.',
+    { details: { operator } },
+  );
+}
