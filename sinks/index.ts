@@ -6,3 +6,9 @@ export { bucket, day, hour, identity, month, truncate, year } from './iceberg/pa
 export type { PartitionTransform } from './iceberg/partition-transform.ts';
 export { tableState } from './iceberg/table-state.ts';
 export type { TableState } from './iceberg/table-state.ts';
+export { timeSeries } from './timeseries/time-series.ts';
+export type { TimeSeriesOptions } from './timeseries/time-series.ts';
+export { openTimeSeriesReader } from './timeseries/time-series-reader.ts';
+export type { TimeSeriesReader, TimeSeriesReaderOptions } from './timeseries/time-series-reader.ts';
+export { seriesKeyText } from './timeseries/window-result.ts';
+export type { SeriesKey, SeriesScalar, WindowResult } from './timeseries/window-result.ts';

@@ -19,6 +19,10 @@ import { LIMITS } from '../base/limits.ts';
  *   mr:<namespace>:{job:<job>}:manifests             hash    checkpoint id → manifest
  *   mr:<namespace>:{job:<job>}:blobs                 hash    <generation>:<checkpoint>:<name> → bytes of that blob
  *   mr:<namespace>:{job:<job>}:b:<generation>:<checkpoint>:<name>  string  one blob
+ *   mr:<namespace>:{series:<name>:<shard>}:fence     hash    <job> <operator> → generation
+ *   mr:<namespace>:{series:<name>:<shard>}:keys      zset    series key by wall time of its last write
+ *   mr:<namespace>:{series:<name>:<shard>}:newest    hash    series key → <start>:<point>
+ *   mr:<namespace>:{series:<name>:<shard>}:p:<hour>:<series key>  hash  window start → point
  */
 
 /** Hash of all topics. */
@@ -79,6 +83,25 @@ export function checkpointKeys(namespace: string, job: string): CheckpointKeys {
     manifests: `${base}:manifests`,
     blobs: `${base}:blobs`,
     blob: (key) => `${base}:b:${key}`,
+  };
+}
+
+/** Keys of one shard of one time series; all in one slot. */
+export interface SeriesKeys {
+  readonly fence: string;
+  readonly index: string;
+  readonly newest: string;
+  /** Points of one series key in one hour since the epoch. */
+  readonly bucket: (hour: number, key: string) => string;
+}
+
+export function seriesKeys(namespace: string, name: string, shard: number): SeriesKeys {
+  const base = `mr:${validName(namespace, 'namespace')}:{series:${validName(name, 'series name')}:${shard}}`;
+  return {
+    fence: `${base}:fence`,
+    index: `${base}:keys`,
+    newest: `${base}:newest`,
+    bucket: (hour, key) => `${base}:p:${hour}:${key}`,
   };
 }
 

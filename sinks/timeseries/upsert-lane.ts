@@ -1,0 +1,124 @@
+/**
+ * Rows on their way to one place of a store, as keyed upserts.
+ *
+ * Owns the rows that are not acknowledged yet. Does not own the connection, the batches' form, or retries.
+ * Suspends while a batch is under way.
+ *
+ * UL1 One batch is under way at a time, so that no row is ever overtaken by an older value of its key.
+ * UL2 Inside a batch each key occurs once, with its last value.
+ * UL3 `flushed` waits for everything put before the call and for nothing put after it.
+ * UL4 At most `pendingMax` rows wait beyond what one `put` burst brings; `hasRoom` tells when to go on.
+ * UL5 The first failure is final: it rejects every wait, now and later.
+ */
+export class UpsertLane<Row> {
+  readonly #options: UpsertLaneOptions<Row>;
+  /** Waiting rows by key, oldest first. */
+  readonly #waiting = new Map<string, Row>();
+  #writing = false;
+  #closed = false;
+  /** Rows ever put as new entries of `#waiting`, and how many of those are acknowledged. */
+  #put = 0;
+  #acknowledged = 0;
+  #failure: { readonly error: unknown } | null = null;
+  #waits: {
+    readonly done: () => boolean;
+    readonly resolve: () => void;
+    readonly reject: (e: unknown) => void;
+  }[] = [];
+
+  constructor(options: UpsertLaneOptions<Row>) {
+    this.#options = options;
+  }
+
+  /** Takes a row; nothing is sent before {@link start}. */
+  put(key: string, row: Row): void {
+    if (!this.#waiting.has(key)) this.#put++;
+    this.#waiting.set(key, row);
+  }
+
+  /** Sends what waits. Call it after a burst of `put`. */
+  start(): void {
+    if (!this.#writing && this.#failure === null && !this.#closed && this.#waiting.size > 0)
+      void this.#drain();
+  }
+
+  get full(): boolean {
+    return this.#waiting.size >= this.#options.pendingMax;
+  }
+
+  /** Resolves when rows may be put again. */
+  hasRoom(): Promise<void> {
+    return this.#until(() => !this.full);
+  }
+
+  /** Resolves when everything put so far is acknowledged. */
+  flushed(): Promise<void> {
+    const target = this.#put;
+    this.start();
+    return this.#until(() => this.#acknowledged >= target);
+  }
+
+  /** Throws the failure, once there is one. */
+  check(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  /** Sends no further batch. */
+  close(): void {
+    this.#closed = true;
+    this.#waiting.clear();
+  }
+
+  async #drain(): Promise<void> {
+    this.#writing = true;
+    try {
+      while (this.#waiting.size > 0 && !this.#closed) {
+        const batch = this.#take();
+        await this.#options.write(batch);
+        this.#acknowledged += batch.length;
+        this.#settle();
+      }
+    } catch (error) {
+      this.#failure = { error };
+      this.#settle();
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  #take(): readonly Row[] {
+    const batch: Row[] = [];
+    for (const [key, row] of this.#waiting) {
+      if (batch.length === this.#options.batchMax) break;
+      batch.push(row);
+      this.#waiting.delete(key);
+    }
+    return batch;
+  }
+
+  #until(done: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waits.push({ done, resolve, reject });
+      this.#settle();
+    });
+  }
+
+  #settle(): void {
+    const waits = this.#waits;
+    this.#waits = [];
+    for (const wait of waits) {
+      if (this.#failure !== null) wait.reject(this.#failure.error);
+      else if (wait.done()) wait.resolve();
+      else this.#waits.push(wait);
+    }
+  }
+}
+
+export interface UpsertLaneOptions<Row> {
+  /** Rows of one batch at most. */
+  readonly batchMax: number;
+  /** Rows waiting before the sender must stop. */
+  readonly pendingMax: number;
+  /** Writes one batch for good, or throws for good. */
+  readonly write: (batch: readonly Row[]) => Promise<void>;
+}
