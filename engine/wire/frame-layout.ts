@@ -49,8 +49,9 @@ export const ENCODING = { plain: 0, const: 1, decimal: 2, offset: 3 } as const;
 /** 10^k, exact. */
 export const POWERS_OF_TEN: readonly number[] = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
+/** `n` rounded up to a multiple of 8; right for every safe integer, because hostile sizes come this way. */
 export function align8(n: number): number {
-  return (n + 7) & ~7;
+  return n + (-n & 7);
 }
 
 export function corrupt(what: string): MillraceError {
