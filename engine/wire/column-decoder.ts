@@ -136,8 +136,11 @@ function readFloats(
   at: number,
   nulls: Uint8Array | null,
 ): Float64Array {
-  if (encoding === ENCODING.const)
+  if (encoding === ENCODING.const) {
+    if (!Object.is(Math.fround(base), base))
+      throw corrupt(`column '${section.field.name}' repeats ${base}, which is not an f32`);
     return filled(new Float64Array(checkedLength(section, at, 0)), base, nulls);
+  }
   checkedLength(section, at, 4);
   const values = Float64Array.from(
     new Float32Array(section.body.buffer, section.body.byteOffset + at, section.records),

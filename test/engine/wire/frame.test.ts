@@ -18,6 +18,7 @@ import {
   FRAME_PRODUCER_AT,
   FRAME_PRODUCER_BYTES_AT,
   FRAME_RECORDS_AT,
+  f32,
   f64,
   nullable,
   obj,
@@ -281,6 +282,24 @@ await t.test(
     }
   },
 );
+
+await t.test('a claimed section size beyond 2^31 is refused (it once wrapped around)', async (t) => {
+  const frame = Buffer.from(encodeFrame(batchOf(Reading, [reading(1), reading(2)]), from));
+  const sizeAt = readEnvelope(frame).headerBytes + 8 + 24 + 8;
+  frame.writeUInt32LE((frame.readUInt32LE(sizeAt) | 0x80000000) >>> 0, sizeAt);
+  t.ok(refused(resigned(frame), 'MR_FRAME_CORRUPT'));
+});
+
+await t.test('a constant f32 that is no f32 is refused (it once was not)', async (t) => {
+  const Floats = schema('floats', { ts: eventTime(1), value: f32(2) });
+  const frame = Buffer.from(encodeFrame(batchOf(Floats, [{ ts: 1, value: 0.5 }]), from));
+  const baseAt = readEnvelope(frame).headerBytes + 8 + 24 + 16;
+  t.equal(frame.readDoubleLE(baseAt), 0.5);
+  for (const value of [0.1, 1e300]) {
+    frame.writeDoubleLE(value, baseAt);
+    t.throws(() => decodeFrame(resigned(frame), () => Floats), { code: 'MR_FRAME_CORRUPT' });
+  }
+});
 
 await t.test('obj cells that would not come back are refused when they are encoded', async (t) => {
   const Free = schema('free', { ts: eventTime(1), any: obj<unknown>(2) });
