@@ -50,3 +50,15 @@ export function redisEnds(
     },
   };
 }
+
+/** Stored and staged bytes of a partition and their bound, or null without the partition. */
+export async function usedBytes(
+  { connection, namespace }: Pick<RedisContext, 'connection' | 'namespace'>,
+  topic: string,
+  partition: number,
+): Promise<{ readonly bytes: number; readonly quotaBytes: number } | null> {
+  const { meta } = partitionKeys(namespace, topic, partition);
+  const reply = await connection.call('HMGET', meta, 'bytes', 'low', 'staged', 'quota');
+  const [bytes = 0, low = 0, staged = 0, quotaBytes = 0] = (reply as readonly (string | null)[]).map(Number);
+  return quotaBytes === 0 ? null : { bytes: bytes - low + staged, quotaBytes };
+}

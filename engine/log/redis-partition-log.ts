@@ -6,14 +6,14 @@ import type { Random } from '../base/random.ts';
 import { RedisConnection } from '../redis/connection.ts';
 import { type DurabilityOptions, openDurability } from '../redis/durability.ts';
 import { durabilityKey, partitionKeys, validName } from '../redis/keys.ts';
-import { redisError, redisFailure } from '../redis/redis-error.ts';
+import { redisFailure } from '../redis/redis-error.ts';
 import { loadScript } from '../redis/script.ts';
 import { verifyFrame } from '../wire/frame.ts';
 import { crcHex } from './chain.ts';
 import { noTopic, overQuota } from './log-error.ts';
 import type { AppendResult, LogReader, PartitionLog } from './partition-log.ts';
 import { asBuffer, type RedisContext, runScript, type StatusReply } from './redis-context.ts';
-import { redisEnds } from './redis-ends.ts';
+import { redisEnds, usedBytes } from './redis-ends.ts';
 import { openRedisLogReader } from './redis-log-reader.ts';
 import { redisStages } from './redis-stages.ts';
 import { redisTopics } from './redis-topics.ts';
@@ -111,8 +111,10 @@ function redisAppend(context: RedisContext, trim: PartitionLog['trim']): Partiti
         frame,
       );
     } catch (error) {
-      if (redisFailure(error) === 'memory') return await outOfMemory(context, topic, partition, error);
-      throw error;
+      // The server is at maxmemory before the quotas are: to a producer it is the same, try again later.
+      const used = redisFailure(error) === 'memory' ? await usedBytes(context, topic, partition) : null;
+      if (used === null) throw error;
+      return { kind: 'full', ...used };
     }
   };
   return async (topic, partition, frame) => {
@@ -146,23 +148,4 @@ function appendResult(
       invariant(status === 'NOTOPIC', `append answers ${status}`);
       throw noTopic(topic, partition);
   }
-}
-
-/** The server is at maxmemory before the quotas are: to a producer it is the same, try again later. */
-async function outOfMemory(
-  context: RedisContext,
-  topic: string,
-  partition: number,
-  error: unknown,
-): Promise<AppendResult> {
-  const { meta } = partitionKeys(context.namespace, topic, partition);
-  const [bytes, low, quota] = (await context.connection.call(
-    'HMGET',
-    meta,
-    'bytes',
-    'low',
-    'quota',
-  )) as readonly (string | null)[];
-  if (quota === null) throw redisError(error, 'append');
-  return { kind: 'full', bytes: Number(bytes) - Number(low), quotaBytes: Number(quota) };
 }

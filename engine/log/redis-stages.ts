@@ -1,12 +1,14 @@
 import { invariant } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { partitionKeys, stageField, stageKey } from '../redis/keys.ts';
+import { redisFailure } from '../redis/redis-error.ts';
 import { loadScript } from '../redis/script.ts';
 import { verifyFrame } from '../wire/frame.ts';
 import { crcHex } from './chain.ts';
 import { fencedSink, noTopic, overStage, sinkAhead, stageFull, stageGap, stageMissing } from './log-error.ts';
 import type { PartitionLog, StageTarget } from './partition-log.ts';
-import { asBuffer, type RedisContext, runScript } from './redis-context.ts';
+import { asBuffer, type RedisContext, runScript, type StatusReply } from './redis-context.ts';
+import { usedBytes } from './redis-ends.ts';
 
 const stageScript = loadScript(new URL('./scripts/stage-3.lua', import.meta.url));
 const commitScript = loadScript(new URL('./scripts/commit-stage-4.lua', import.meta.url));
@@ -32,11 +34,13 @@ export function redisStages(
         return [records, crcHex(frameCrc), asBuffer(frame)];
       });
       const head = [sinkId, seq, stageField(sinkId, seq), generation, part, LIMITS.stageBytesMax];
-      const { status, numbers } = await runScript(
-        context,
-        stageScript,
-        [keys.meta, keys.stages, stageOf(target)],
-        [...head, ...items],
+      const stageKeys = [keys.meta, keys.stages, stageOf(target)];
+      const { status, numbers } = await runScript(context, stageScript, stageKeys, [...head, ...items]).catch(
+        async (error: unknown): Promise<StatusReply> => {
+          const used = redisFailure(error) === 'memory' ? await usedBytes(context, topic, partition) : null;
+          if (used === null) throw error;
+          return { status: 'FULL', numbers: [used.bytes, used.quotaBytes] };
+        },
       );
       const [first = 0, second = 0] = numbers;
       if (status === 'FENCED') throw fencedSink(sinkId, generation, first);

@@ -142,7 +142,7 @@ export class RedisConnection {
         }
       }
     } catch (error) {
-      throw redisFailure(error) === 'memory' ? error : redisError(error, doing);
+      throw redisError(error, doing);
     } finally {
       cancel();
     }

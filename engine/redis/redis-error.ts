@@ -1,4 +1,4 @@
-import { errorText, hasCode, MillraceError } from '../base/errors.ts';
+import { errorText, MillraceError } from '../base/errors.ts';
 
 /**
  * What went wrong between us and Redis:
@@ -8,6 +8,7 @@ import { errorText, hasCode, MillraceError } from '../base/errors.ts';
 export type RedisFailure = 'lost' | 'transient' | 'memory' | 'noscript' | 'refused';
 
 export function redisFailure(error: unknown): RedisFailure {
+  if (error instanceof MillraceError && error.cause !== undefined) return redisFailure(error.cause);
   if (!(error instanceof Error) || error.name !== 'ReplyError') return 'lost';
   const code = error.message.split(' ', 1)[0] as string;
   if (code === 'OOM' || error.message.includes('OOM command not allowed')) return 'memory';
@@ -15,18 +16,20 @@ export function redisFailure(error: unknown): RedisFailure {
   return TRANSIENT.has(code) ? 'transient' : 'refused';
 }
 
-/** Any failure of Redis as MR_REDIS_UNAVAILABLE; errors of ours pass unchanged. */
+/** Any failure of Redis as MR_REDIS_UNAVAILABLE, from which {@link redisFailure} still tells; errors of ours pass unchanged. */
 export function redisError(error: unknown, doing: string): MillraceError {
-  if (error instanceof MillraceError || hasCode(error, 'MR_REDIS_UNAVAILABLE')) return error;
-  const why = errorText(error);
-  const next =
-    redisFailure(error) === 'refused'
-      ? 'Check the permissions and the data in it.'
-      : 'Check that the server is up and reachable.';
-  return new MillraceError('MR_REDIS_UNAVAILABLE', `Redis did not carry out ${doing}: ${why} ${next}`, {
-    cause: error,
-  });
+  if (error instanceof MillraceError) return error;
+  const text = `Redis did not carry out ${doing}: ${errorText(error)} ${NEXT_STEP[redisFailure(error)]}`;
+  return new MillraceError('MR_REDIS_UNAVAILABLE', text, { cause: error });
 }
+
+const NEXT_STEP: Readonly<Record<RedisFailure, string>> = {
+  lost: 'Check that the server is up and reachable.',
+  transient: 'Wait until it has loaded or failed over.',
+  memory: 'Free memory, lower quotas or raise maxmemory.',
+  noscript: 'Check that nothing flushes its scripts all the time.',
+  refused: 'Check the permissions there, and that nothing else writes to these keys.',
+};
 
 const TRANSIENT: ReadonlySet<string> = new Set([
   'LOADING',

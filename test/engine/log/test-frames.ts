@@ -16,6 +16,8 @@ export interface FrameOptions {
   readonly padding?: number;
 }
 
+const builder = new BatchBuilder(Sample);
+
 /** One encoded frame of `records` samples that follows sequence `prev`. */
 export function frameOf({
   producer = 'p',
@@ -25,7 +27,6 @@ export function frameOf({
   value = prev + 1,
   padding = 0,
 }: FrameOptions): Uint8Array {
-  const builder = new BatchBuilder(Sample);
   for (let i = 0; i < records; i++) {
     const note = i === 0 && padding > 0 ? 'x'.repeat(padding) : null;
     builder.append({ ts: 1_000_000 + value + i, value: value + i, note });
