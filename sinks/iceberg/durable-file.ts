@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errorText, MillraceError } from '#engine';
 
 /** The path of a `file:///…` location. Locations are opaque in Iceberg: nothing in them is percent-decoded. */
 export function pathOf(location: string): string {
@@ -10,6 +11,34 @@ export function pathOf(location: string): string {
 /** The location of an absolute path. */
 export function locationOf(path: string): string {
   return `file://${path}`;
+}
+
+/** A file that the table names. @throws MR_TABLE_CORRUPT when it is not there. */
+export async function readTableFile(location: string): Promise<Uint8Array> {
+  try {
+    return await readFile(pathOf(location));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    throw new MillraceError(
+      'MR_TABLE_CORRUPT',
+      `${location} is named by its table and does not exist; restore it or roll the table back.`,
+      { cause },
+    );
+  }
+}
+
+/** What the operating system refuses becomes MR_SINK_FAILED: the attempt ends, and the next one starts from its checkpoint. */
+export async function withFileErrors<T>(table: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
+    throw new MillraceError(
+      'MR_SINK_FAILED',
+      `Iceberg table ${table}: ${errorText(cause)}. Check space and permissions of the warehouse.`,
+      { cause },
+    );
+  }
 }
 
 /** Writes a file that a crash leaves either whole under its name or not at all; replaces an older one. */

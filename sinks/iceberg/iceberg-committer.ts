@@ -13,7 +13,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { MillraceError, type SinkCommitRequest, type SinkCommitter, type SinkContext } from '#engine';
-import { pathOf } from './durable-file.ts';
+import { pathOf, withFileErrors } from './durable-file.ts';
 import type { LoadedTable } from './file-catalog.ts';
 import { type IcebergCommittable, icebergCommittable } from './iceberg-committable.ts';
 import { deleteUnreachable, expiredSnapshots } from './snapshot-expiry.ts';
@@ -45,7 +45,7 @@ export class IcebergCommitter<Row> implements SinkCommitter {
       .map(icebergCommittable);
     if (staged.length === 0) return;
     const startMs = this.#context.clock.monotonic();
-    const result = await this.#append(request, staged);
+    const result = await withFileErrors(this.#table.name, () => this.#append(request, staged));
     this.#last = result.table;
     this.#conflicts += result.conflicts;
     if (result.kind === 'already') return;
@@ -59,7 +59,7 @@ export class IcebergCommitter<Row> implements SinkCommitter {
   };
 
   recover = async (pending: readonly SinkCommitRequest[], restoredSeq: number): Promise<void> => {
-    this.#last = await loadTable(this.#table.catalog);
+    this.#last = await withFileErrors(this.#table.name, () => loadTable(this.#table.catalog));
     const done = committedBy(this.#last.metadata, this.#context.sinkId);
     if (done !== null && done.seq > restoredSeq)
       throw this.#ahead(done, `the restored checkpoint ends at ${restoredSeq}`);

@@ -12,7 +12,7 @@ import { randomUUID } from 'node:crypto';
 import { dirname } from 'node:path';
 import type { SinkContext, SinkInput, SinkWriter } from '#engine';
 import { dataFile } from './data-file.ts';
-import { locationOf, pathOf, replaceFile, syncDirectory } from './durable-file.ts';
+import { locationOf, pathOf, replaceFile, syncDirectory, withFileErrors } from './durable-file.ts';
 import type { IcebergCommittable } from './iceberg-committable.ts';
 import { incomingRows } from './incoming-rows.ts';
 import { type DataFile, ENTRY_STATUS, encodeManifest } from './manifest.ts';
@@ -72,29 +72,8 @@ export class IcebergWriter<Row> implements SinkWriter<Row> {
     this.#closeAll();
     const closing = this.#closing;
     this.#closing = [];
-    const files = await Promise.all(closing); // IW1: everything above ran in the caller's turn
-    if (files.length === 0) return null;
-    for (const folder of this.#foldersOf(files)) await syncDirectory(folder);
-    this.#context.killPoint('iceberg:data-written');
-    const path = `${pathOf(this.#table.location)}/metadata/${randomUUID()}-m0.avro`;
-    const entries = files.map((file) => ({
-      status: ENTRY_STATUS.added,
-      snapshot_id: null,
-      sequence_number: null,
-      file_sequence_number: null,
-      data_file: file,
-    }));
-    const { bytes, summary } = await encodeManifest(locationOf(path), entries, this.#table.manifestContext);
-    await replaceFile(path, bytes);
-    this.#context.killPoint('iceberg:manifest-written');
-    return {
-      format: 1,
-      manifest: summary,
-      files: files.length,
-      rows: files.reduce((sum, file) => sum + Number(file.record_count), 0),
-      bytes: files.reduce((sum, file) => sum + Number(file.file_size_in_bytes), 0),
-      partitions: new Set(files.map((file) => dirname(file.file_path))).size,
-    };
+    // IW1: everything above ran in the caller's turn.
+    return withFileErrors(this.#table.name, async () => this.#stage(await Promise.all(closing)));
   };
 
   stats = (): Readonly<Record<string, number>> => ({
@@ -155,6 +134,31 @@ export class IcebergWriter<Row> implements SinkWriter<Row> {
     this.#filesWritten++;
     this.#bytesWritten += result.bytes;
     return dataFile(locationOf(file.path), result, icebergSchema, fields, file.partition.tuple);
+  }
+
+  async #stage(files: readonly DataFile[]): Promise<IcebergCommittable | null> {
+    if (files.length === 0) return null;
+    for (const folder of this.#foldersOf(files)) await syncDirectory(folder);
+    this.#context.killPoint('iceberg:data-written');
+    const path = `${pathOf(this.#table.location)}/metadata/${randomUUID()}-m0.avro`;
+    const entries = files.map((file) => ({
+      status: ENTRY_STATUS.added,
+      snapshot_id: null,
+      sequence_number: null,
+      file_sequence_number: null,
+      data_file: file,
+    }));
+    const { bytes, summary } = await encodeManifest(locationOf(path), entries, this.#table.manifestContext);
+    await replaceFile(path, bytes);
+    this.#context.killPoint('iceberg:manifest-written');
+    return {
+      format: 1,
+      manifest: summary,
+      files: files.length,
+      rows: files.reduce((sum, file) => sum + Number(file.record_count), 0),
+      bytes: files.reduce((sum, file) => sum + Number(file.file_size_in_bytes), 0),
+      partitions: new Set(files.map((file) => dirname(file.file_path))).size,
+    };
   }
 
   /** Every folder from the files up to the table's `data`: the thread may have made any of them. */

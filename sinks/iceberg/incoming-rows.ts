@@ -155,8 +155,8 @@ export function valueAt(source: ColumnSource, row: number): unknown {
 }
 
 function shown(value: unknown): string {
-  if (typeof value === 'object' || typeof value === 'function') return `a ${typeof value}`;
-  return `${typeof value} ${String(value)}`.slice(0, 80);
+  const isPlain = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string';
+  return isPlain ? `${typeof value} ${value}`.slice(0, 80) : `a ${typeof value}`;
 }
 
 let ascending = new Uint32Array(0);

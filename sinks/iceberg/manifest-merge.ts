@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { pathOf, replaceFile } from './durable-file.ts';
+import { pathOf, readTableFile, replaceFile } from './durable-file.ts';
 import {
   decodeManifest,
   ENTRY_STATUS,
@@ -41,7 +40,7 @@ export async function mergeManifests(
   if (chosen.length < 2) return { manifests, written: [] };
   const entries: ManifestEntry[] = [];
   for (const manifest of chosen) {
-    for (const entry of await decodeManifest(await readFile(pathOf(manifest.manifest_path)), manifest)) {
+    for (const entry of await decodeManifest(await readTableFile(manifest.manifest_path), manifest)) {
       if (entry.status !== ENTRY_STATUS.deleted) entries.push({ ...entry, status: ENTRY_STATUS.existing });
     }
   }

@@ -1,6 +1,6 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { type Clock, type Duration, durationMs, systemClock } from '#engine';
-import { pathOf } from './durable-file.ts';
+import { pathOf, readTableFile } from './durable-file.ts';
 import { fileCatalog } from './file-catalog.ts';
 import { decodeManifest } from './manifest.ts';
 import { tableLocation } from './table-binding.ts';
@@ -65,7 +65,7 @@ async function reachableFiles(metadata: TableMetadata): Promise<Set<string>> {
     for (const manifest of await manifestsOf(snapshot)) {
       if (paths.has(pathOf(manifest.manifest_path))) continue;
       paths.add(pathOf(manifest.manifest_path));
-      for (const entry of await decodeManifest(await readFile(pathOf(manifest.manifest_path)), manifest)) {
+      for (const entry of await decodeManifest(await readTableFile(manifest.manifest_path), manifest)) {
         paths.add(pathOf(entry.data_file.file_path));
       }
     }

@@ -2,8 +2,8 @@
  * Snapshot expiry (Iceberg spec, "Snapshot Retention Policy"): choosing is pure, deleting happens after the metadata that dropped
  * the snapshots is the head, so a crash leaves files too many, never too few.
  */
-import { readFile, rm } from 'node:fs/promises';
-import { pathOf } from './durable-file.ts';
+import { rm } from 'node:fs/promises';
+import { pathOf, readTableFile } from './durable-file.ts';
 import type { ExpirePolicy } from './iceberg-options.ts';
 import { decodeManifest, ENTRY_STATUS, type Long, type ManifestFile } from './manifest.ts';
 import { manifestsOf } from './table-commit.ts';
@@ -94,7 +94,7 @@ async function dataFilesOf(
 ): Promise<ReadonlySet<string>> {
   const files = new Set<string>();
   for (const manifest of manifests.values()) {
-    for (const entry of await decodeManifest(await readFile(pathOf(manifest.manifest_path)), manifest)) {
+    for (const entry of await decodeManifest(await readTableFile(manifest.manifest_path), manifest)) {
       if (!liveOnly || entry.status !== ENTRY_STATUS.deleted) files.add(entry.data_file.file_path);
     }
   }

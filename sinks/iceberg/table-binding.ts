@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { type Clock, MillraceError } from '#engine';
 import type { Schema } from '#wire';
-import { locationOf, makeDirectory, pathOf } from './durable-file.ts';
+import { locationOf, makeDirectory, pathOf, withFileErrors } from './durable-file.ts';
 import { type FileCatalog, fileCatalog, type LoadedTable } from './file-catalog.ts';
 import type { IcebergSettings } from './iceberg-options.ts';
 import type { ManifestContext } from './manifest.ts';
@@ -70,8 +70,10 @@ export function bindTable<Row>(
  * @throws MR_TABLE_INVALID naming what differs from an existing table; MR_TABLE_CORRUPT.
  */
 export async function openTable<Row>(binding: TableBinding<Row>, clock: Clock): Promise<TableBinding<Row>> {
-  const table = (await binding.catalog.load()) ?? (await createTable(binding, clock));
-  await makeDirectory(`${pathOf(binding.location)}/data`);
+  const table = await withFileErrors(binding.name, async () => {
+    await makeDirectory(`${pathOf(binding.location)}/data`);
+    return (await binding.catalog.load()) ?? (await createTable(binding, clock));
+  });
   const { schema, spec } = matching(binding, table.metadata);
   const fields = binding.fields.map((field, i) => ({
     ...field,

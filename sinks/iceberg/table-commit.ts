@@ -9,9 +9,9 @@
  * TC3 A file of a lost attempt is deleted only after the newest metadata shows that the attempt's snapshot is not in it.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { backoffMs, type Clock, MillraceError, type Random } from '#engine';
-import { pathOf, replaceFile } from './durable-file.ts';
+import { pathOf, readTableFile, replaceFile } from './durable-file.ts';
 import type { FileCatalog, LoadedTable } from './file-catalog.ts';
 import {
   decodeManifestList,
@@ -123,8 +123,8 @@ export async function loadTable(catalog: FileCatalog): Promise<LoadedTable> {
 /** The manifests that a snapshot names; none for no snapshot. */
 export async function manifestsOf(snapshot: Snapshot | undefined): Promise<readonly ManifestFile[]> {
   if (snapshot === undefined) return [];
-  const path = pathOf(snapshot['manifest-list']);
-  return decodeManifestList(await readFile(path), path);
+  const location = snapshot['manifest-list'];
+  return decodeManifestList(await readTableFile(location), location);
 }
 
 interface StagedSnapshot {

@@ -22,6 +22,7 @@ import {
   icebird,
   liveEntries,
   openCommitter,
+  openWriter,
   rowsInput,
   sinkContext,
   stage,
@@ -73,8 +74,8 @@ await t.test(
         warehouse,
         partitionBy: [day('ts'), identity('tenant')],
       });
-      const writer = await sink.openWriter(sinkContext());
-      const committer = await openCommitter(sink, sinkContext());
+      const writer = await openWriter(t, sink);
+      const committer = await openCommitter(sink);
       t.strictSame(await tableState(warehouse, 'curated.everything'), {
         snapshotId: null,
         rows: 0,
@@ -91,7 +92,6 @@ await t.test(
       }
       const committable = await writer.prepareCommit(commitRequest(1, []).checkpoint, 1);
       await committer.commit(commitRequest(1, [committable]));
-      await writer.close();
       await committer.close();
 
       const state = await tableState(warehouse, 'curated.everything');
@@ -124,10 +124,9 @@ await t.test('every file says what lies in it: partition, bounds, nulls, NaNs', 
     warehouse,
     partitionBy: [identity('tenant'), bucket('serial', 4)],
   });
-  const writer = await sink.openWriter(sinkContext());
-  const committer = await openCommitter(sink, sinkContext());
+  const writer = await openWriter(t, sink);
+  const committer = await openCommitter(sink);
   await committer.commit(commitRequest(1, [await stage(writer, ROWS, 1)]));
-  await writer.close();
   for (const { data_file: file } of await liveEntries(warehouse, 't')) {
     const [truth] = await duckdbFile(
       file.file_path,
@@ -160,8 +159,12 @@ await t.test(
     const warehouse = await temporaryFolder(t);
     const refused: string[] = [];
     const sink = iceberg('t', Everything, { warehouse });
-    const writer = await sink.openWriter(sinkContext({ deadLetter: (_row, reason) => refused.push(reason) }));
-    const committer = await openCommitter(sink, sinkContext());
+    const writer = await openWriter(
+      t,
+      sink,
+      sinkContext({ deadLetter: (_row, reason) => refused.push(reason) }),
+    );
+    const committer = await openCommitter(sink);
     const loop: Record<string, unknown> = {};
     loop['self'] = loop;
     const bad = [
@@ -174,7 +177,6 @@ await t.test(
     ] as unknown as Everything[];
     const staged = await stage(writer, [row(0), ...bad, row(7)], 1);
     await committer.commit(commitRequest(1, [staged]));
-    await writer.close();
     t.equal(refused.length, bad.length);
     t.match(refused[0], /'tenant' is null, which it may not be/);
     t.match(refused[1], /'ts' is number NaN, not time/);

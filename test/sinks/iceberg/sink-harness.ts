@@ -60,7 +60,21 @@ export function sinkContext(overrides: Partial<SinkContext> = {}): SinkContext {
   };
 }
 
-export function openCommitter(sink: Sink<never>, context: SinkContext): Promise<SinkCommitter> {
+/** A writer that ends with the test, whatever becomes of it. */
+export async function openWriter<Row>(
+  t: { readonly teardown: (fn: () => Promise<void>) => void },
+  sink: Sink<Row>,
+  context: SinkContext = sinkContext(),
+): Promise<SinkWriter<Row>> {
+  const writer = await sink.openWriter(context);
+  t.teardown(writer.close);
+  return writer;
+}
+
+export function openCommitter(
+  sink: Sink<never>,
+  context: SinkContext = sinkContext(),
+): Promise<SinkCommitter> {
   if (sink.openCommitter === undefined) throw new Error('an exactly-once sink has a committer');
   return sink.openCommitter(context);
 }
