@@ -57,7 +57,18 @@ export { DeadLetter, deadLetterTopic } from './log/dead-letter.ts';
 export { partitionLog, type PartitionLogOptions } from './log/log-endpoint.ts';
 export { partitionOf } from './log/log-sink.ts';
 export { RedisConnection } from './redis/connection.ts';
-export { type SeriesKeys, seriesKeys, validName } from './redis/keys.ts';
+export { jobDataKey, type SeriesKeys, seriesKeys, validName } from './redis/keys.ts';
 export { redisFailure } from './redis/redis-error.ts';
 export { loadScript } from './redis/script.ts';
 export { TimerQueue } from './time/timer-queue.ts';
+export {
+  openMemoryCheckpointStore,
+  type MemoryCheckpointStorage,
+} from './checkpoint/memory-checkpoint-store.ts';
+export {
+  openRedisCheckpointStore,
+  type RedisCheckpointOptions,
+} from './checkpoint/redis-checkpoint-store.ts';
+export { FrameWriter, type FrameWriterOptions, type FrameWriterStats } from './log/frame-writer.ts';
+export { memoryLogStore, openMemoryPartitionLog } from './log/memory-partition-log.ts';
+export { openRedisPartitionLog, type RedisPartitionLogOptions } from './log/redis-partition-log.ts';

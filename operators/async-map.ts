@@ -19,7 +19,13 @@ export interface AsyncMapOptions {
 
 /** One place in the queue: an input with its call, or a watermark that must not overtake results before it. */
 type Entry =
-  | { readonly kind: 'input'; readonly row: unknown; readonly time: number; state: 'waiting' | 'open' | 'done' | 'failed'; result: unknown }
+  | {
+      readonly kind: 'input';
+      readonly row: unknown;
+      readonly time: number;
+      state: 'waiting' | 'open' | 'done' | 'failed';
+      result: unknown;
+    }
   | { readonly kind: 'watermark'; readonly time: number };
 
 /** What a snapshot keeps: inputs whose result has not been handed on, in order. */
@@ -28,12 +34,22 @@ interface StoredInput {
   readonly time: number;
 }
 
-export function asyncMap(transform: (record: unknown) => unknown, options: AsyncMapOptions): OperatorDefinition {
+export function asyncMap(
+  transform: (record: unknown) => unknown,
+  options: AsyncMapOptions,
+): OperatorDefinition {
   const concurrency = options.concurrency ?? 100;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new MillraceError('MR_CONFIG_INVALID', `asyncMap needs a concurrency of 1 or more, got ${concurrency}.`);
+    throw new MillraceError(
+      'MR_CONFIG_INVALID',
+      `asyncMap needs a concurrency of 1 or more, got ${concurrency}.`,
+    );
   }
-  return { kind: 'async-map', sides: [], create: (context) => new AsyncMapOperator(transform, concurrency, context) };
+  return {
+    kind: 'async-map',
+    sides: [],
+    create: (context) => new AsyncMapOperator(transform, concurrency, context),
+  };
 }
 
 /**
@@ -136,7 +152,8 @@ class AsyncMapOperator implements Operator {
   restore(parts: readonly OperatorState[]): void {
     this.#watermark = Math.min(...parts.map((part) => part.watermark));
     const inputs = parts.flatMap((part) => part.items as readonly StoredInput[]);
-    for (const { row, time } of inputs) this.#queue.push({ kind: 'input', row, time, state: 'waiting', result: undefined });
+    for (const { row, time } of inputs)
+      this.#queue.push({ kind: 'input', row, time, state: 'waiting', result: undefined });
   }
 
   #start(): void {
@@ -162,7 +179,12 @@ class AsyncMapOperator implements Operator {
       this.#open++;
       result.then(
         (value) => this.#finish(entry, 'done', value),
-        (error: unknown) => this.#finish(entry, 'failed', error ?? new Error(`asyncMap '${this.#context.operator}' rejected without a reason`)),
+        (error: unknown) =>
+          this.#finish(
+            entry,
+            'failed',
+            error ?? new Error(`asyncMap '${this.#context.operator}' rejected without a reason`),
+          ),
       );
     } catch (error) {
       entry.result = error;
@@ -171,7 +193,10 @@ class AsyncMapOperator implements Operator {
   }
 
   #finish(entry: Extract<Entry, { kind: 'input' }>, state: 'done' | 'failed', result: unknown): void {
-    invariant(entry.state === 'open', `a call of '${this.#context.operator}' finished twice: ${errorText(result)}`);
+    invariant(
+      entry.state === 'open',
+      `a call of '${this.#context.operator}' finished twice: ${errorText(result)}`,
+    );
     entry.state = state;
     entry.result = result;
     this.#open--;

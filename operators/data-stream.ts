@@ -36,7 +36,9 @@ export interface DataStream<T, G extends Guarantee = Guarantee> {
    * object) goes to the job's dead letters as MR_KEY_INVALID.
    */
   readonly keyBy: {
-    <const F extends KeyField<T>>(...fields: readonly [F, ...F[]]): KeyedStream<{ readonly [K in F]: T[K] }, T, G>;
+    <const F extends KeyField<T>>(
+      ...fields: readonly [F, ...F[]]
+    ): KeyedStream<{ readonly [K in F]: T[K] }, T, G>;
     <K extends Key>(select: (record: T) => K): KeyedStream<K, T, G>;
   };
   /**
@@ -44,7 +46,11 @@ export interface DataStream<T, G extends Guarantee = Guarantee> {
    * `concurrency` calls are open; unfinished inputs are part of checkpoints and are called again after a restore, so calls must
    * be safe to repeat. A rejected or thrown call is an operator error (job option `onError`).
    */
-  readonly asyncMap: <R>(id: string, transform: (record: T) => R | Promise<R>, options?: AsyncMapOptions) => DataStream<R, G>;
+  readonly asyncMap: <R>(
+    id: string,
+    transform: (record: T) => R | Promise<R>,
+    options?: AsyncMapOptions,
+  ) => DataStream<R, G>;
   /** Sends the stream to a sink. A sink that promises less than the job asks for must be accepted by name. */
   readonly to: <SG extends Guarantee>(id: string, sink: Sink<T, SG>, ...terms: SinkTerms<G, SG>) => void;
 }

@@ -77,7 +77,13 @@ export interface KeyedOperator<in K, in In, out Out, out Sides> {
  *   },
  * });
  */
-export function defineOperator<K, In, Out, const S extends StateSpec = Record<never, never>, const D extends SideSpec = Record<never, never>>(definition: {
+export function defineOperator<
+  K,
+  In,
+  Out,
+  const S extends StateSpec = Record<never, never>,
+  const D extends SideSpec = Record<never, never>,
+>(definition: {
   readonly key: TypeOf<K>;
   readonly input: TypeOf<In>;
   readonly output: TypeOf<Out>;
@@ -96,7 +102,9 @@ export function defineOperator<K, In, Out, const S extends StateSpec = Record<ne
 }
 
 /** The engine's side of a defined operator. */
-export function processOperator(operator: KeyedOperator<unknown, unknown, unknown, unknown>): OperatorDefinition {
+export function processOperator(
+  operator: KeyedOperator<unknown, unknown, unknown, unknown>,
+): OperatorDefinition {
   return {
     kind: 'process',
     sides: Object.keys(operator.sides ?? {}),

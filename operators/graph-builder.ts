@@ -47,8 +47,10 @@ export class GraphBuilder {
   }
 
   #stream(input: NodeInput): DataStream<unknown> {
-    const stage = (kind: Stage['kind'], run: unknown) => this.#stream(this.#add({ kind: 'stage', stage: { kind, run } as Stage, input }));
-    const stream: Omit<DataStream<unknown>, 'filter' | 'keyBy' | 'asyncMap' | 'to'> & Record<'filter' | 'keyBy' | 'asyncMap' | 'to', unknown> = {
+    const stage = (kind: Stage['kind'], run: unknown) =>
+      this.#stream(this.#add({ kind: 'stage', stage: { kind, run } as Stage, input }));
+    const stream: Omit<DataStream<unknown>, 'filter' | 'keyBy' | 'asyncMap' | 'to'> &
+      Record<'filter' | 'keyBy' | 'asyncMap' | 'to', unknown> = {
       filter: (predicate: unknown) => stage('filter', predicate),
       map: (transform) => stage('map', transform) as never,
       flatMap: (transform) => stage('flatMap', transform) as never,
@@ -64,16 +66,30 @@ export class GraphBuilder {
     return {
       window: (windows) => this.#windowed(input, keys, windows, 0),
       process: (id, operator) => {
-        const stream = this.#operator(id, processOperator(operator as KeyedOperator<unknown, unknown, unknown, unknown>), input, keys);
-        const sides = Object.keys(operator.sides ?? {}).map((name) => [name, this.#sideOf(stream.node, name)]);
+        const stream = this.#operator(
+          id,
+          processOperator(operator as KeyedOperator<unknown, unknown, unknown, unknown>),
+          input,
+          keys,
+        );
+        const sides = Object.keys(operator.sides ?? {}).map((name) => [
+          name,
+          this.#sideOf(stream.node, name),
+        ]);
         return { ...stream, side: Object.fromEntries(sides) } as never;
       },
     };
   }
 
-  #windowed(input: NodeInput, keys: KeySelector, windows: TumblingWindows, allowedLatenessMs: number): WindowedStream<unknown, unknown> {
+  #windowed(
+    input: NodeInput,
+    keys: KeySelector,
+    windows: TumblingWindows,
+    allowedLatenessMs: number,
+  ): WindowedStream<unknown, unknown> {
     return {
-      allowedLateness: (lateness) => this.#windowed(input, keys, windows, durationMs(lateness, 'allowed lateness')),
+      allowedLateness: (lateness) =>
+        this.#windowed(input, keys, windows, durationMs(lateness, 'allowed lateness')),
       aggregate: (id: string, how: AggregateSpec<unknown> | AggregateFunction<unknown, unknown, unknown>) => {
         const isFunction = typeof (how as { createAccumulator?: unknown }).createAccumulator === 'function';
         const operator = windowAggregate({
@@ -88,7 +104,12 @@ export class GraphBuilder {
     };
   }
 
-  #operator(id: string, operator: OperatorDefinition, input: NodeInput, keys: KeySelector | null): DataStream<unknown> & { readonly node: number } {
+  #operator(
+    id: string,
+    operator: OperatorDefinition,
+    input: NodeInput,
+    keys: KeySelector | null,
+  ): DataStream<unknown> & { readonly node: number } {
     const { node } = this.#add({ kind: 'operator', id, operator, input, keys });
     return { ...this.#stream({ node, side: null }), node };
   }

@@ -18,5 +18,17 @@ export { defineJob, type JobBuilder, type JobDefinition, type JobSettings } from
 export type { KeyedStream, ProcessedStream } from './keyed-stream.ts';
 export type { AggregatedStream, WindowedStream, WindowResult } from './windowed-stream.ts';
 export type { AggregateFunction } from './window/aggregate-function.ts';
-export { type Aggregate, type AggregateResult, type AggregateSpec, avg, count, max, min, p50, p95, p99, sum } from './window/aggregates.ts';
+export {
+  type Aggregate,
+  type AggregateResult,
+  type AggregateSpec,
+  avg,
+  count,
+  max,
+  min,
+  p50,
+  p95,
+  p99,
+  sum,
+} from './window/aggregates.ts';
 export { type TimeWindow, type TumblingWindows, tumbling } from './window/assigner.ts';

@@ -1,4 +1,13 @@
-import { defaultMaxParallelism, type Duration, durationMs, type Guarantee, type JobGraph, type JobOptions, type Source, validateGraph } from '#engine';
+import {
+  defaultMaxParallelism,
+  type Duration,
+  durationMs,
+  type Guarantee,
+  type JobGraph,
+  type JobOptions,
+  type Source,
+  validateGraph,
+} from '#engine';
 import type { DataStream } from './data-stream.ts';
 import { GraphBuilder, type SourceSettings } from './graph-builder.ts';
 
@@ -19,7 +28,12 @@ export interface JobSettings<G extends Guarantee> {
   /** A record that makes user code throw fails the attempt (default), or goes to the topic `<job>.dead-letter`. */
   readonly onError?: 'fail' | 'dead-letter';
   /** Delays between attempts: 1 s doubling to 1 min, without end, started over after 10 min of quiet running. */
-  readonly restart?: { readonly first?: Duration; readonly max?: Duration; readonly resetAfter?: Duration; readonly attempts?: number };
+  readonly restart?: {
+    readonly first?: Duration;
+    readonly max?: Duration;
+    readonly resetAfter?: Duration;
+    readonly attempts?: number;
+  };
   /** No generated code. Default false. */
   readonly interpreted?: boolean;
 }
@@ -47,9 +61,15 @@ export interface JobDefinition {
  *     .to('hot', partitionLog('hot-readings', Reading));
  * });
  */
-export function defineJob<const G extends Guarantee>(name: string, settings: JobSettings<G>, describe: (job: JobBuilder<G>) => void): JobDefinition {
+export function defineJob<const G extends Guarantee>(
+  name: string,
+  settings: JobSettings<G>,
+  describe: (job: JobBuilder<G>) => void,
+): JobDefinition {
   const builder = new GraphBuilder();
-  describe({ source: (id, source, sourceSettings = {}) => builder.source(id, source, sourceSettings) as never });
+  describe({
+    source: (id, source, sourceSettings = {}) => builder.source(id, source, sourceSettings) as never,
+  });
   const options = jobOptions(settings);
   const graph: JobGraph = { name, options, nodes: builder.nodes };
   validateGraph(graph);

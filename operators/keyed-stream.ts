@@ -9,7 +9,10 @@ export interface KeyedStream<K, T, G extends Guarantee = Guarantee> {
   /** Groups each key's records into windows of event time. */
   readonly window: (windows: TumblingWindows) => WindowedStream<K, T, G>;
   /** Runs an operator with state and timers of its own (defineOperator). `id` names its state and must not change. */
-  readonly process: <Out, Sides>(id: string, operator: KeyedOperator<K, T, Out, Sides>) => ProcessedStream<Out, Sides, G>;
+  readonly process: <Out, Sides>(
+    id: string,
+    operator: KeyedOperator<K, T, Out, Sides>,
+  ) => ProcessedStream<Out, Sides, G>;
 }
 
 /** A stream with named side outputs. */

@@ -98,7 +98,8 @@ export class ProcessOperator implements Operator {
     if (time <= this.#watermark) return;
     this.#idle = false;
     this.#watermark = time;
-    for (let due = this.#timers.takeDue(time); due !== null; due = this.#timers.takeDue(time)) this.#fire(due.slot, due.time);
+    for (let due = this.#timers.takeDue(time); due !== null; due = this.#timers.takeDue(time))
+      this.#fire(due.slot, due.time);
     this.#flush();
     this.#context.output.watermark(time);
     for (const { output } of this.#sides.values()) output.watermark(time);
@@ -116,7 +117,14 @@ export class ProcessOperator implements Operator {
       const number = this.#keys.group(slot);
       let entry = groups.get(number);
       if (entry === undefined) {
-        entry = { group: { keys: [], state: Object.fromEntries([...this.#cells.keys()].map((name) => [name, []])), timers: [] }, index: new Map() };
+        entry = {
+          group: {
+            keys: [],
+            state: Object.fromEntries([...this.#cells.keys()].map((name) => [name, []])),
+            timers: [],
+          },
+          index: new Map(),
+        };
         groups.set(number, entry);
       }
       let key = entry.index.get(slot);
@@ -147,7 +155,8 @@ export class ProcessOperator implements Operator {
 
   restore(parts: readonly OperatorState[]): void {
     this.#watermark = Math.min(...parts.map((part) => part.watermark));
-    for (const part of parts) for (const group of part.groups.values() as Iterable<ProcessGroup>) this.#restoreGroup(group);
+    for (const part of parts)
+      for (const group of part.groups.values() as Iterable<ProcessGroup>) this.#restoreGroup(group);
   }
 
   counters(): OperatorCounters {
@@ -181,18 +190,27 @@ export class ProcessOperator implements Operator {
   }
 
   #userContext(): AnyContext {
-    const operator = this;
-    const state = Object.fromEntries(Object.keys(this.#operator.state).map((name) => [name, this.#handle(name)]));
-    const side = Object.fromEntries([...this.#sides].map(([name, { emitter }]) => [name, (record: unknown) => emitter.emit(record, this.#time)]));
+    const key = () => this.#keys.value(this.#slot);
+    const time = () => this.#time;
+    const watermark = () => this.#watermark;
+    const state = Object.fromEntries(
+      Object.keys(this.#operator.state).map((name) => [name, this.#handle(name)]),
+    );
+    const side = Object.fromEntries(
+      [...this.#sides].map(([name, { emitter }]) => [
+        name,
+        (record: unknown) => emitter.emit(record, this.#time),
+      ]),
+    );
     return {
       get key() {
-        return operator.#keys.value(operator.#slot);
+        return key();
       },
       get timestamp() {
-        return operator.#time;
+        return time();
       },
       get watermark() {
-        return operator.#watermark;
+        return watermark();
       },
       state,
       timers: {
@@ -226,7 +244,10 @@ export class ProcessOperator implements Operator {
 
   #addTimer(slot: number, time: number): void {
     if (!Number.isSafeInteger(Math.trunc(time))) {
-      throw new MillraceError('MR_OPERATOR_FAILED', `Operator '${this.#context.operator}' set a timer at ${time}, which is no time.`);
+      throw new MillraceError(
+        'MR_OPERATOR_FAILED',
+        `Operator '${this.#context.operator}' set a timer at ${time}, which is no time.`,
+      );
     }
     if (this.#timers.add(slot, time)) this.#keys.slots.hold(slot);
   }

@@ -20,12 +20,16 @@ export interface WindowedStream<K, T, G extends Guarantee = Guarantee> {
   readonly allowedLateness: (lateness: Duration) => WindowedStream<K, T, G>;
   /** One result per key and window: named built-in aggregates, or an AggregateFunction. `id` names its state and must not change. */
   readonly aggregate: {
-    <const S extends AggregateSpec<T>>(id: string, aggregates: S): AggregatedStream<K, T, AggregateResult<S>, G>;
+    <const S extends AggregateSpec<T>>(
+      id: string,
+      aggregates: S,
+    ): AggregatedStream<K, T, AggregateResult<S>, G>;
     <Acc, Out>(id: string, aggregate: AggregateFunction<T, Acc, Out>): AggregatedStream<K, T, Out, G>;
   };
 }
 
 /** Window results, and beside them every record that came too late to count. */
-export interface AggregatedStream<K, T, V, G extends Guarantee = Guarantee> extends DataStream<WindowResult<K, V>, G> {
+export interface AggregatedStream<K, T, V, G extends Guarantee = Guarantee>
+  extends DataStream<WindowResult<K, V>, G> {
   readonly side: { readonly late: DataStream<T, G> };
 }

@@ -99,7 +99,9 @@ export class Attempt {
     const id = await store.nextCheckpointId(ownership);
     const acknowledged = await this.#barrier(id);
     const { snapshots, stateBytes } = await this.#writeSnapshots(id, acknowledged);
-    const commits = [...this.#sinks].map(([operator, sink]) => sink.nextCommit(acknowledged.committables.get(operator) ?? []));
+    const commits = [...this.#sinks].map(([operator, sink]) =>
+      sink.nextCommit(acknowledged.committables.get(operator) ?? []),
+    );
     const manifest: Manifest = {
       format: 1,
       job: environment.job,
@@ -124,7 +126,10 @@ export class Attempt {
 
   async close(): Promise<void> {
     this.#loop?.stop();
-    const closing = [...this.#tasks.map((task) => task.close()), ...[...this.#sinks.values()].map((sink) => sink.close())];
+    const closing = [
+      ...this.#tasks.map((task) => task.close()),
+      ...[...this.#sinks.values()].map((sink) => sink.close()),
+    ];
     await Promise.allSettled(closing);
   }
 
@@ -152,7 +157,9 @@ export class Attempt {
   }
 
   #startPositions(): readonly TopicPosition[] {
-    return this.#tasks.flatMap(({ input }) => (input.kind === 'source' ? input.reader.snapshot().positions : []));
+    return this.#tasks.flatMap(({ input }) =>
+      input.kind === 'source' ? input.reader.snapshot().positions : [],
+    );
   }
 
   #createSinks(): void {
@@ -160,11 +167,20 @@ export class Attempt {
     const { parallelism } = graph.job.options;
     for (const node of graph.job.nodes) {
       if (node.kind !== 'sink') continue;
-      this.#sinks.set(node.id, new SinkRuntime(node.id, node.sink, parallelism, restored.sink(node.id), environment));
+      this.#sinks.set(
+        node.id,
+        new SinkRuntime(node.id, node.sink, parallelism, restored.sink(node.id), environment),
+      );
     }
-    const topic = logSink(deadLetterTopic(environment.job), DeadLetter, { partitions: 1, partitionBy: null }) as Sink<unknown>;
+    const topic = logSink(deadLetterTopic(environment.job), DeadLetter, {
+      partitions: 1,
+      partitionBy: null,
+    }) as Sink<unknown>;
     const tasks = graph.vertices.length * parallelism;
-    this.#sinks.set(DEAD_LETTER_ID, new SinkRuntime(DEAD_LETTER_ID, topic, tasks, restored.sink(DEAD_LETTER_ID), environment));
+    this.#sinks.set(
+      DEAD_LETTER_ID,
+      new SinkRuntime(DEAD_LETTER_ID, topic, tasks, restored.sink(DEAD_LETTER_ID), environment),
+    );
   }
 
   /** Sends barrier `id` through all tasks and waits for everything they hand in. */
@@ -174,7 +190,12 @@ export class Attempt {
     const { clock } = this.#options.environment;
     const { checkpointTimeoutMs } = this.#options.graph.job.options;
     const cancel = clock.after(checkpointTimeoutMs, () =>
-      pending.fail(new MillraceError('MR_CHECKPOINT_TIMEOUT', `Checkpoint ${id} was not acknowledged by all tasks within ${checkpointTimeoutMs} ms.`)),
+      pending.fail(
+        new MillraceError(
+          'MR_CHECKPOINT_TIMEOUT',
+          `Checkpoint ${id} was not acknowledged by all tasks within ${checkpointTimeoutMs} ms.`,
+        ),
+      ),
     );
     for (const task of this.#tasks) {
       if (task.input.kind === 'source') task.triggerBarrier(id);
@@ -192,7 +213,8 @@ export class Attempt {
   }
 
   #onSnapshot(task: Task, snapshot: TaskSnapshot): void {
-    if (this.#pending?.id === snapshot.checkpoint && this.#pending.waitsFor(task)) this.#pending.acknowledge(task, snapshot);
+    if (this.#pending?.id === snapshot.checkpoint && this.#pending.waitsFor(task))
+      this.#pending.acknowledge(task, snapshot);
   }
 
   /** A barrier can no longer reach a task whose input has ended. */
@@ -200,7 +222,10 @@ export class Attempt {
     if (this.#pending?.waitsFor(task)) task.snapshotEnded(this.#pending.id);
   }
 
-  async #writeSnapshots(id: CheckpointId, { states }: AcknowledgedCheckpoint): Promise<{ snapshots: SnapshotRef[]; stateBytes: number }> {
+  async #writeSnapshots(
+    id: CheckpointId,
+    { states }: AcknowledgedCheckpoint,
+  ): Promise<{ snapshots: SnapshotRef[]; stateBytes: number }> {
     const { store, ownership, graph } = this.#options;
     const snapshots: SnapshotRef[] = [];
     let stateBytes = 0;
@@ -208,7 +233,9 @@ export class Attempt {
       const bytes = encodeSnapshot(state);
       stateBytes += bytes.length;
       const names = chunksOf(bytes).map((chunk, i) => ({ name: `${operator}.${subtask}.${i}`, chunk }));
-      const blobs = await Promise.all(names.map(({ name, chunk }) => store.writeBlob(ownership, id, name, chunk)));
+      const blobs = await Promise.all(
+        names.map(({ name, chunk }) => store.writeBlob(ownership, id, name, chunk)),
+      );
       snapshots.push({ operator, subtask, parallelism: graph.job.options.parallelism, blobs });
       await setImmediate();
     }
@@ -240,6 +267,7 @@ export class Attempt {
       const known = lowest.get(key);
       if (known === undefined || position.offset < known.offset) lowest.set(key, position);
     }
-    if (lowest.size > 0) await environment.log.registerPositions(environment.job, ownership.generation, [...lowest.values()]);
+    if (lowest.size > 0)
+      await environment.log.registerPositions(environment.job, ownership.generation, [...lowest.values()]);
   }
 }

@@ -19,6 +19,8 @@ import { decideRestart } from './restart-policy.ts';
 /** What a job runs on. Closing the log and the store is the caller's business. */
 export interface JobEnvironment {
   readonly namespace: string;
+  /** Where sinks on Redis write unless told otherwise. */
+  readonly redisUrl?: string;
   readonly log: PartitionLog;
   readonly store: CheckpointStore;
   readonly clock: Clock;
@@ -109,7 +111,10 @@ class JobRunner implements JobHandle {
 
   setCheckpointInterval(ms: number): void {
     if (!Number.isSafeInteger(ms) || ms < 100 || ms > 86_400_000) {
-      throw new MillraceError('MR_CONFIG_INVALID', `The checkpoint interval must be 100 ms to 1 day, got ${ms} ms.`);
+      throw new MillraceError(
+        'MR_CONFIG_INVALID',
+        `The checkpoint interval must be 100 ms to 1 day, got ${ms} ms.`,
+      );
     }
     this.#intervalMs = ms;
     this.#reschedule();
@@ -165,7 +170,8 @@ class JobRunner implements JobHandle {
       const startedMs = this.#environment.clock.monotonic();
       try {
         this.#enter('starting');
-        ownership = ownership === null ? await store.takeOver(this.name, owner) : await store.nextGeneration(ownership);
+        ownership =
+          ownership === null ? await store.takeOver(this.name, owner) : await store.nextGeneration(ownership);
         this.#generation = ownership.generation;
         const outcome = await this.#runAttempt(ownership);
         return this.#enter(outcome === 'ended' ? 'finished' : this.#requestedEnd());
@@ -186,7 +192,7 @@ class JobRunner implements JobHandle {
   }
 
   async #runAttempt(ownership: Ownership): Promise<'ended' | 'stopped'> {
-    const { clock, random, log, namespace, uuid, killPoint } = this.#environment;
+    const { clock, random, log, namespace, redisUrl, uuid, killPoint } = this.#environment;
     const ending = new AbortController();
     const signal = AbortSignal.any([this.#abort.signal, ending.signal]);
     const restored = await this.#restore();
@@ -199,6 +205,7 @@ class JobRunner implements JobHandle {
       environment: {
         job: this.name,
         namespace,
+        redisUrl,
         generation: ownership.generation,
         restoredCheckpoint: restored.manifest?.id ?? checkpointId(0),
         log,
@@ -218,7 +225,8 @@ class JobRunner implements JobHandle {
       if (outcome === 'ended' && !this.#endRequested) await this.#checkpoint(attempt, 'checkpoint');
       return outcome;
     } catch (error) {
-      if (hasCode(error, 'MR_LOG_ROLLED_BACK') && restored.manifest !== null) this.#ruledOut.add(restored.manifest.id);
+      if (hasCode(error, 'MR_LOG_ROLLED_BACK') && restored.manifest !== null)
+        this.#ruledOut.add(restored.manifest.id);
       throw error;
     } finally {
       ending.abort();
@@ -263,11 +271,27 @@ class JobRunner implements JobHandle {
     try {
       const { manifest, stateBytes } = await attempt.checkpoint(kind);
       this.#completed++;
-      this.#note({ id: manifest.id, kind, outcome: 'completed', triggeredAt, durationMs: clock.monotonic() - startedMs, stateBytes, failure: null });
+      this.#note({
+        id: manifest.id,
+        kind,
+        outcome: 'completed',
+        triggeredAt,
+        durationMs: clock.monotonic() - startedMs,
+        stateBytes,
+        failure: null,
+      });
       return manifest.id;
     } catch (error) {
       this.#failed++;
-      this.#note({ id: 0, kind, outcome: 'failed', triggeredAt, durationMs: clock.monotonic() - startedMs, stateBytes: 0, failure: errorText(error) });
+      this.#note({
+        id: 0,
+        kind,
+        outcome: 'failed',
+        triggeredAt,
+        durationMs: clock.monotonic() - startedMs,
+        stateBytes: 0,
+        failure: errorText(error),
+      });
       throw error;
     } finally {
       this.#inProgress = null;
@@ -280,7 +304,12 @@ class JobRunner implements JobHandle {
     this.#enter('restoring');
     const manifests = await store.list(this.name);
     const facts = await logFacts(log, manifests);
-    const decision = decideRestore({ manifests, chosen: null, log: (t, p) => facts.get(`${t}:${p}`) ?? null, ruledOut: this.#ruledOut });
+    const decision = decideRestore({
+      manifests,
+      chosen: null,
+      log: (t, p) => facts.get(`${t}:${p}`) ?? null,
+      ruledOut: this.#ruledOut,
+    });
     switch (decision.kind) {
       case 'fresh':
         return RestoredState.empty();
@@ -292,15 +321,25 @@ class JobRunner implements JobHandle {
             'Replay the raw events from the lake into the topic, or start the job under another name.',
         );
       case 'restore': {
-        const operators = new Set(this.#graph.job.nodes.flatMap((node) => (node.kind === 'stage' ? [] : [node.id])));
-        return RestoredState.load(store, decision.manifest, operators, this.#graph.job.options.maxParallelism);
+        const operators = new Set(
+          this.#graph.job.nodes.flatMap((node) => (node.kind === 'stage' ? [] : [node.id])),
+        );
+        return RestoredState.load(
+          store,
+          decision.manifest,
+          operators,
+          this.#graph.job.options.maxParallelism,
+        );
       }
     }
   }
 
   #runningAttempt(): Attempt {
     if (this.#state === 'running' && this.#attempt !== null) return this.#attempt;
-    throw new MillraceError('MR_CHECKPOINT_FAILED', `Job '${this.name}' is ${this.#state}; a savepoint needs a running job.`);
+    throw new MillraceError(
+      'MR_CHECKPOINT_FAILED',
+      `Job '${this.name}' is ${this.#state}; a savepoint needs a running job.`,
+    );
   }
 
   #noteFailure(error: unknown): void {
@@ -336,12 +375,18 @@ class JobRunner implements JobHandle {
   }
 }
 
-async function logFacts(log: PartitionLog, manifests: readonly Manifest[]): Promise<ReadonlyMap<string, LogFacts>> {
+async function logFacts(
+  log: PartitionLog,
+  manifests: readonly Manifest[],
+): Promise<ReadonlyMap<string, LogFacts>> {
   const facts = new Map<string, LogFacts>();
   for (const topic of new Set(manifests.flatMap((m) => m.positions.map((p) => p.topic)))) {
     const known = await log.topic(topic);
     for (let partition = 0; partition < (known?.partitions ?? 0); partition++) {
-      const [start, end] = await Promise.all([log.position(topic, partition, 'earliest'), log.position(topic, partition, 'latest')]);
+      const [start, end] = await Promise.all([
+        log.position(topic, partition, 'earliest'),
+        log.position(topic, partition, 'latest'),
+      ]);
       facts.set(`${topic}:${partition}`, { start, end });
     }
   }

@@ -44,7 +44,11 @@ export interface JobStatus {
   /** Newest first, at most 16. */
   readonly failures: readonly JobFailure[];
   readonly operators: readonly OperatorStatus[];
-  readonly edges: readonly { readonly from: string; readonly to: string; readonly kind: 'forward' | 'hash' }[];
+  readonly edges: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly kind: 'forward' | 'hash';
+  }[];
   readonly sources: readonly SourceStatus[];
   readonly sinks: readonly SinkStatus[];
   readonly checkpoints: CheckpointsStatus;

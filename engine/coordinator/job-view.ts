@@ -6,7 +6,11 @@ import type { Attempt } from './attempt.ts';
 import type { JobStatus, OperatorStatus, SinkStatus, SourceStatus } from './job-status.ts';
 
 /** Facts that a job's status is made from. */
-export interface JobFacts extends Pick<JobStatus, 'state' | 'stateSince' | 'startedAt' | 'generation' | 'restarts' | 'failures' | 'checkpoints'> {
+export interface JobFacts
+  extends Pick<
+    JobStatus,
+    'state' | 'stateSince' | 'startedAt' | 'generation' | 'restarts' | 'failures' | 'checkpoints'
+  > {
   readonly graph: ExecutionGraph;
   readonly attempt: Attempt | null;
   readonly intervalMs: number;
@@ -26,17 +30,32 @@ export function describeJob(facts: JobFacts): JobStatus {
     checkpointIntervalMs: facts.intervalMs,
     maxParallelism: job.options.maxParallelism,
     failures: facts.failures,
-    operators: job.nodes.flatMap((node) => (node.kind === 'stage' ? [] : [operatorStatus(node, graph, attempt)])),
+    operators: job.nodes.flatMap((node) =>
+      node.kind === 'stage' ? [] : [operatorStatus(node, graph, attempt)],
+    ),
     edges: edgesOf(graph),
     sources: attempt === null ? [] : attempt.meters.flatMap(sourceStatus),
-    sinks: attempt === null ? [] : [...attempt.sinks.values()].map(
-      (sink): SinkStatus => ({ operator: sink.operator, kind: sink.sink.kind, target: sink.sink.target, guarantee: sink.sink.guarantee, stats: sink.stats() }),
-    ),
+    sinks:
+      attempt === null
+        ? []
+        : [...attempt.sinks.values()].map(
+            (sink): SinkStatus => ({
+              operator: sink.operator,
+              kind: sink.sink.kind,
+              target: sink.sink.target,
+              guarantee: sink.sink.guarantee,
+              stats: sink.stats(),
+            }),
+          ),
     checkpoints: facts.checkpoints,
   };
 }
 
-function operatorStatus(node: Exclude<GraphNode, { kind: 'stage' }>, graph: ExecutionGraph, attempt: Attempt | null): OperatorStatus {
+function operatorStatus(
+  node: Exclude<GraphNode, { kind: 'stage' }>,
+  graph: ExecutionGraph,
+  attempt: Attempt | null,
+): OperatorStatus {
   const meters = attempt?.meters.filter((meter) => meter.id === node.id) ?? [];
   const counters = meters.map((meter) => meter.operator?.counters?.());
   const vertex = graph.vertices.find((v) => v.members.some((member) => member.id === node.id));
@@ -45,7 +64,12 @@ function operatorStatus(node: Exclude<GraphNode, { kind: 'stage' }>, graph: Exec
   const watermark = Math.min(...meters.map((m) => m.watermark));
   return {
     id: node.id,
-    kind: node.kind === 'operator' ? node.operator.kind : node.kind === 'source' ? node.source.kind : node.sink.kind,
+    kind:
+      node.kind === 'operator'
+        ? node.operator.kind
+        : node.kind === 'source'
+          ? node.source.kind
+          : node.sink.kind,
     parallelism: graph.job.options.parallelism,
     recordsIn,
     recordsOut: node.kind === 'source' ? recordsIn : sum(meters, (m) => m.recordsOut),
@@ -68,7 +92,13 @@ function edgesOf({ job }: ExecutionGraph): JobStatus['edges'] {
   return job.nodes.flatMap((node) => {
     if (node.kind === 'source' || node.kind === 'stage') return [];
     const hash = node.kind === 'operator' && node.keys !== null && job.options.parallelism > 1;
-    return [{ from: namedAbove(job.nodes, node.input), to: node.id, kind: hash ? ('hash' as const) : ('forward' as const) }];
+    return [
+      {
+        from: namedAbove(job.nodes, node.input),
+        to: node.id,
+        kind: hash ? ('hash' as const) : ('forward' as const),
+      },
+    ];
   });
 }
 

@@ -20,8 +20,10 @@ export interface FailureFacts {
  */
 export function decideRestart(facts: FailureFacts, options: RestartOptions, random: Random): RestartDecision {
   const code = errorCode(facts.error);
-  if (code !== null && ERROR_CATALOGUE[code].retry === 'never') return { kind: 'fail', why: `${code} cannot be mended by trying again` };
-  if (facts.failuresInRow >= options.attemptsMax) return { kind: 'fail', why: `${facts.failuresInRow} attempts in a row have failed` };
+  if (code !== null && ERROR_CATALOGUE[code].retry === 'never')
+    return { kind: 'fail', why: `${code} cannot be mended by trying again` };
+  if (facts.failuresInRow >= options.attemptsMax)
+    return { kind: 'fail', why: `${facts.failuresInRow} attempts in a row have failed` };
   const ceilingMs = Math.min(options.maxMs, options.firstMs * 2 ** Math.min(facts.failuresInRow - 1, 30));
   return { kind: 'restart', delayMs: Math.round(ceilingMs * (0.9 + random() * 0.2)) };
 }

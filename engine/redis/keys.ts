@@ -32,6 +32,10 @@ export const topicsKey = (namespace: string): string => `mr:${validName(namespac
 export const schemasKey = (namespace: string): string => `mr:${validName(namespace, 'namespace')}:schemas`;
 
 /** Rewritten before each wait for durability, so that there is something to wait for on this connection. */
+/** Data that jobs keep beside the engine's own, e.g. a registry that records are enriched from. */
+export const jobDataKey = (namespace: string, name: string): string =>
+  `mr:${validName(namespace, 'namespace')}:data:${validName(name, 'data name')}`;
+
 export const durabilityKey = (namespace: string): string => `mr:${validName(namespace, 'namespace')}:durable`;
 
 /** Keys of one partition; all in one slot. */

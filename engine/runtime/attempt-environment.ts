@@ -10,6 +10,8 @@ export interface AttemptEnvironment {
   readonly generation: Generation;
   /** The checkpoint that the attempt started from; 0 on a fresh start. */
   readonly restoredCheckpoint: CheckpointId;
+  /** The job's own Redis, for sinks that write there unless told otherwise. */
+  readonly redisUrl?: string | undefined;
   readonly log: PartitionLog;
   readonly clock: Clock;
   readonly random: Random;

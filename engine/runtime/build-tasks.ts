@@ -55,7 +55,12 @@ class TaskBuilder {
   readonly #inputs = new Map<number, Output>();
   #deadLetters: Output | null = null;
 
-  constructor(context: BuildContext, vertex: Vertex, subtask: number, channels: ReadonlyMap<number, readonly (readonly Channel[])[]>) {
+  constructor(
+    context: BuildContext,
+    vertex: Vertex,
+    subtask: number,
+    channels: ReadonlyMap<number, readonly (readonly Channel[])[]>,
+  ) {
     this.#context = context;
     this.#vertex = vertex;
     this.#subtask = subtask;
@@ -71,7 +76,10 @@ class TaskBuilder {
     const input = first.role === 'source' ? await this.#openSource(first) : this.#openGate();
     if (first.role !== 'source') await this.#make(0);
     this.#operators.reverse();
-    const head = first.role === 'source' ? this.#meter(0).counting(this.#outputOf(0, null)) : (this.#inputs.get(0) as Output);
+    const head =
+      first.role === 'source'
+        ? this.#meter(0).counting(this.#outputOf(0, null))
+        : (this.#inputs.get(0) as Output);
     return new Task({
       id: this.#vertex.id,
       subtask: this.#subtask,
@@ -97,20 +105,37 @@ class TaskBuilder {
   async #create(index: number, member: Member): Promise<Operator> {
     switch (member.role) {
       case 'source':
-        throw new MillraceError('MR_INVARIANT', `source '${member.id}' is not the first member of its vertex`);
+        throw new MillraceError(
+          'MR_INVARIANT',
+          `source '${member.id}' is not the first member of its vertex`,
+        );
       case 'sink':
-        return this.#sink(member.id).openWriter(this.#subtask, (row, reason) => this.#deadLetter(member.id, row, reason, reason, null), this.#context.wake);
+        return this.#sink(member.id).openWriter(
+          this.#subtask,
+          (row, reason) => this.#deadLetter(member.id, row, reason, reason, null),
+          this.#context.wake,
+        );
       case 'collect':
         return createPassThrough(this.#operatorContext(index, member, member.stages));
       case 'router': {
-        const outputs = (this.#channels.get(member.target) as readonly (readonly Channel[])[])[this.#subtask] as readonly Channel[];
+        const outputs = (this.#channels.get(member.target) as readonly (readonly Channel[])[])[
+          this.#subtask
+        ] as readonly Channel[];
         this.#outputs.push(...outputs);
         return createKeyRouter(member.keys, outputs, this.#operatorContext(index, member, member.stages));
       }
       case 'operator': {
         const { options } = this.#context.graph.job;
-        const operator = member.node.operator.create({ ...this.#operatorContext(index, member, member.stages), keys: member.node.keys });
-        const parts = this.#context.restored.parts(member.id, this.#subtask, options.parallelism, options.maxParallelism);
+        const operator = member.node.operator.create({
+          ...this.#operatorContext(index, member, member.stages),
+          keys: member.node.keys,
+        });
+        const parts = this.#context.restored.parts(
+          member.id,
+          this.#subtask,
+          options.parallelism,
+          options.maxParallelism,
+        );
         if (parts.length > 0) operator.restore?.(parts);
         return operator;
       }
@@ -165,7 +190,9 @@ class TaskBuilder {
   }
 
   #openGate(): TaskInput {
-    const incoming = (this.#channels.get(this.#vertex.index) as readonly (readonly Channel[])[]).map((row) => row[this.#subtask] as Channel);
+    const incoming = (this.#channels.get(this.#vertex.index) as readonly (readonly Channel[])[]).map(
+      (row) => row[this.#subtask] as Channel,
+    );
     return { kind: 'gate', gate: new InputGate(incoming) };
   }
 
@@ -180,11 +207,25 @@ class TaskBuilder {
     this.#deadLetters = operator;
   }
 
-  #deadLetter(operator: string, record: unknown, reason: string, message: string, recordTime: number | null): void {
+  #deadLetter(
+    operator: string,
+    record: unknown,
+    reason: string,
+    message: string,
+    recordTime: number | null,
+  ): void {
     const { environment } = this.#context;
     this.#meterOf(operator).deadLetters++;
     const at = environment.clock.now();
-    const row: DeadLetter = { at, job: environment.job, operator, reason, message, recordTime, record: record ?? null };
+    const row: DeadLetter = {
+      at,
+      job: environment.job,
+      operator,
+      reason,
+      message,
+      recordTime,
+      record: record ?? null,
+    };
     invariant(this.#deadLetters !== null, 'dead letters are open before any operator');
     this.#deadLetters.records({ kind: 'rows', rows: [row], times: Float64Array.of(at) });
   }
@@ -252,4 +293,3 @@ function listened(wake: () => void): Channel {
   channel.listen(wake, wake);
   return channel;
 }
-

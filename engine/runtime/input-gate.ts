@@ -61,7 +61,8 @@ export class InputGate {
           return element;
         case 'watermark':
           this.#isIdle = false;
-          if (this.#merger.watermark(index, element.time)) return { kind: 'watermark', time: this.#merger.merged };
+          if (this.#merger.watermark(index, element.time))
+            return { kind: 'watermark', time: this.#merger.merged };
           break;
         case 'idle': {
           if (this.#merger.idle(index)) {

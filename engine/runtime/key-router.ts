@@ -12,7 +12,11 @@ import type { RowText } from './row-text.ts';
  * The sending side of a hash edge: every record goes to the subtask that owns its key's group. While records are still columns
  * only their indices are sorted out and the batch itself is shared; rows are sorted out as they are.
  */
-export function createKeyRouter(keys: KeySelector, channels: readonly Channel[], context: OperatorContext): Operator {
+export function createKeyRouter(
+  keys: KeySelector,
+  channels: readonly Channel[],
+  context: OperatorContext,
+): Operator {
   const split = new Split(keys, channels.length, context.maxParallelism);
   const loop = new RowLoop({
     name: `${context.operator}.${context.subtask}`,
@@ -63,10 +67,13 @@ class Split {
     }
     const target = writer.local('target');
     if (this.#keys.kind === 'function') {
-      writer.line(`const ${target} = ${split}.targetOf(${writer.bind('select', this.#keys.select)}(${row.object()}));`);
+      writer.line(
+        `const ${target} = ${split}.targetOf(${writer.bind('select', this.#keys.select)}(${row.object()}));`,
+      );
     } else {
       const hashes = this.#keys.fields.map((field) => this.#fieldHash(writer, row, field, split));
-      const hash = hashes.length === 1 ? hashes[0] : `${writer.bind('hashTuple', hashTuple)}([${hashes.join(', ')}])`;
+      const hash =
+        hashes.length === 1 ? hashes[0] : `${writer.bind('hashTuple', hashTuple)}([${hashes.join(', ')}])`;
       writer.line(`const ${target} = ${split}.target(${hash});`);
     }
     writer.line(`${split}.pushIndex(${target}, ${row.columns.index});`);
@@ -97,12 +104,18 @@ class Split {
       const channel = channels[target] as Channel;
       const indices = this.#indices[target] as number[];
       if (indices.length > 0 && records.kind === 'columns') {
-        channel.push({ kind: 'records', records: { kind: 'columns', batch: records.batch, selection: Uint16Array.from(indices) } });
+        channel.push({
+          kind: 'records',
+          records: { kind: 'columns', batch: records.batch, selection: Uint16Array.from(indices) },
+        });
         this.#indices[target] = [];
       }
       const rows = this.#rows[target] as unknown[];
       if (rows.length > 0) {
-        channel.push({ kind: 'records', records: { kind: 'rows', rows, times: Float64Array.from(this.#times[target] as number[]) } });
+        channel.push({
+          kind: 'records',
+          records: { kind: 'rows', rows, times: Float64Array.from(this.#times[target] as number[]) },
+        });
         this.#rows[target] = [];
         this.#times[target] = [];
       }

@@ -21,25 +21,38 @@ export function writeKeySlot(writer: LoopWriter, row: RowText, space: FieldKeySp
   const keys = writer.bind('keys', space);
   const slot = writer.local('slot');
   if (space.selector.kind === 'function') {
-    writer.line(`const ${slot} = ${keys}.slotOfKey(${writer.bind('select', space.selector.select)}(${row.object()}));`);
+    writer.line(
+      `const ${slot} = ${keys}.slotOfKey(${writer.bind('select', space.selector.select)}(${row.object()}));`,
+    );
     return slot;
   }
   if (row.columns === null) {
     writer.line(`const ${slot} = ${keys}.slotOfRow(${row.object()});`);
     return slot;
   }
-  const ids = space.selector.fields.map((field, component) => writeComponentId(writer, row, space as FieldKeySpace, keys, field, component));
+  const ids = space.selector.fields.map((field, component) =>
+    writeComponentId(writer, row, space as FieldKeySpace, keys, field, component),
+  );
   if (ids.length <= 2) writer.line(`const ${slot} = ${keys}.slotOf${ids.length}(${ids.join(', ')});`);
   else writer.line(`const ${slot} = ${keys}.slotOfIds([${ids.join(', ')}]);`);
   return slot;
 }
 
-function writeComponentId(writer: LoopWriter, row: RowText, space: FieldKeySpace, keys: string, field: string, component: number): string {
+function writeComponentId(
+  writer: LoopWriter,
+  row: RowText,
+  space: FieldKeySpace,
+  keys: string,
+  field: string,
+  component: number,
+): string {
   const { value, isNull } = row.field(field);
   const strings = row.columns?.strings(field) ?? null;
   const id = writer.local('id');
   if (strings === null) {
-    writer.line(`const ${id} = ${keys}.componentId(${component}, ${isNull === null ? value : `${isNull} ? null : ${value}`});`);
+    writer.line(
+      `const ${id} = ${keys}.componentId(${component}, ${isNull === null ? value : `${isNull} ? null : ${value}`});`,
+    );
     return id;
   }
   const { codes, dictionary } = strings;
@@ -52,6 +65,8 @@ function writeComponentId(writer: LoopWriter, row: RowText, space: FieldKeySpace
   const code = writer.local('code');
   writer.line(`const ${code} = ${codes}[${row.columns?.index}];`);
   writer.line(`let ${id} = ${known}[${code}];`);
-  writer.line(`if (${id} < 0) ${id} = ${known}[${code}] = ${interner}.internEntry(${dictionary}, ${code}, hashes_${dictionary}[${code}]);`);
+  writer.line(
+    `if (${id} < 0) ${id} = ${known}[${code}] = ${interner}.internEntry(${dictionary}, ${code}, hashes_${dictionary}[${code}]);`,
+  );
   return id;
 }

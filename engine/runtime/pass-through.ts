@@ -7,7 +7,10 @@ import type { RowText } from './row-text.ts';
 /** Runs stateless steps and hands the result on. With filters alone, columns stay columns: only the selection shrinks. */
 export function createPassThrough(context: OperatorContext): Operator {
   const { output } = context;
-  const consumer = new Collector(output, context.stages.every((stage) => stage.kind === 'filter'));
+  const consumer = new Collector(
+    output,
+    context.stages.every((stage) => stage.kind === 'filter'),
+  );
   const loop = new RowLoop({
     name: `${context.operator}.${context.subtask}`,
     stages: context.stages,
@@ -55,7 +58,9 @@ class Collector {
     this.#emitter.flush();
     if (this.#kept.length === 0 || records.kind !== 'columns') return;
     const all = this.#kept.length === recordCount(records);
-    this.#output.records(all ? records : { kind: 'columns', batch: records.batch, selection: Uint16Array.from(this.#kept) });
+    this.#output.records(
+      all ? records : { kind: 'columns', batch: records.batch, selection: Uint16Array.from(this.#kept) },
+    );
     this.#kept = [];
   }
 }

@@ -128,7 +128,12 @@ export function timeAt(records: Records, k: number): number {
   return records.batch.times[i] as number;
 }
 
-function writeStages(writer: LoopWriter, row: RowText, stages: readonly Stage[], consumer: RowConsumer): void {
+function writeStages(
+  writer: LoopWriter,
+  row: RowText,
+  stages: readonly Stage[],
+  consumer: RowConsumer,
+): void {
   const [stage, ...rest] = stages;
   if (stage === undefined) {
     if (consumer.generate) consumer.generate(writer, row);
@@ -158,7 +163,10 @@ function objectText(name: string, time: string): RowText {
   return {
     time,
     object: () => name,
-    field: (field) => ({ value: `${name}[${JSON.stringify(field)}]`, isNull: `${name}[${JSON.stringify(field)}] == null` }),
+    field: (field) => ({
+      value: `${name}[${JSON.stringify(field)}]`,
+      isNull: `${name}[${JSON.stringify(field)}] == null`,
+    }),
     columns: null,
   };
 }

@@ -71,7 +71,9 @@ export function columnRow(writer: LoopWriter, schema: Schema): RowText {
     field: (name) => {
       const j = schema.fields.findIndex((field) => field.name === name);
       const field = schema.fields[j];
-      return field === undefined ? { value: 'undefined', isNull: 'true' } : columnField(writer, j, field.type, field.nullable);
+      return field === undefined
+        ? { value: 'undefined', isNull: 'true' }
+        : columnField(writer, j, field.type, field.nullable);
     },
     columns: {
       index: 'i',

@@ -18,7 +18,13 @@ export class SinkRuntime {
   #committer: SinkCommitter | null = null;
   #seq: number;
 
-  constructor(operator: string, sink: Sink<unknown>, parallelism: number, restored: SinkCommit | null, environment: AttemptEnvironment) {
+  constructor(
+    operator: string,
+    sink: Sink<unknown>,
+    parallelism: number,
+    restored: SinkCommit | null,
+    environment: AttemptEnvironment,
+  ) {
     this.operator = operator;
     this.sink = sink;
     this.sinkId = restored?.sinkId ?? environment.uuid();
@@ -33,13 +39,26 @@ export class SinkRuntime {
     if (this.sink.openCommitter === undefined) return;
     this.#committer = await this.sink.openCommitter(this.#context(0, () => {}));
     const restored = this.#restored;
-    const pending = restored === null ? [] : [{ seq: restored.seq, checkpoint: this.#environment.restoredCheckpoint, committables: restored.committables }];
+    const pending =
+      restored === null
+        ? []
+        : [
+            {
+              seq: restored.seq,
+              checkpoint: this.#environment.restoredCheckpoint,
+              committables: restored.committables,
+            },
+          ];
     this.#environment.killPoint('restore:before-commit');
     await this.#committer.recover(pending, this.#seq);
   }
 
   /** Opens the writer of one subtask; older generations are fenced when it resolves. */
-  async openWriter(subtask: number, deadLetter: SinkContext['deadLetter'], wake: () => void): Promise<SinkOperator> {
+  async openWriter(
+    subtask: number,
+    deadLetter: SinkContext['deadLetter'],
+    wake: () => void,
+  ): Promise<SinkOperator> {
     const writer = await this.sink.openWriter(this.#context(subtask, deadLetter));
     const operator = new SinkOperator(writer, this.#seq + 1, wake);
     this.#writers.push(operator);
@@ -71,7 +90,7 @@ export class SinkRuntime {
   }
 
   #context(subtask: number, deadLetter: SinkContext['deadLetter']): SinkContext {
-    const { job, generation, namespace, log, clock, random, signal, killPoint } = this.#environment;
+    const { job, generation, namespace, redisUrl, log, clock, random, signal, killPoint } = this.#environment;
     return {
       job,
       operator: this.operator,
@@ -81,6 +100,7 @@ export class SinkRuntime {
       sinkId: this.sinkId,
       nextSeq: this.#seq + 1,
       namespace,
+      ...(redisUrl === undefined ? {} : { redisUrl }),
       log,
       clock,
       random,

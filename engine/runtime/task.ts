@@ -192,7 +192,8 @@ export class Task {
 
   #barrier(checkpoint: CheckpointId): void {
     const { input, operators, outputs } = this.#options;
-    const source = input.kind === 'source' ? { operator: input.operator, snapshot: input.reader.snapshot() } : null;
+    const source =
+      input.kind === 'source' ? { operator: input.operator, snapshot: input.reader.snapshot() } : null;
     const states = new Map<string, OperatorState>();
     const prepared = new Map<string, Promise<unknown>>();
     for (const { id, operator } of operators) {
@@ -211,9 +212,13 @@ export class Task {
 
   #failed(error: unknown): unknown {
     if (errorCode(error) !== null) return error;
-    return new MillraceError('MR_OPERATOR_FAILED', `Task '${this.id}' (subtask ${this.subtask}) failed: ${errorText(error)}.`, {
-      cause: error,
-      details: { operator: this.id, subtask: this.subtask },
-    });
+    return new MillraceError(
+      'MR_OPERATOR_FAILED',
+      `Task '${this.id}' (subtask ${this.subtask}) failed: ${errorText(error)}.`,
+      {
+        cause: error,
+        details: { operator: this.id, subtask: this.subtask },
+      },
+    );
   }
 }

@@ -1,7 +1,9 @@
 import { MillraceError } from '#engine';
 
 /** Fields of `T` that hold numbers (or null). */
-export type NumericField<T> = { [K in keyof T & string]: T[K] extends number | null | undefined ? K : never }[keyof T & string];
+export type NumericField<T> = {
+  [K in keyof T & string]: T[K] extends number | null | undefined ? K : never;
+}[keyof T & string];
 
 /**
  * A built-in aggregate of a window: `count()`, `sum('temperature')`, … Nulls are skipped; NaN is a value and shows in the result,
@@ -62,9 +64,15 @@ export function p99(of: FieldOf): Aggregate<never, number | null> {
 
 /** Named aggregates of one window: `{ n: count(), temp: avg('temperature') }`. */
 export type AggregateSpec<T> = Readonly<Record<string, Aggregate<T, unknown>>>;
-export type AggregateResult<S> = { readonly [K in keyof S]: S[K] extends Aggregate<never, infer R> ? R : never };
+export type AggregateResult<S> = {
+  readonly [K in keyof S]: S[K] extends Aggregate<never, infer R> ? R : never;
+};
 
-function aggregate<R>(kind: Aggregate<never, R>['kind'], of: FieldOf, q: number | null = null): Aggregate<never, R> {
+function aggregate<R>(
+  kind: Aggregate<never, R>['kind'],
+  of: FieldOf,
+  q: number | null = null,
+): Aggregate<never, R> {
   if (of === '') throw new MillraceError('MR_CONFIG_INVALID', `${kind}('') names no field.`);
   return { kind, of, q };
 }

@@ -21,7 +21,11 @@ export function tumbling(size: Duration, options: { readonly offset?: Duration }
   const sizeMs = durationMs(size, 'window size');
   const offsetMs = durationMs(options.offset ?? 0, 'window offset');
   if (sizeMs < 1) throw new MillraceError('MR_CONFIG_INVALID', 'A window must be at least 1 ms long.');
-  if (offsetMs >= sizeMs) throw new MillraceError('MR_CONFIG_INVALID', `The window offset ${offsetMs} ms must be smaller than its size ${sizeMs} ms.`);
+  if (offsetMs >= sizeMs)
+    throw new MillraceError(
+      'MR_CONFIG_INVALID',
+      `The window offset ${offsetMs} ms must be smaller than its size ${sizeMs} ms.`,
+    );
   return { kind: 'tumbling', sizeMs, offsetMs };
 }
 

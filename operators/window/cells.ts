@@ -30,10 +30,20 @@ export interface CellInput {
 /** How one named result comes out of the cells. */
 export interface CellResult {
   readonly name: string;
-  readonly read: (cells: Float64Array, at: number, sketches: readonly QuantileSketch[] | undefined) => number | null;
+  readonly read: (
+    cells: Float64Array,
+    at: number,
+    sketches: readonly QuantileSketch[] | undefined,
+  ) => number | null;
 }
 
-const INITIAL = { records: 0, count: 0, sum: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY } as const;
+const INITIAL = {
+  records: 0,
+  count: 0,
+  sum: 0,
+  min: Number.POSITIVE_INFINITY,
+  max: Number.NEGATIVE_INFINITY,
+} as const;
 
 export function planCells(spec: Readonly<Record<string, Aggregate<never, unknown>>>): CellPlan {
   const cells: Cell[] = [{ name: 'records', kind: 'records', input: -1, initial: 0 }];
@@ -49,7 +59,12 @@ export function planCells(spec: Readonly<Record<string, Aggregate<never, unknown
   const cellOf = (kind: Exclude<Cell['kind'], 'records'>, input: number): number => {
     const known = cells.findIndex((cell) => cell.kind === kind && cell.input === input);
     if (known >= 0) return known;
-    cells.push({ name: `${kind}(${(inputs[input] as CellInput).name})`, kind, input, initial: INITIAL[kind] });
+    cells.push({
+      name: `${kind}(${(inputs[input] as CellInput).name})`,
+      kind,
+      input,
+      initial: INITIAL[kind],
+    });
     return cells.length - 1;
   };
   const results = Object.entries(spec).map(([name, { kind, of, q }]): CellResult => {

@@ -12,15 +12,23 @@ interface UpdateNames {
 }
 
 /** Writes the arithmetic of one record on its key's cells. */
-export function writeCellUpdate(writer: LoopWriter, plan: CellPlan, { slot, pane, values }: UpdateNames): void {
+export function writeCellUpdate(
+  writer: LoopWriter,
+  plan: CellPlan,
+  { slot, pane, values }: UpdateNames,
+): void {
   const page = writer.local('page');
   const at = writer.local('at');
-  writer.line(`const ${page} = ${pane}.pages[${slot} >>> ${PAGE_BITS}] ?? ${pane}.addPage(${slot} >>> ${PAGE_BITS});`);
+  writer.line(
+    `const ${page} = ${pane}.pages[${slot} >>> ${PAGE_BITS}] ?? ${pane}.addPage(${slot} >>> ${PAGE_BITS});`,
+  );
   writer.line(`const ${at} = (${slot} & ${PAGE_SLOTS - 1}) * ${plan.cells.length};`);
   writer.line(`if (${page}[${at}] === 0) ${pane}.touch(${slot}, ${page}, ${at});`);
   writer.line(`${page}[${at}] += 1;`);
   for (const [index, { value, isNull }] of values.entries()) {
-    const updates = plan.cells.flatMap((cell, i) => (cell.input === index ? [cellText(cell, `${page}[${at} + ${i}]`, value)] : []));
+    const updates = plan.cells.flatMap((cell, i) =>
+      cell.input === index ? [cellText(cell, `${page}[${at} + ${i}]`, value)] : [],
+    );
     const sketch = plan.sketches.indexOf(plan.inputs[index] as CellPlan['inputs'][number]);
     if (sketch >= 0) updates.push(`${pane}.sketches[${slot}][${sketch}].add(${value});`);
     if (isNull !== null) writer.open(`if (!(${isNull})) {`);

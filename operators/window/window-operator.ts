@@ -68,7 +68,13 @@ class WindowOperator implements Operator {
     this.#spec = spec;
     this.#context = context;
     this.#keys = createKeySpace(context.keys, context.maxParallelism);
-    this.#windows = new WindowSet(spec.windows, spec.allowedLatenessMs, spec.plan, this.#keys.slots, MIN_WATERMARK);
+    this.#windows = new WindowSet(
+      spec.windows,
+      spec.allowedLatenessMs,
+      spec.plan,
+      this.#keys.slots,
+      MIN_WATERMARK,
+    );
     this.#emitter = new RowEmitter(context.output);
     this.#lateOutput = context.side(LATE);
     this.#late = new RowEmitter(this.#lateOutput);
@@ -128,7 +134,10 @@ class WindowOperator implements Operator {
   accept(row: unknown, time: number): void {
     const { plan, fold } = this.#spec;
     const slot = this.#keys.slotOfRow(row);
-    const values = plan.inputs.map(({ of }) => (typeof of === 'string' ? (row as Readonly<Record<string, number | null>>)[of] : of(row)) ?? null);
+    const values = plan.inputs.map(
+      ({ of }) =>
+        (typeof of === 'string' ? (row as Readonly<Record<string, number | null>>)[of] : of(row)) ?? null,
+    );
     const pane = this.#windows.paneAt(time);
     if (pane === null) return this.late(row, time);
     const { page, at } = pane.cellsOf(slot);
@@ -194,7 +203,10 @@ class WindowOperator implements Operator {
 
   #emitKey(pane: Pane, slot: number): void {
     const window = { start: pane.start, end: pane.end };
-    this.#emitter.emit({ key: this.#keys.value(slot), window, value: this.#result(pane, slot) }, pane.end - 1);
+    this.#emitter.emit(
+      { key: this.#keys.value(slot), window, value: this.#result(pane, slot) },
+      pane.end - 1,
+    );
   }
 
   #result(pane: Pane, slot: number): unknown {
@@ -208,7 +220,11 @@ class WindowOperator implements Operator {
   }
 }
 
-function writeInput(writer: LoopWriter, row: RowText, of: string | ((row: unknown) => number | null)): { value: string; isNull: string | null } {
+function writeInput(
+  writer: LoopWriter,
+  row: RowText,
+  of: string | ((row: unknown) => number | null),
+): { value: string; isNull: string | null } {
   const value = writer.local('value');
   if (typeof of !== 'string') {
     writer.line(`const ${value} = ${writer.bind('input', of)}(${row.object()});`);
@@ -219,11 +235,18 @@ function writeInput(writer: LoopWriter, row: RowText, of: string | ((row: unknow
     writer.line(`const ${value} = ${field.value};`);
     return { value, isNull: null };
   }
-  writer.line(`const ${value} = ${row.columns === null ? field.value : `${field.isNull} ? null : ${field.value}`};`);
+  writer.line(
+    `const ${value} = ${row.columns === null ? field.value : `${field.isNull} ? null : ${field.value}`};`,
+  );
   return { value, isNull: `${value} == null` };
 }
 
-function updateCell(page: Float64Array, at: number, kind: 'records' | 'count' | 'sum' | 'min' | 'max', value: number): void {
+function updateCell(
+  page: Float64Array,
+  at: number,
+  kind: 'records' | 'count' | 'sum' | 'min' | 'max',
+  value: number,
+): void {
   const before = page[at] as number;
   switch (kind) {
     case 'records':

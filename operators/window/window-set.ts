@@ -22,7 +22,13 @@ export class WindowSet {
   current: Pane;
   watermark: number;
 
-  constructor(windows: TumblingWindows, latenessMs: number, plan: CellPlan, slots: SlotTable, watermark: number) {
+  constructor(
+    windows: TumblingWindows,
+    latenessMs: number,
+    plan: CellPlan,
+    slots: SlotTable,
+    watermark: number,
+  ) {
     this.#windows = windows;
     this.#latenessMs = latenessMs;
     this.#plan = plan;

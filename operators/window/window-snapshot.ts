@@ -23,7 +23,11 @@ interface StoredPane {
 type Keys = FieldKeySpace | ValueKeySpace;
 
 /** All open panes by key group, copied: later records do not show in it. */
-export function snapshotWindows(panes: readonly Pane[], keys: Keys, spec: WindowSpec): Map<number, WindowGroup> {
+export function snapshotWindows(
+  panes: readonly Pane[],
+  keys: Keys,
+  spec: WindowSpec,
+): Map<number, WindowGroup> {
   const groups = new Map<number, { group: WindowGroup; index: Map<number, number> }>();
   for (const pane of panes) {
     for (const [number, slots] of byGroup(pane, keys)) {
@@ -44,7 +48,13 @@ export function snapshotWindows(panes: readonly Pane[], keys: Keys, spec: Window
 }
 
 /** @throws MR_STATE_INCOMPATIBLE when the windows have another size or offset than the job's. */
-export function restoreWindows(parts: readonly OperatorState[], windows: WindowSet, keys: Keys, spec: WindowSpec, operator: string): void {
+export function restoreWindows(
+  parts: readonly OperatorState[],
+  windows: WindowSet,
+  keys: Keys,
+  spec: WindowSpec,
+  operator: string,
+): void {
   const panes = new Map<number, Pane>();
   for (const part of parts) {
     for (const group of part.groups.values() as Iterable<WindowGroup>) {
@@ -70,20 +80,28 @@ function byGroup(pane: Pane, keys: Keys): Map<number, number[]> {
   return groups;
 }
 
-function storePane(pane: Pane, slots: readonly number[], index: ReadonlyMap<number, number>, { plan, fold }: WindowSpec): StoredPane {
+function storePane(
+  pane: Pane,
+  slots: readonly number[],
+  index: ReadonlyMap<number, number>,
+  { plan, fold }: WindowSpec,
+): StoredPane {
   const cells = plan.cells.map(() => new Float64Array(slots.length));
   const sketches = plan.sketches.map((): QuantileSketchState[] => []);
   slots.forEach((slot, i) => {
     const { page, at } = pane.cellsOf(slot);
     for (let c = 0; c < cells.length; c++) (cells[c] as Float64Array)[i] = page[at + c] as number;
-    for (let s = 0; s < sketches.length; s++) sketches[s]?.push((pane.sketches[slot]?.[s] as QuantileSketch).state());
+    for (let s = 0; s < sketches.length; s++)
+      sketches[s]?.push(((pane.sketches[slot] as QuantileSketch[])[s] as QuantileSketch).state());
   });
   return {
     start: pane.start,
     end: pane.end,
     key: Int32Array.from(slots, (slot) => index.get(slot) as number),
     cells: Object.fromEntries(plan.cells.map((cell, c) => [cell.name, cells[c] as Float64Array])),
-    sketches: Object.fromEntries(plan.sketches.map((field, s) => [field.name, sketches[s] as QuantileSketchState[]])),
+    sketches: Object.fromEntries(
+      plan.sketches.map((field, s) => [field.name, sketches[s] as QuantileSketchState[]]),
+    ),
     accumulators: fold === null ? null : slots.map((slot) => structuredClone(pane.accumulators[slot])),
   };
 }
