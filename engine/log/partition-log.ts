@@ -51,11 +51,16 @@ export interface PartitionLog {
   readonly trim: (topic: string, partition: number) => Promise<number>;
 
   /** Stages frames of one sink's commit beside a partition, invisible to readers. `part` 0, 1, … appends to the same stage;
-   * part 0 replaces whatever an earlier attempt left under (sinkId, seq). */
+   * part 0 replaces whatever an earlier attempt left under (sinkId, seq). A part sent twice is staged once.
+   * @throws MR_SINK_FENCED; MR_SINK_AHEAD when (sinkId, seq) is committed; MR_LOG_FULL, staged bytes count against the quota;
+   * MR_SINK_FAILED beyond LIMITS.stageBytesMax; MR_LOG_GAP when a part before it is missing */
   readonly stage: (target: StageTarget, part: number, frames: readonly Uint8Array[]) => Promise<void>;
-  /** Makes a stage visible at the end of the partition, atomically and once per (sinkId, seq); `already` when it was. */
+  /** Makes a stage visible at the end of the partition, once per (sinkId, seq); `already` when it was. Up to LIMITS.stageCommitBytes
+   * it appears as one; a larger stage appears in order, in steps, and a commit cut short goes on where it stopped.
+   * @throws MR_LOG_ROLLED_BACK when there is no such stage */
   readonly commitStage: (target: StageTarget) => Promise<'committed' | 'already'>;
-  /** Deletes stages of `sinkId` with seq > `afterSeq` (left by attempts that never published). */
+  /** Deletes stages of `sinkId` with seq > `afterSeq` (left by attempts that never published), and fences off lower generations.
+   * @throws MR_SINK_FENCED */
   readonly dropStages: (target: Omit<StageTarget, 'seq'>, afterSeq: number) => Promise<void>;
 
   /** Waits until all earlier writes to this log are as durable as declared. @throws MR_CHECKPOINT_NOT_DURABLE */

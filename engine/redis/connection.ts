@@ -14,7 +14,8 @@ import { assertSupported, probeServer, type ServerFacts } from './server-facts.t
  *
  * RC1 A call settles: with the server's answer, or with MR_REDIS_UNAVAILABLE no later than `unavailableMs` after it was made.
  * RC2 A call may reach the server more than once when the connection drops, so only idempotent commands go through here.
- * RC3 Calls made one after another are written in that order; after a loss unanswered ones are written again first.
+ * RC3 Calls made one after another are written in that order; after a loss unanswered ones are written again first. (A script that
+ *     the server does not know yet is written twice, and may fall behind.)
  * RC4 While there is no connection nothing is queued below this class: callers hold what they send.
  *
  * ioredis: its offline queue is off (it would keep frames without bound during an outage); resending unanswered commands stays on,
@@ -138,7 +139,13 @@ export class RedisConnection {
         } catch (error) {
           const failure = redisFailure(error);
           if (expired || this.#closed || (failure !== 'lost' && failure !== 'transient')) throw error;
-          await this.#options.clock.sleep(backoffMs(attempt, 5, 500, this.#options.random));
+          const pause = this.#options.clock.sleep(
+            backoffMs(attempt, failure === 'lost' ? 500 : 10, 1_000, this.#options.random),
+          );
+          // All that were refused by a dying socket go on together when there is a new one, which keeps their order (RC3).
+          await Promise.race(
+            failure === 'lost' ? [this.#whenReady(doing), pause, deadline] : [pause, deadline],
+          );
         }
       }
     } catch (error) {

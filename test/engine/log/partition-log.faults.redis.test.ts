@@ -107,7 +107,7 @@ void t.test(
     const seen: number[][] = numbers.map(() => []);
     const tally: Tally = { retries: 0, duplicates: 0, stored: 0 };
 
-    const stopDropping = dropClients(server, 100);
+    const stopDropping = dropClients(server, 150);
     let kills = 0;
     const total = PARTITIONS * FRAMES_PER_PARTITION;
     const killing = (async () => {
