@@ -86,10 +86,6 @@ export class RedisConnection {
     return this.#losses;
   }
 
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** Sends an idempotent command; strings in the reply are decoded as UTF-8. */
   call(command: string, ...args: RedisArgument[]): Promise<unknown> {
     return this.#settle(command, () => this.#redis.call(command, args));
