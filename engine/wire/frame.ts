@@ -112,6 +112,9 @@ export function verifyFrame(frame: Uint8Array): Envelope {
 const COMPRESSIBLE_BYTES_MIN = 256;
 /** Window that a decoder grants, log2 bytes: the largest body. Without it a few bytes of input may ask for 128 MiB. */
 const ZSTD_WINDOW_LOG_MAX = 24;
+/** How much better than its stored size a body may claim to be before memory is taken only as output really comes. */
+const CREDIBLE_RATIO = 16;
+const CHUNK_BYTES_MIN = 64 * 1024;
 
 /** The compressed body, or null where that saves less than an eighth. */
 function compressed(body: Uint8Array): Uint8Array | null {
@@ -135,8 +138,9 @@ function bodyOf(frame: Uint8Array, { compression, headerBytes, bodyBytes }: Enve
 function decompressed(payload: Uint8Array, bodyBytes: number): Uint8Array {
   let result: { readonly buffer: Uint8Array; readonly engine: { readonly bytesWritten: number } };
   try {
-    // One byte of slack lets zlib see the end of the stream inside its first and only chunk.
-    const options = { chunkSize: bodyBytes + 64, maxOutputLength: bodyBytes, info: true };
+    // One chunk where the claim is credible (slack lets zlib see the end of the stream inside it); more as output comes.
+    const chunkSize = Math.min(bodyBytes + 64, CHUNK_BYTES_MIN + payload.length * CREDIBLE_RATIO);
+    const options = { chunkSize, maxOutputLength: bodyBytes, info: true };
     const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX };
     result = zstdDecompressSync(payload, { ...options, params }) as unknown as typeof result;
   } catch (cause) {

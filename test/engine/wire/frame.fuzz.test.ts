@@ -86,7 +86,9 @@ await t.test(
       if (outcome.startsWith('!'))
         t.fail(`input ${n}: ${outcome}`, { frame: Buffer.from(frame).toString('base64') });
     }
-    t.comment(`outcomes ${JSON.stringify(Object.fromEntries(outcomes))}, slowest ${slowestMs.toFixed(1)} ms`);
+    t.comment(
+      `outcomes ${JSON.stringify(Object.fromEntries(outcomes))}, slowest ${slowestMs.toFixed(1)} ms of CPU`,
+    );
     for (const reached of [
       'read',
       'MR_FRAME_CORRUPT',
@@ -99,7 +101,7 @@ await t.test(
     }
     const grownMiB = (process.resourceUsage().maxRSS - rssBefore) / 1024;
     t.ok(grownMiB < 256, `peak memory grew by ${grownMiB.toFixed(0)} MiB`);
-    t.ok(slowestMs < 1_000, `no input took long (${slowestMs.toFixed(1)} ms)`);
+    t.ok(slowestMs < 200, `no input took long (${slowestMs.toFixed(1)} ms)`);
   },
 );
 
@@ -131,6 +133,13 @@ await t.test('sizes of 4 GB inside a signed body are refused before anything is 
   }
   t.pass();
 });
+
+function timed(frame: Uint8Array): { readonly outcome: string; readonly cpuMs: number } {
+  const start = process.cpuUsage();
+  const outcome = decode(frame);
+  const { user, system } = process.cpuUsage(start);
+  return { outcome, cpuMs: (user + system) / 1000 };
+}
 
 /** 'read', the code of the refusal, or '!' and what went wrong. */
 function decode(frame: Uint8Array): string {
