@@ -25,7 +25,7 @@ import {
   schemaText,
   verifyFrame,
 } from '#wire';
-import type { Lane, Outbox, OutboxFrame } from './outbox.ts';
+import { FIRST_SEQUENCE, type Lane, type Outbox, type OutboxFrame } from './outbox.ts';
 import type { AppendReply, AppendRequest, ProducerFacts, RedisLink } from './redis-link.ts';
 
 const ROUND_BYTES_MAX = 4 * 1024 * 1024;
@@ -76,6 +76,8 @@ export class Delivery {
   };
   readonly #options: DeliveryOptions;
   readonly #holds = new Map<number, Hold>();
+  /** Per partition, where what may ever have been sent ends: the log cannot know more of us than this. */
+  readonly #sentTo = new Map<number, number>();
   #session = 0;
   #nextLane = 0;
   #wake: (() => void) | null = null;
@@ -83,11 +85,13 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    for (const lane of options.outbox.lanes()) this.#sentTo.set(lane.partition, lane.next);
   }
 
   /** One word or sentence for people: what the delivery is doing or waiting for. */
   get state(): string {
-    return this.#state;
+    const { link } = this.#options;
+    return link.connected ? this.#state : `waiting for Redis (${link.lastError})`;
   }
 
   /** Something new may be sent. */
@@ -100,7 +104,6 @@ export class Delivery {
     const { link, clock, random } = this.#options;
     for (let attempt = 0; !signal.aborted; ) {
       try {
-        if (!link.connected) this.#state = `waiting for Redis (${link.lastError})`;
         await link.ready(signal);
         if (signal.aborted) return;
         if (link.session !== this.#session) await this.#greet();
@@ -159,7 +162,8 @@ export class Delivery {
     if (lane.epoch === 0) return outbox.setEpoch(lane.partition, newest + 1);
     if (fact !== null && fact.epoch > lane.epoch) throw fenced(producer, topic, lane, fact.epoch);
     const last = fact?.epoch === lane.epoch ? fact.last : 0;
-    if (last >= lane.next) throw outboxTooOld(producer, topic, lane, last);
+    if (last >= (this.#sentTo.get(lane.partition) ?? FIRST_SEQUENCE))
+      throw outboxTooOld(producer, topic, lane, last);
     if (last + 1 >= lane.confirmedTo) return;
     onAlarm(
       `partition ${lane.partition} of '${topic}' lost its tail: has ${last}, had confirmed ${lane.confirmedTo - 1}; sending again`,
@@ -182,6 +186,7 @@ export class Delivery {
       if (frames[0]?.first !== lane.confirmedTo) throw diverged(lane, this.#options);
       for (const frame of frames) {
         round.push({ frame, request: stamped(frame, lane) });
+        this.#sentTo.set(lane.partition, Math.max(frame.last + 1, this.#sentTo.get(lane.partition) ?? 0));
         room -= frame.bytes.length;
       }
     }
@@ -328,7 +333,7 @@ function diverged(lane: Lane, { topic, producer }: DeliveryOptions): MillraceErr
 function outboxTooOld(producer: string, topic: string, lane: Lane, last: number): MillraceError {
   return new MillraceError(
     'MR_EDGE_OUTBOX',
-    `Partition ${lane.partition} of '${topic}' has sequence ${last} of producer '${producer}', this outbox only reaches ${lane.next - 1}: ` +
+    `Partition ${lane.partition} of '${topic}' has sequence ${last} of producer '${producer}', this outbox never sent that far: ` +
       'it was restored from a copy, or a second forwarder runs on one. Delete it to start over under a new epoch.',
   );
 }

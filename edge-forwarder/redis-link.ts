@@ -91,6 +91,8 @@ export class RedisLink {
       enableOfflineQueue: false,
       connectTimeout: CONNECT_TIMEOUT_MS,
       socketTimeout: SILENCE_MS,
+      // Waited for in full when the socket is gone already, which would hold up a stop.
+      disconnectTimeout: 100,
       retryStrategy: (attempt) =>
         backoffMs(attempt - 1, RECONNECT_FIRST_MS, RECONNECT_MAX_MS, options.random),
       reconnectOnError: (error) => error.message.startsWith('READONLY'),
