@@ -12,3 +12,5 @@ export { openTimeSeriesReader } from './timeseries/time-series-reader.ts';
 export type { TimeSeriesReader, TimeSeriesReaderOptions } from './timeseries/time-series-reader.ts';
 export { seriesKeyText } from './timeseries/window-result.ts';
 export type { SeriesKey, SeriesScalar, WindowResult } from './timeseries/window-result.ts';
+export { postgresTimeSeries } from './timeseries/postgres-time-series.ts';
+export type { PostgresTimeSeriesOptions } from './timeseries/postgres-time-series.ts';

@@ -13,8 +13,8 @@ export interface HeldSocket {
   readonly close: () => void;
 }
 
-export async function heldSocket(dir: string, target: string): Promise<HeldSocket> {
-  const path = join(dir, 'held.sock');
+export async function heldSocket(dir: string, target: string, name = 'held.sock'): Promise<HeldSocket> {
+  const path = join(dir, name);
   const open = new Set<Socket>();
   let held: (() => void)[] | null = null;
   let noticed: () => void = () => undefined;
