@@ -1,5 +1,6 @@
 import type { Batch } from '../wire/batch.ts';
-import { rowReader } from '../wire/row-reader.ts';
+import { type RowReader, rowReader } from '../wire/row-reader.ts';
+import type { Schema } from '../wire/schema.ts';
 import { columnRow, objectRow, type RowText } from './row-text.ts';
 import { LoopWriter } from './loop-writer.ts';
 import type { RecordErrorHandler, Records } from './operator.ts';
@@ -109,6 +110,18 @@ export class RowLoop {
   }
 }
 
+const readers = new WeakMap<Schema, RowReader<unknown>>();
+
+/** The schema's row reader, generated once per schema. */
+function readerOf(schema: Schema): RowReader<unknown> {
+  let reader = readers.get(schema);
+  if (reader === undefined) {
+    reader = rowReader(schema);
+    readers.set(schema, reader);
+  }
+  return reader;
+}
+
 /** Records meant, not rows present. */
 export function recordCount(records: Records): number {
   if (records.kind === 'rows') return records.rows.length;
@@ -119,7 +132,7 @@ export function recordCount(records: Records): number {
 export function rowAt(records: Records, k: number): unknown {
   if (records.kind === 'rows') return records.rows[k];
   const i = records.selection === null ? k : (records.selection[k] as number);
-  return rowReader(records.batch.schema)(records.batch, i);
+  return readerOf(records.batch.schema)(records.batch, i);
 }
 
 export function timeAt(records: Records, k: number): number {

@@ -1,0 +1,90 @@
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { BatchBuilder, encodeFrame, eventTime, f64, type Infer, schema, seededRandom, string } from '#wire';
+
+/** One T1 record: four measures of one device. */
+export const Measure = schema('t1', {
+  ts: eventTime(1),
+  device: string(2),
+  temperature: f64(3),
+  humidity: f64(4),
+  pressure: f64(5),
+  battery: f64(6),
+});
+export type Measure = Infer<typeof Measure>;
+
+/**
+ * T1: key by device, 10 s tumbling windows of event time, count and average, minimum and maximum of four fields. Records come at
+ * 100,000 per second of event time; 1 % of neighbours are swapped within the bound of 1 s.
+ */
+export interface Workload {
+  readonly events: number;
+  readonly devices: number;
+  readonly seed: number;
+}
+
+export const WINDOW_MS = 10_000;
+export const BOUND_MS = 1_000;
+const RATE = 100_000;
+const FRAME_RECORDS = 1_000;
+const START_MS = 1_700_000_000_000;
+
+/** The workload's frames, made once and kept in a file: every variant is fed the same bytes. */
+export function framesOf(workload: Workload, folder: string): { readonly path: string; readonly frames: readonly Uint8Array[] } {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `t1-${workload.events}-${workload.devices}-${workload.seed}.frames`);
+  if (!existsSync(path)) writeFrames(workload, path);
+  return { path, frames: readFrames(path) };
+}
+
+/** `u32 length, frame` repeated. */
+function writeFrames(workload: Workload, path: string): void {
+  const random = seededRandom(workload.seed);
+  const walk = Array.from({ length: workload.devices }, () => [20, 50, 1000, 90]);
+  const builder = new BatchBuilder(Measure);
+  const file = openSync(`${path}.tmp`, 'w');
+  const cents = (x: number) => Math.round(x * 100) / 100;
+  for (let i = 0; i < workload.events; i++) {
+    const device = Math.floor(random() * workload.devices);
+    const at = walk[device] as number[];
+    for (let f = 0; f < 4; f++) at[f] = cents((at[f] as number) + (random() - 0.5));
+    const behind = random() < 0.01 ? random() * (BOUND_MS - 10) : 0;
+    builder.append({
+      ts: Math.floor(START_MS + (i * 1000) / RATE - behind),
+      device: `device-${String(device).padStart(8, '0')}`,
+      temperature: at[0] as number,
+      humidity: at[1] as number,
+      pressure: at[2] as number,
+      battery: at[3] as number,
+    });
+    if (builder.count === FRAME_RECORDS || i === workload.events - 1) {
+      const last = i + 1;
+      const batch = builder.finish();
+      const frame = encodeFrame(batch, {
+        producer: 't1',
+        epoch: 1,
+        prev: last - batch.count,
+        first: last - batch.count + 1,
+        watermark: Number.NaN,
+        compression: 'none',
+      });
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(frame.length);
+      writeSync(file, length);
+      writeSync(file, frame);
+    }
+  }
+  closeSync(file);
+  renameSync(`${path}.tmp`, path);
+}
+
+function readFrames(path: string): Uint8Array[] {
+  const bytes = readFileSync(path);
+  const frames: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes.readUInt32LE(at);
+    frames.push(new Uint8Array(bytes.subarray(at + 4, at + 4 + length)));
+    at += 4 + length;
+  }
+  return frames;
+}
