@@ -25,7 +25,8 @@ import {
   schemaText,
   verifyFrame,
 } from '#wire';
-import { FIRST_SEQUENCE, type Lane, type Outbox, type OutboxFrame } from './outbox.ts';
+import { FIRST_SEQUENCE, type Lane } from './lane.ts';
+import type { Outbox, OutboxFrame } from './outbox.ts';
 import type { AppendReply, AppendRequest, ProducerFacts, RedisLink } from './redis-link.ts';
 
 const ROUND_BYTES_MAX = 4 * 1024 * 1024;

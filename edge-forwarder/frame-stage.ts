@@ -1,5 +1,6 @@
 import { BatchBuilder, encodeFrame, type Schema } from '#wire';
-import type { Lane, OutboxFrame } from './outbox.ts';
+import type { Lane } from './lane.ts';
+import type { OutboxFrame } from './outbox.ts';
 
 export interface FrameStageOptions<Row> {
   readonly schema: Schema<Row>;

@@ -11,17 +11,23 @@
  * OB5  A lane keeps its epoch for ever, so that a frame sent twice is known twice; it is 0 until the log was asked once.
  *      A hole is declared instead: the frame at the front names the last sequence before the hole as its predecessor.
  */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { type Clock, invariant, MillraceError } from '#wire';
+import {
+  confirmedBefore,
+  type Lane,
+  type LaneState,
+  markConfirmed,
+  moveFront,
+  newLane,
+  takeBack,
+} from './lane.ts';
 import { isFull, openOutboxDatabase, pagesOf, storeFailure, transaction } from './outbox-database.ts';
+import { type OutboxStatements, prepareStatements } from './outbox-statements.ts';
 
-/** Sequence of a lane's very first record. */
-export const FIRST_SEQUENCE = 1;
 /** Rows deleted or pages given back in one commit at most, so that no commit stalls. */
 const FRAMES_PRUNED_MAX = 256;
 const PAGES_VACUUMED_MAX = 2_048;
-/** Confirmations within this part of the grace period share one mark. */
-const MARKS_PER_GRACE = 64;
 
 export interface OutboxOptions {
   readonly directory: string;
@@ -61,20 +67,6 @@ export interface OutboxChange {
   readonly rejected: number;
 }
 
-/** State of one partition's sequence chain. */
-export interface Lane {
-  readonly partition: number;
-  readonly epoch: number;
-  /** Start of the hole that ends at `front`; equals `front` where there is none. */
-  readonly gapFrom: number;
-  /** Lowest sequence still stored, or `next`. */
-  readonly front: number;
-  /** Lowest sequence not known to be in the log. */
-  readonly confirmedTo: number;
-  /** Sequence of the next new record. */
-  readonly next: number;
-}
-
 /** Totals over the store's life. */
 export interface OutboxCounters {
   accepted: number;
@@ -91,24 +83,12 @@ export type RewindResult =
   /** `lost` records before the front are gone; the chain goes on over the hole. */
   | { readonly kind: 'partial'; readonly lost: number };
 
-interface LaneState {
-  partition: number;
-  epoch: number;
-  gapFrom: number;
-  front: number;
-  confirmedTo: number;
-  next: number;
-  /** Confirmations by time, oldest first: everything below `to` was confirmed at `atMs` (monotonic). */
-  marks: { to: number; atMs: number }[];
-  changed: boolean;
-}
-
 export class Outbox {
   /** Where a damaged predecessor was moved to, or null. */
   readonly quarantined: string | null;
   readonly #options: OutboxOptions;
   readonly #database: DatabaseSync;
-  readonly #sql: ReturnType<typeof prepare>;
+  readonly #sql: OutboxStatements;
   readonly #lanes = new Map<number, LaneState>();
   readonly #counters: OutboxCounters;
   #pendingBytes = 0;
@@ -129,7 +109,7 @@ export class Outbox {
     const { database, quarantined } = openOutboxDatabase(options.directory, options.bytesMax);
     this.#database = database;
     this.quarantined = quarantined;
-    this.#sql = prepare(database);
+    this.#sql = prepareStatements(database);
     this.#counters = {
       accepted: 0,
       rejected: 0,
@@ -158,7 +138,7 @@ export class Outbox {
   /** Records not confirmed yet. */
   get pendingRecords(): number {
     let sum = 0;
-    for (const lane of this.#lanes.values()) sum += lane.next - Math.max(lane.confirmedTo, lane.front);
+    for (const lane of this.#lanes.values()) sum += lane.next - lane.confirmedTo;
     return sum;
   }
 
@@ -226,7 +206,7 @@ export class Outbox {
     lane.changed = true;
     this.#pendingBytes -= frame.bytes.length;
     this.#graceBytes += frame.bytes.length;
-    this.#mark(lane);
+    markConfirmed(lane, this.#options.clock.monotonic(), this.#options.graceMs);
   }
 
   /** The log expects `expected` next: takes back confirmations from there on, or declares what is no longer here. */
@@ -237,9 +217,7 @@ export class Outbox {
       const bytes = this.#bytesBetween(partition, from, lane.confirmedTo);
       this.#graceBytes -= bytes;
       this.#pendingBytes += bytes;
-      lane.confirmedTo = from;
-      lane.marks = lane.marks.filter((mark) => mark.to <= from);
-      lane.changed = true;
+      takeBack(lane, from);
     }
     if (expected <= lane.front) this.#shrinkGap(lane, expected);
     const lost = lane.gapFrom - expected;
@@ -365,22 +343,13 @@ export class Outbox {
   #cut(cuts: ReadonlyMap<number, number>): boolean {
     const plan = [...cuts].map(([partition, to]) => {
       const lane = this.#lane(partition);
-      const keptFrom = Math.min(to, lane.confirmedTo);
-      const grace = this.#bytesBetween(partition, lane.front, keptFrom);
-      const pending = this.#bytesBetween(partition, Math.max(lane.front, keptFrom), to);
-      return { lane, to, grace, pending, dropped: to - Math.max(lane.front, keptFrom) };
+      const confirmedTo = Math.min(to, lane.confirmedTo);
+      const grace = this.#bytesBetween(partition, lane.front, confirmedTo);
+      const pending = this.#bytesBetween(partition, confirmedTo, to);
+      return { lane, to, grace, pending, before: { ...lane } };
     });
-    const before = plan.map(({ lane }) => ({ ...lane }));
-    for (const { lane, to, dropped } of plan) {
-      if (dropped === 0) lane.gapFrom = to;
-      else if (lane.confirmedTo > lane.front) lane.gapFrom = lane.confirmedTo;
-      lane.front = to;
-      lane.changed = true;
-      lane.marks = lane.marks.filter((mark) => mark.to > to);
-      if (dropped === 0) continue;
-      lane.confirmedTo = to;
-      this.#counters.dropped += dropped;
-    }
+    const { dropped } = this.#counters;
+    for (const { lane, to } of plan) this.#counters.dropped += moveFront(lane, to);
     try {
       transaction(this.#database, () => {
         for (const { lane, to } of plan) this.#sql.deleteFrames.run(lane.partition, to);
@@ -388,10 +357,8 @@ export class Outbox {
       });
       this.#stateStored();
     } catch (error) {
-      plan.forEach(({ lane, dropped }, i) => {
-        Object.assign(lane, before[i]);
-        this.#counters.dropped -= dropped;
-      });
+      for (const { lane, before } of plan) Object.assign(lane, before);
+      this.#counters.dropped = dropped;
       if (isFull(error)) return false; // the disk itself is full: not even a delete can be logged
       throw storeFailure('delete frames', error);
     }
@@ -407,11 +374,7 @@ export class Outbox {
     const deadline = this.#options.clock.monotonic() - this.#options.graceMs;
     const cuts = new Map<number, number>();
     for (const lane of this.#lanes.values()) {
-      let to = lane.front;
-      for (const mark of lane.marks) {
-        if (mark.atMs > deadline) break;
-        to = mark.to;
-      }
+      const to = confirmedBefore(lane, deadline);
       if (to > lane.front) cuts.set(lane.partition, this.#boundedCut(lane, to));
     }
     if (cuts.size > 0) this.#cut(cuts);
@@ -435,14 +398,6 @@ export class Outbox {
     } catch (error) {
       if (!isFull(error)) throw storeFailure('give space back', error);
     }
-  }
-
-  #mark(lane: LaneState): void {
-    const now = this.#options.clock.monotonic();
-    const newest = lane.marks.at(-1);
-    if (newest !== undefined && now - newest.atMs < this.#options.graceMs / MARKS_PER_GRACE)
-      newest.to = lane.confirmedTo;
-    else lane.marks.push({ to: lane.confirmedTo, atMs: now });
   }
 
   #writeState(ends?: ReadonlyMap<number, number>, change?: OutboxChange): void {
@@ -476,17 +431,7 @@ export class Outbox {
   #lane(partition: number): LaneState {
     let lane = this.#lanes.get(partition);
     if (lane === undefined) {
-      const start = FIRST_SEQUENCE;
-      lane = {
-        partition,
-        epoch: 0,
-        gapFrom: start,
-        front: start,
-        confirmedTo: start,
-        next: start,
-        marks: [],
-        changed: true,
-      };
+      lane = newLane(partition);
       this.#lanes.set(partition, lane);
     }
     return lane;
@@ -508,36 +453,8 @@ export class Outbox {
         Math.max(lane.front, lane.confirmedTo),
         lane.next,
       );
-      if (lane.confirmedTo > lane.front) this.#mark(lane);
+      if (lane.confirmedTo > lane.front)
+        markConfirmed(lane, this.#options.clock.monotonic(), this.#options.graceMs);
     }
   }
-}
-
-function prepare(database: DatabaseSync) {
-  const sql = (text: string): StatementSync => database.prepare(text);
-  return {
-    insertFrame: sql('INSERT INTO frame (partition, first, last, bytes) VALUES (?, ?, ?, ?)'),
-    readFrames: sql(
-      'SELECT first, last, bytes FROM frame WHERE partition = ? AND first >= ? ORDER BY first LIMIT ?',
-    ),
-    frameBytes: sql(
-      'SELECT sum(length(bytes)) AS bytes FROM frame WHERE partition = ? AND first >= ? AND first < ?',
-    ),
-    deleteFrames: sql('DELETE FROM frame WHERE partition = ? AND first < ?'),
-    oldestFrames: sql('SELECT partition, last, length(bytes) AS bytes FROM frame ORDER BY id'),
-    nthFrame: sql(
-      'SELECT first FROM frame WHERE partition = ? AND first >= ? ORDER BY first LIMIT 1 OFFSET ?',
-    ),
-    front: sql('SELECT min(first) AS first FROM frame WHERE partition = ?'),
-    readLanes: sql('SELECT partition, epoch, gap_from, confirmed_to, next FROM lane'),
-    writeLane: sql(
-      'INSERT OR REPLACE INTO lane (partition, epoch, gap_from, confirmed_to, next) VALUES (?, ?, ?, ?, ?)',
-    ),
-    pages: sql('PRAGMA page_count'),
-    freePages: sql('PRAGMA freelist_count'),
-    readInput: sql('SELECT origin, position FROM input WHERE name = ?'),
-    writeInput: sql('INSERT OR REPLACE INTO input (name, origin, position) VALUES (?, ?, ?)'),
-    readFact: sql('SELECT value FROM fact WHERE name = ?'),
-    writeFact: sql('INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)'),
-  };
 }
