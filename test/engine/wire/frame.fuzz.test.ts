@@ -1,4 +1,5 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
 import { hasCode } from '../../../engine/base/errors.ts';
 import { type Random, seededRandom } from '../../../engine/base/random.ts';
@@ -15,6 +16,7 @@ import {
   i64,
   nullable,
   obj,
+  type RowReader,
   rowReader,
   type Schema,
   schema,
@@ -26,10 +28,12 @@ import { resigned } from '../../support/frame-signing.ts';
 /*
  * Bytes from nowhere and frames made hostile: damaged, then signed again, so that not the CRCs but the decoder's own checks
  * stand against them. Allowed outcomes: an MR_FRAME_* or MR_SCHEMA_* error, or a batch that reads and encodes like any other.
- * MILLRACE_FUZZ_INPUTS sets how many inputs (default 30 000), MILLRACE_FUZZ_SEED replays a run.
+ * MILLRACE_FUZZ_INPUTS sets how many inputs (default 20 000), MILLRACE_FUZZ_SEED replays a run.
  */
-const inputs = Number(process.env['MILLRACE_FUZZ_INPUTS'] ?? 30_000);
+const inputs = Number(process.env['MILLRACE_FUZZ_INPUTS'] ?? 20_000);
 const seed = Number(process.env['MILLRACE_FUZZ_SEED'] ?? 20_240_229);
+
+if (inputs > 100_000) t.setTimeout(3_600_000);
 
 const All = schema('all', {
   ts: eventTime(1),
@@ -48,6 +52,9 @@ const All = schema('all', {
 });
 const Small = schema('small', { ts: eventTime(1), key: string(2), value: nullable(f64(3)) });
 const byId = new Map<string, Schema>([All, Small].map((it) => [it.id, it]));
+const readers = new Map<string, RowReader<unknown>>(
+  [All, Small].map((it) => [it.id, rowReader<unknown>(it)]),
+);
 const HEADER_BYTES = 104;
 const EDGE_WORDS = [
   0, 1, 2, 3, 7, 8, 9, 24, 255, 256, 65_535, 65_536, 65_537, 0x1000000, 0x7fffffff, 0x80000000, 0xfffffff8,
@@ -78,10 +85,12 @@ await t.test(
     const rssBefore = process.resourceUsage().maxRSS;
     let slowestMs = 0;
     for (let n = 0; n < inputs; n++) {
+      // zlib lets go of its handles in the next turn; a loop that never ends one would only measure that.
+      if (n % 100 === 0) await turn();
       const frame = damaged(random, seeds);
-      const start = performance.now();
-      const outcome = decode(frame);
-      slowestMs = Math.max(slowestMs, performance.now() - start);
+      const { outcome, cpuMs } = timed(frame);
+      // A collection or compilation may have fallen into it; what is slow by itself is slow again.
+      if (cpuMs > slowestMs) slowestMs = Math.max(slowestMs, Math.min(cpuMs, timed(frame).cpuMs));
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       if (outcome.startsWith('!'))
         t.fail(`input ${n}: ${outcome}`, { frame: Buffer.from(frame).toString('base64') });
@@ -145,7 +154,7 @@ function timed(frame: Uint8Array): { readonly outcome: string; readonly cpuMs: n
 function decode(frame: Uint8Array): string {
   try {
     const { batch } = decodeFrame(frame, (id) => byId.get(id));
-    const read = rowReader<unknown>(batch.schema);
+    const read = readers.get(batch.schema.id) as RowReader<unknown>;
     const builder = new BatchBuilder<unknown>(batch.schema, { codeGeneration: 'never' });
     for (let i = 0; i < batch.count; i++) builder.append(read(batch, i));
     decodeFrame(encodeFrame(batch, { producer: 'p', epoch: 0, prev: 0, first: 1 }), () => batch.schema);
