@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorText, MillraceError } from '#engine';
 
@@ -46,6 +46,13 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
   const temporary = await writeTemporary(path, bytes);
   await rename(temporary, path);
   await syncDirectory(dirname(path));
+}
+
+/** Replaces a small file atomically for readers, without waiting for the disk: after a power failure it may be old or empty. */
+export async function replaceHint(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  await writeFile(temporary, text, { flag: 'wx' });
+  await rename(temporary, path);
 }
 
 /**

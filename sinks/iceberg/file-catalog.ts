@@ -8,7 +8,7 @@
  *     and takes its file back. Heads are never deleted, so it cannot fail to see a higher one.
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { createIfAbsent, locationOf, makeDirectory, pathOf, replaceFile } from './durable-file.ts';
+import { createIfAbsent, locationOf, makeDirectory, pathOf, replaceHint } from './durable-file.ts';
 import { parseJson64, stringifyJson64 } from './json64.ts';
 import {
   applyUpdates,
@@ -101,12 +101,12 @@ async function publish(
   if (!(await createIfAbsent(path, Buffer.from(stringifyJson64(metadata))))) {
     return { kind: 'conflict', reason: `version ${version} is taken` };
   }
-  const head = await loadHead(folder);
-  if (head !== null && head.version > version) {
-    const log = head.metadata['metadata-log'] ?? [];
+  const newest = await headVersion(folder);
+  if (newest > version) {
+    const log = (await loadHead(folder))?.metadata['metadata-log'] ?? [];
     const isHistory = log.some((entry) => entry['metadata-file'] === locationOf(path));
     if (!isHistory) await rm(path, { force: true }); // FC3
-    return { kind: 'conflict', reason: `version ${version} was overtaken by ${head.version}` };
+    return { kind: 'conflict', reason: `version ${version} was overtaken by ${newest}` };
   }
   await tidy(folder, version, dropped);
   return { kind: 'committed', table: { version, metadataLocation: locationOf(path), metadata } };
@@ -114,7 +114,7 @@ async function publish(
 
 /** The table has moved already, so nothing here may fail the commit; the next one repairs the hint. */
 async function tidy(folder: string, version: number, dropped: readonly string[]): Promise<void> {
-  await replaceFile(`${folder}/version-hint.text`, Buffer.from(String(version))).catch(() => undefined);
+  await replaceHint(`${folder}/version-hint.text`, String(version)).catch(() => undefined);
   for (const file of dropped) await rm(pathOf(file), { force: true }).catch(() => undefined);
 }
 

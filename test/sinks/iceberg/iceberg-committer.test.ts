@@ -10,16 +10,13 @@ import { parseJson64, stringifyJson64 } from '../../../sinks/iceberg/json64.ts';
 import { currentSnapshot, type TableMetadata } from '../../../sinks/iceberg/table-metadata.ts';
 import {
   commitRequest,
-  duckdb,
-  icebird,
-  listFiles,
-  load,
   openCommitter,
   openWriter,
   sinkContext,
   stage,
   temporaryFolder,
 } from './sink-harness.ts';
+import { duckdb, icebird, listFiles, load } from './table-oracles.ts';
 
 const Item = schema('item', { ts: eventTime(1), n: i32(2), who: string(3) });
 type Item = Infer<typeof Item>;

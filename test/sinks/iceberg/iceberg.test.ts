@@ -18,9 +18,6 @@ import {
 import { bucket, day, iceberg, identity, tableState } from '#sinks';
 import {
   commitRequest,
-  duckdb,
-  icebird,
-  liveEntries,
   openCommitter,
   openWriter,
   rowsInput,
@@ -28,6 +25,7 @@ import {
   stage,
   temporaryFolder,
 } from './sink-harness.ts';
+import { duckdb, icebird, liveEntries } from './table-oracles.ts';
 
 const Everything = schema('everything', {
   ts: eventTime(1),

@@ -40,7 +40,6 @@ await committer.recover(
   state.seq,
 );
 const writer = await sink.openWriter(context);
-process.send?.('running');
 while (state.offset < Number(stopAt)) {
   const rows = Array.from({ length: ROWS_PER_CHECKPOINT }, (_, i) => {
     const n = state.offset + i;
@@ -63,4 +62,5 @@ await writer.close();
 function publish(checkpoint: Checkpoint): void {
   writeFileSync(`${file}.tmp`, encode(checkpoint));
   renameSync(`${file}.tmp`, file);
+  process.send?.(checkpoint.seq);
 }
