@@ -264,6 +264,7 @@ interface Model {
   confirmedTo: [number, number];
   position: number;
   dropped: number;
+  readonly mayDrop: boolean;
 }
 
 interface Real {
@@ -340,6 +341,8 @@ function takeDrops(model: Model, outbox: Outbox, before: number): void {
   }
   if (dropped !== outbox.counters.dropped - before)
     throw new Error(`counted ${outbox.counters.dropped - before} drops of ${dropped}`);
+  if (dropped > 0 && !model.mayDrop) throw new Error('OB3: dropped under block');
+  if (dropped > 0 && outbox.graceBytes > 0) throw new Error('dropped while confirmed frames could have gone');
   model.dropped += dropped;
 }
 
@@ -438,6 +441,7 @@ for (const whenFull of ['block', 'drop-oldest'] as const) {
               confirmedTo: [1, 1],
               position: 0,
               dropped: 0,
+              mayDrop: whenFull === 'drop-oldest',
             });
             fc.modelRun(() => ({ model: model(), real }), plan);
           } finally {
