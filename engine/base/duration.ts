@@ -15,7 +15,10 @@ const UNIT_MS: Record<Unit, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000
 export function durationMs(value: Duration, what = 'duration'): number {
   const ms = typeof value === 'number' ? value : parse(value);
   if (!Number.isSafeInteger(ms) || ms < 0) {
-    throw new MillraceError('MR_CONFIG_INVALID', `${what} must be like '500ms', '10s', '5m', '2h' or '1d', got '${value}'.`);
+    throw new MillraceError(
+      'MR_CONFIG_INVALID',
+      `${what} must be like '500ms', '10s', '5m', '2h' or '1d', got '${value}'.`,
+    );
   }
   return ms;
 }

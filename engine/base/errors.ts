@@ -112,5 +112,6 @@ export function errorText(error: unknown): string {
 
 /** States what must hold in our own code. Stays on in production; no retry catches it. */
 export function invariant(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new MillraceError('MR_INVARIANT', `invariant broken: ${message}. This is a bug in Millrace.`);
+  if (!condition)
+    throw new MillraceError('MR_INVARIANT', `invariant broken: ${message}. This is a bug in Millrace.`);
 }

@@ -5,7 +5,11 @@ import type { Task, TaskSnapshot } from '../runtime/task.ts';
 
 /** What all tasks have handed in for one barrier. */
 export interface AcknowledgedCheckpoint {
-  readonly states: readonly { readonly operator: string; readonly subtask: number; readonly state: OperatorState }[];
+  readonly states: readonly {
+    readonly operator: string;
+    readonly subtask: number;
+    readonly state: OperatorState;
+  }[];
   readonly positions: readonly TopicPosition[];
   /** Per sink operator, what its subtasks staged; nulls left out. */
   readonly committables: ReadonlyMap<string, readonly unknown[]>;
@@ -52,10 +56,15 @@ export class PendingCheckpoint {
     for (const { task, snapshot } of this.#snapshots) {
       if (snapshot.source !== null) {
         const { operator, snapshot: source } = snapshot.source;
-        states.push({ operator, subtask: task.subtask, state: { watermark: 0, idle: false, groups: new Map(), items: source.items } });
+        states.push({
+          operator,
+          subtask: task.subtask,
+          state: { watermark: 0, idle: false, groups: new Map(), items: source.items },
+        });
         positions.push(...source.positions);
       }
-      for (const [operator, state] of snapshot.states) states.push({ operator, subtask: task.subtask, state });
+      for (const [operator, state] of snapshot.states)
+        states.push({ operator, subtask: task.subtask, state });
       for (const [operator, staged] of snapshot.prepared) {
         const committable = await staged;
         const list = committables.get(operator) ?? [];

@@ -24,12 +24,30 @@ export interface Vertex {
 /** One operator inside a vertex. `input` names an earlier member, or null for the vertex's own input. */
 export type Member =
   | { readonly role: 'source'; readonly id: string; readonly node: SourceNode; readonly input: null }
-  | { readonly role: 'operator'; readonly id: string; readonly node: OperatorNode; readonly stages: readonly Stage[]; readonly input: MemberInput | null }
+  | {
+      readonly role: 'operator';
+      readonly id: string;
+      readonly node: OperatorNode;
+      readonly stages: readonly Stage[];
+      readonly input: MemberInput | null;
+    }
   | { readonly role: 'sink'; readonly id: string; readonly node: SinkNode; readonly input: MemberInput }
   /** Runs steps whose result several consumers or a sink take. */
-  | { readonly role: 'collect'; readonly id: string; readonly stages: readonly Stage[]; readonly input: MemberInput }
+  | {
+      readonly role: 'collect';
+      readonly id: string;
+      readonly stages: readonly Stage[];
+      readonly input: MemberInput;
+    }
   /** Sends records to the subtask of `target` that owns their key group. */
-  | { readonly role: 'router'; readonly id: string; readonly stages: readonly Stage[]; readonly keys: KeySelector; readonly target: number; readonly input: MemberInput };
+  | {
+      readonly role: 'router';
+      readonly id: string;
+      readonly stages: readonly Stage[];
+      readonly keys: KeySelector;
+      readonly target: number;
+      readonly input: MemberInput;
+    };
 
 export interface MemberInput {
   readonly member: number;
@@ -54,7 +72,9 @@ class Planner {
 
   constructor(job: JobGraph) {
     this.#job = job;
-    this.#consumers = job.nodes.map((_, i) => job.nodes.filter((n) => n.kind !== 'source' && n.input.node === i).length);
+    this.#consumers = job.nodes.map(
+      (_, i) => job.nodes.filter((n) => n.kind !== 'source' && n.input.node === i).length,
+    );
   }
 
   plan(): ExecutionGraph {
@@ -86,7 +106,14 @@ class Planner {
       return this.#add(vertex, { role: 'operator', id: node.id, node, stages, input: { member, side } });
     }
     const place = this.#open({ role: 'operator', id: node.id, node, stages: [], input: null }, vertex);
-    this.#add(vertex, { role: 'router', id: `${node.id}.router`, stages, keys: node.keys, target: place.vertex, input: { member, side } });
+    this.#add(vertex, {
+      role: 'router',
+      id: `${node.id}.router`,
+      stages,
+      keys: node.keys,
+      target: place.vertex,
+      input: { member, side },
+    });
     return place;
   }
 
@@ -121,7 +148,12 @@ class Planner {
     const { vertex, member, side, stages } = this.#upstream(node);
     this.#places.set(
       index,
-      this.#add(vertex, { role: 'collect', id: `step-${index}`, stages: [...stages, node.stage], input: { member, side } }),
+      this.#add(vertex, {
+        role: 'collect',
+        id: `step-${index}`,
+        stages: [...stages, node.stage],
+        input: { member, side },
+      }),
     );
   }
 

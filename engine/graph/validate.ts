@@ -14,8 +14,10 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
  */
 export function validateGraph(graph: JobGraph): void {
   const faults = [...nameFaults(graph), ...inputFaults(graph), ...optionFaults(graph)];
-  if (!graph.nodes.some((node) => node.kind === 'source')) faults.push('it has no source: start with job.source(id, …)');
-  if (!graph.nodes.some((node) => node.kind === 'sink')) faults.push('it has no sink: end a stream with .to(id, sink)');
+  if (!graph.nodes.some((node) => node.kind === 'source'))
+    faults.push('it has no source: start with job.source(id, …)');
+  if (!graph.nodes.some((node) => node.kind === 'sink'))
+    faults.push('it has no sink: end a stream with .to(id, sink)');
   if (faults.length > 0) {
     throw new MillraceError('MR_GRAPH_INVALID', `Job '${graph.name}' cannot run: ${faults.join('; ')}.`, {
       details: { job: graph.name },
@@ -29,10 +31,13 @@ function nameFaults(graph: JobGraph): string[] {
   const seen = new Set<string>();
   for (const [what, name] of [['job', graph.name] as const, ...graph.nodes.flatMap(namedNode)]) {
     if (!NAME.test(name) || name.length > LIMITS.nameLengthMax) {
-      faults.push(`the ${what} id '${name}' must be 1 to ${LIMITS.nameLengthMax} letters, digits, '.', '_' or '-', starting with a letter or digit`);
+      faults.push(
+        `the ${what} id '${name}' must be 1 to ${LIMITS.nameLengthMax} letters, digits, '.', '_' or '-', starting with a letter or digit`,
+      );
     }
     if (what === 'job') continue;
-    if (seen.has(name)) faults.push(`the id '${name}' is used twice; ids name state and must be unique in a job`);
+    if (seen.has(name))
+      faults.push(`the id '${name}' is used twice; ids name state and must be unique in a job`);
     if (name === DEAD_LETTER_ID) faults.push(`the id '${name}' is reserved for the job's dead letters`);
     seen.add(name);
   }
@@ -43,11 +48,14 @@ function inputFaults(graph: JobGraph): string[] {
   return graph.nodes.flatMap((node, index) => {
     if (node.kind === 'source') return [];
     const from = graph.nodes[node.input.node];
-    if (from === undefined || node.input.node >= index) return [`${describe(node)} takes its input from a later or unknown node`];
+    if (from === undefined || node.input.node >= index)
+      return [`${describe(node)} takes its input from a later or unknown node`];
     if (from.kind === 'sink') return [`${describe(node)} takes its input from the sink '${from.id}'`];
     const side = node.input.side;
     if (side !== null && (from.kind !== 'operator' || !from.operator.sides.includes(side))) {
-      return [`${describe(node)} takes the side output '${side}' of ${describe(from)}, which has none of that name`];
+      return [
+        `${describe(node)} takes the side output '${side}' of ${describe(from)}, which has none of that name`,
+      ];
     }
     return [];
   });
@@ -55,8 +63,10 @@ function inputFaults(graph: JobGraph): string[] {
 
 function optionFaults({ options }: JobGraph): string[] {
   const faults: string[] = [];
-  if (options.checkpointIntervalMs < 100) faults.push(`the checkpoint interval ${options.checkpointIntervalMs} ms is below 100 ms`);
-  if (!Number.isInteger(options.checkpointsRetained) || options.checkpointsRetained < 1) faults.push('at least one checkpoint must be retained');
+  if (options.checkpointIntervalMs < 100)
+    faults.push(`the checkpoint interval ${options.checkpointIntervalMs} ms is below 100 ms`);
+  if (!Number.isInteger(options.checkpointsRetained) || options.checkpointsRetained < 1)
+    faults.push('at least one checkpoint must be retained');
   return faults;
 }
 

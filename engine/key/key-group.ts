@@ -23,7 +23,11 @@ export function subtaskOf(group: number, parallelism: number, maxParallelism: nu
 }
 
 /** First and last group (inclusive) of subtask `index`; the inverse of {@link subtaskOf}. */
-export function keyGroupRange(index: number, parallelism: number, maxParallelism: number): readonly [number, number] {
+export function keyGroupRange(
+  index: number,
+  parallelism: number,
+  maxParallelism: number,
+): readonly [number, number] {
   const start = Math.floor((index * maxParallelism + parallelism - 1) / parallelism);
   const end = Math.floor(((index + 1) * maxParallelism - 1) / parallelism);
   return [start, end];

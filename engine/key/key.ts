@@ -26,7 +26,10 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 export function encodeKey(key: Key): Uint8Array {
   const bytes = isTuple(key) ? encodeTuple(key) : encodeScalar(key);
   if (bytes.length > LIMITS.keyBytesMax) {
-    throw new MillraceError('MR_KEY_INVALID', `A key has ${bytes.length} bytes, at most ${LIMITS.keyBytesMax} are allowed.`);
+    throw new MillraceError(
+      'MR_KEY_INVALID',
+      `A key has ${bytes.length} bytes, at most ${LIMITS.keyBytesMax} are allowed.`,
+    );
   }
   return bytes;
 }
@@ -88,7 +91,9 @@ export function isKey(value: unknown): value is Key {
 
 export function isScalar(value: unknown): value is KeyScalar {
   const type = typeof value;
-  return type === 'string' || (type === 'number' && value === value) || type === 'boolean' || type === 'bigint';
+  return (
+    type === 'string' || (type === 'number' && value === value) || type === 'boolean' || type === 'bigint'
+  );
 }
 
 const f64 = new Float64Array(1);

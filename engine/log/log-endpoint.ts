@@ -15,7 +15,11 @@ export interface PartitionLogOptions {
  * A topic of the partition log, as a source and as a sink. As a sink it is exactly-once: rows become readable with the
  * checkpoint that covers them.
  */
-export function partitionLog<Row>(topic: string, schema: Schema<Row>, options: PartitionLogOptions = {}): Source<Row> & Sink<Row, 'exactly-once'> {
+export function partitionLog<Row>(
+  topic: string,
+  schema: Schema<Row>,
+  options: PartitionLogOptions = {},
+): Source<Row> & Sink<Row, 'exactly-once'> {
   const partitions = options.partitions ?? 4;
   return {
     ...logSource(topic, schema, partitions),

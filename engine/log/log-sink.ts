@@ -3,7 +3,14 @@ import { LIMITS } from '../base/limits.ts';
 import { hashScalar, isScalar } from '../key/key.ts';
 import { keyGroupOf, subtaskOf } from '../key/key-group.ts';
 import { recordCount, rowAt } from '../runtime/row-loop.ts';
-import type { Sink, SinkCommitRequest, SinkCommitter, SinkContext, SinkInput, SinkWriter } from '../runtime/sink.ts';
+import type {
+  Sink,
+  SinkCommitRequest,
+  SinkCommitter,
+  SinkContext,
+  SinkInput,
+  SinkWriter,
+} from '../runtime/sink.ts';
 import { BatchBuilder } from '../wire/batch-builder.ts';
 import { encodeFrame } from '../wire/frame.ts';
 import type { Schema } from '../wire/schema.ts';
@@ -115,7 +122,8 @@ class LogWriter<Row> implements SinkWriter<Row> {
     builder.append(row);
     this.#records++;
     this.#rowsWritten++;
-    if (builder.count >= LIMITS.frameTargetRecords || builder.bytes >= LIMITS.frameTargetBytes) this.#encode(partition);
+    if (builder.count >= LIMITS.frameTargetRecords || builder.bytes >= LIMITS.frameTargetBytes)
+      this.#encode(partition);
   }
 
   #partitionFor(row: Row): number {
@@ -145,8 +153,13 @@ class LogWriter<Row> implements SinkWriter<Row> {
     const frames = this.#frames;
     this.#frames = frames.map(() => []);
     this.#unstagedBytes = 0;
-    const targets = frames.flatMap((list, partition) => (list.length === 0 ? [] : [{ list, target: this.#target(partition), part: this.#parts[partition] as number }]));
-    for (const { target } of targets) this.#parts[target.partition] = (this.#parts[target.partition] as number) + 1;
+    const targets = frames.flatMap((list, partition) =>
+      list.length === 0
+        ? []
+        : [{ list, target: this.#target(partition), part: this.#parts[partition] as number }],
+    );
+    for (const { target } of targets)
+      this.#parts[target.partition] = (this.#parts[target.partition] as number) + 1;
     this.#staging = this.#staging.then(async () => {
       for (const { list, target, part } of targets) await this.#context.log.stage(target, part, list);
     });
@@ -154,8 +167,8 @@ class LogWriter<Row> implements SinkWriter<Row> {
   }
 
   #target(partition: number): StageTarget {
-    const { sinkId, subtask } = this.#context;
-    return { topic: this.#topic.name, partition, sinkId: stageName(sinkId, subtask), seq: this.#seq };
+    const { sinkId, subtask, generation } = this.#context;
+    return { topic: this.#topic.name, partition, sinkId: stageName(sinkId, subtask), seq: this.#seq, generation };
   }
 }
 
@@ -173,7 +186,12 @@ class LogCommitter implements SinkCommitter {
   async commit({ seq, committables }: SinkCommitRequest): Promise<void> {
     for (const committable of committables as readonly LogCommittable[]) {
       for (const partition of committable.partitions) {
-        await this.#context.log.commitStage({ topic: committable.topic, partition, sinkId: committable.stage, seq });
+        await this.#context.log.commitStage({
+          topic: committable.topic,
+          partition,
+          sinkId: committable.stage,
+          seq,
+        });
         this.#context.killPoint('log:mid-commit');
       }
       this.#rowsCommitted += committable.records;
@@ -185,7 +203,8 @@ class LogCommitter implements SinkCommitter {
     for (let partition = 0; partition < this.#topic.partitions; partition++) {
       for (let subtask = 0; subtask < this.#context.parallelism; subtask++) {
         const sinkId = stageName(this.#context.sinkId, subtask);
-        await this.#context.log.dropStages({ topic: this.#topic.name, partition, sinkId }, restoredSeq);
+        const stage = { topic: this.#topic.name, partition, sinkId, generation: this.#context.generation };
+        await this.#context.log.dropStages(stage, restoredSeq);
       }
     }
   }
@@ -201,7 +220,12 @@ function stageName(sinkId: string, subtask: number): string {
   return `${sinkId}.${subtask}`;
 }
 
-async function openTopic(log: PartitionLog, name: string, schema: Schema, partitions: number): Promise<Topic> {
+async function openTopic(
+  log: PartitionLog,
+  name: string,
+  schema: Schema,
+  partitions: number,
+): Promise<Topic> {
   await log.registerSchema(schema);
   return (await log.topic(name)) ?? (await log.createTopic(name, { partitions, schema }));
 }

@@ -31,9 +31,17 @@ const LOOK_EVERY_MS = 100;
 const ENDS_EVERY_MS = 1_000;
 
 /** Reads a topic of the partition log; partition p belongs to subtask `p mod parallelism`. */
-export async function openLogSource(topic: string, schema: Schema, partitions: number, context: SourceContext): Promise<SourceReader> {
-  const known = (await context.log.topic(topic)) ?? (await context.log.createTopic(topic, { partitions, schema }));
-  const mine = Array.from({ length: known.partitions }, (_, p) => p).filter((p) => p % context.parallelism === context.subtask);
+export async function openLogSource(
+  topic: string,
+  schema: Schema,
+  partitions: number,
+  context: SourceContext,
+): Promise<SourceReader> {
+  const known =
+    (await context.log.topic(topic)) ?? (await context.log.createTopic(topic, { partitions, schema }));
+  const mine = Array.from({ length: known.partitions }, (_, p) => p).filter(
+    (p) => p % context.parallelism === context.subtask,
+  );
   const restored = (context.restored as readonly PartitionState[]).filter((state) => state.topic === topic);
   const nowMs = context.clock.monotonic();
   const states: Partition[] = [];
@@ -42,15 +50,29 @@ export async function openLogSource(topic: string, schema: Schema, partitions: n
     const position = state ?? (await context.log.position(topic, partition, context.options.startFrom));
     const clock = new PartitionClock({ ...context.options, nowMs });
     if (state !== undefined) clock.restore(state.clock, nowMs);
-    states.push({ partition, position: { offset: position.offset, chain: position.chain }, clock, newestMs: Number.NaN, records: 0, bytes: 0 });
+    states.push({
+      partition,
+      position: { offset: position.offset, chain: position.chain },
+      clock,
+      newestMs: Number.NaN,
+      records: 0,
+      bytes: 0,
+    });
   }
-  const reader = await context.log.openReader({ topic, positions: new Map(states.map((s) => [s.partition, s.position])) });
+  const reader = await context.log.openReader({
+    topic,
+    positions: new Map(states.map((s) => [s.partition, s.position])),
+  });
   return new LogSourceReader(topic, schema, states, reader, context);
 }
 
 /** Makes `partitionLog(…)` a source. */
 export function logSource<Row>(topic: string, schema: Schema<Row>, partitions: number): Source<Row> {
-  return { kind: 'partition-log', target: topic, open: (context) => openLogSource(topic, schema, partitions, context) };
+  return {
+    kind: 'partition-log',
+    target: topic,
+    open: (context) => openLogSource(topic, schema, partitions, context),
+  };
 }
 
 /**
@@ -75,7 +97,13 @@ class LogSourceReader implements SourceReader {
   #ends: readonly PartitionEnds[] | null = null;
   #cancelTick: () => void = () => {};
 
-  constructor(topic: string, schema: Schema, partitions: readonly Partition[], reader: LogReader, context: SourceContext) {
+  constructor(
+    topic: string,
+    schema: Schema,
+    partitions: readonly Partition[],
+    reader: LogReader,
+    context: SourceContext,
+  ) {
     this.#topic = topic;
     this.#schema = schema;
     this.#partitions = partitions;
@@ -83,8 +111,10 @@ class LogSourceReader implements SourceReader {
     this.#context = context;
     this.#merger = new WatermarkMerger(Math.max(1, partitions.length));
     const restored = partitions.map((p) => p.clock.watermark).filter((time) => time > MIN_WATERMARK);
-    if (restored.length === partitions.length && restored.length > 0) this.#merger.restore(Math.min(...restored));
-    if (this.#merger.merged > MIN_WATERMARK) this.#queued.push({ kind: 'watermark', time: this.#merger.merged });
+    if (restored.length === partitions.length && restored.length > 0)
+      this.#merger.restore(Math.min(...restored));
+    if (this.#merger.merged > MIN_WATERMARK)
+      this.#queued.push({ kind: 'watermark', time: this.#merger.merged });
     for (const [channel, { clock }] of partitions.entries()) this.#merger.watermark(channel, clock.watermark);
     this.#tick();
   }
@@ -157,7 +187,12 @@ class LogSourceReader implements SourceReader {
     const newestMs = selection === null ? envelope.maxTime : newest(batch, selection);
     partition.newestMs = newestMs;
     if (newestMs > Number.NEGATIVE_INFINITY) {
-      partition.clock.observe(envelope.producer, newestMs, envelope.watermark, this.#context.clock.monotonic());
+      partition.clock.observe(
+        envelope.producer,
+        newestMs,
+        envelope.watermark,
+        this.#context.clock.monotonic(),
+      );
       if (this.#merger.watermark(channel, partition.clock.watermark)) this.#queueWatermark();
     }
     if (selection !== null && selection.length === 0) return this.#queued.shift() ?? null;
@@ -172,13 +207,16 @@ class LogSourceReader implements SourceReader {
       const where = `topic '${this.#topic}', partition ${frame.partition}, offset ${frame.offset}`;
       const code = errorCode(error) ?? 'MR_FRAME_CORRUPT';
       const message = `A frame cannot be read at ${where}: ${errorText(error)}`;
-      this.#context.unreadable(new MillraceError(code, message, { cause: error, details: { offset: frame.offset } }), {
-        topic: this.#topic,
-        partition: frame.partition,
-        offset: frame.offset,
-        records: envelopeRecords(frame.bytes),
-        frame: frame.bytes,
-      });
+      this.#context.unreadable(
+        new MillraceError(code, message, { cause: error, details: { offset: frame.offset } }),
+        {
+          topic: this.#topic,
+          partition: frame.partition,
+          offset: frame.offset,
+          records: envelopeRecords(frame.bytes),
+          frame: frame.bytes,
+        },
+      );
       return null;
     }
   }
@@ -202,8 +240,11 @@ class LogSourceReader implements SourceReader {
     for (const [channel, p] of this.#partitions.entries()) {
       if (!this.#reader.atHead(p.partition, LOOK_EVERY_MS * 10)) continue;
       p.clock.atHead(nowMs);
-      const risen = p.clock.idle ? this.#merger.idle(channel) : this.#merger.watermark(channel, p.clock.watermark);
-      if (risen) this.#queueWatermark();
+      // Idleness of its producers may have raised the partition's watermark: first the time, then that nothing follows.
+      const caughtUp = this.#merger.of(channel) === p.clock.watermark;
+      const risen = !(p.clock.idle && caughtUp) && this.#merger.watermark(channel, p.clock.watermark);
+      const freed = p.clock.idle && this.#merger.idle(channel);
+      if (risen || freed) this.#queueWatermark();
     }
     if ((this.#merger.allIdle || this.#partitions.length === 0) && !this.#sentIdle) {
       this.#sentIdle = true;

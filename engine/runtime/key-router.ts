@@ -134,14 +134,14 @@ class Split {
   }
 
   #fieldHash(writer: LoopWriter, row: RowText, field: string, split: string): string {
-    const { value, isNull } = row.field(field);
-    const strings = row.columns?.strings(field);
-    if (strings) {
+    const strings = row.columns?.strings(field) ?? null;
+    if (strings !== null) {
       const hashes = `hashes_${strings.dictionary}`;
       writer.setup(`const ${hashes} = ${strings.dictionary}.hashes();`);
       const hash = `${hashes}[${strings.codes}[${row.columns?.index}]]`;
-      return isNull === null ? hash : `(${isNull} ? ${split}.hashOf(null) : ${hash})`;
+      return strings.isNull === null ? hash : `(${strings.isNull} ? ${split}.hashOf(null) : ${hash})`;
     }
+    const { value, isNull } = row.field(field);
     return `${split}.hashOf(${isNull === null ? value : `${isNull} ? null : ${value}`})`;
   }
 }

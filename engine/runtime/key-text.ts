@@ -46,16 +46,16 @@ function writeComponentId(
   field: string,
   component: number,
 ): string {
-  const { value, isNull } = row.field(field);
   const strings = row.columns?.strings(field) ?? null;
   const id = writer.local('id');
   if (strings === null) {
+    const { value, isNull } = row.field(field);
     writer.line(
       `const ${id} = ${keys}.componentId(${component}, ${isNull === null ? value : `${isNull} ? null : ${value}`});`,
     );
     return id;
   }
-  const { codes, dictionary } = strings;
+  const { codes, dictionary, isNull } = strings;
   const cache = writer.bind('cache', new CodeCache());
   const known = `known_${cache}`;
   writer.setup(`const ${known} = ${cache}.fresh(${dictionary}.size);`);

@@ -19,10 +19,17 @@ export interface FieldText {
 }
 
 export interface ColumnsText {
-  /** Names of a string column's codes and dictionary, or null when it is no string column. */
-  readonly strings: (field: string) => { readonly codes: string; readonly dictionary: string } | null;
+  /** Names of a string column's codes and dictionary (no text is made), or null when it is no string column. */
+  readonly strings: (field: string) => StringsText | null;
   /** Expression of the current record's index in the columns. */
   readonly index: string;
+}
+
+export interface StringsText {
+  readonly codes: string;
+  readonly dictionary: string;
+  /** Expression of the current record's being null (null = it never is). */
+  readonly isNull: string | null;
 }
 
 /** The current record as an element of a rows batch. */
@@ -79,21 +86,24 @@ export function columnRow(writer: LoopWriter, schema: Schema): RowText {
       index: 'i',
       strings: (name) => {
         const j = schema.fields.findIndex((field) => field.name === name);
-        if (schema.fields[j]?.type !== 'string') return null;
+        const field = schema.fields[j];
+        if (field?.type !== 'string') return null;
         writer.setup(`const codes${j} = batch.columns[${j}].codes;`);
         writer.setup(`const dictionary${j} = batch.columns[${j}].dictionary;`);
-        return { codes: `codes${j}`, dictionary: `dictionary${j}` };
+        return { codes: `codes${j}`, dictionary: `dictionary${j}`, isNull: nullText(writer, j, field.nullable) };
       },
     },
   };
 }
 
+function nullText(writer: LoopWriter, j: number, isNullable: boolean): string | null {
+  if (!isNullable) return null;
+  writer.setup(`const nulls${j} = batch.columns[${j}].nulls;`);
+  return `(nulls${j} !== null && (nulls${j}[i >>> 3] >>> (i & 7) & 1) === 1)`;
+}
+
 function columnField(writer: LoopWriter, j: number, type: FieldType, isNullable: boolean): FieldText {
-  let isNull: string | null = null;
-  if (isNullable) {
-    writer.setup(`const nulls${j} = batch.columns[${j}].nulls;`);
-    isNull = `(nulls${j} !== null && (nulls${j}[i >>> 3] >>> (i & 7) & 1) === 1)`;
-  }
+  const isNull = nullText(writer, j, isNullable);
   if (type === 'string') {
     writer.setup(`const codes${j} = batch.columns[${j}].codes;`);
     writer.setup(`const texts${j} = batch.columns[${j}].dictionary.texts();`);

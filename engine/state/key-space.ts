@@ -1,5 +1,14 @@
 import { MillraceError } from '../base/errors.ts';
-import { decodeKey, encodeKey, hashKey, hashTuple, isKey, isScalar, type Key, type KeyScalar } from '../key/key.ts';
+import {
+  decodeKey,
+  encodeKey,
+  hashKey,
+  hashTuple,
+  isKey,
+  isScalar,
+  type Key,
+  type KeyScalar,
+} from '../key/key.ts';
 import { keyGroupOf } from '../key/key-group.ts';
 import { ScalarInterner } from './scalar-interner.ts';
 import { SlotTable } from './slot-table.ts';
@@ -70,7 +79,8 @@ export class FieldKeySpace implements KeySpace {
 
   slotOfRow(row: unknown): number {
     const record = row as Readonly<Record<string, unknown>>;
-    if (this.#width === 1) return this.slotOf1(this.componentId(0, record[this.selector.fields[0] as string]));
+    if (this.#width === 1)
+      return this.slotOf1(this.componentId(0, record[this.selector.fields[0] as string]));
     if (this.#width === 2) {
       const a = this.componentId(0, record[this.selector.fields[0] as string]);
       return this.slotOf2(a, this.componentId(1, record[this.selector.fields[1] as string]));
@@ -118,7 +128,10 @@ export class FieldKeySpace implements KeySpace {
     const key = decodeKey(bytes);
     const parts = (Array.isArray(key) ? key : [key]) as readonly KeyScalar[];
     if (parts.length !== this.#width) {
-      throw new MillraceError('MR_STATE_INCOMPATIBLE', `A stored key has ${parts.length} fields, the job keys by ${this.selector.fields.join(', ')}.`);
+      throw new MillraceError(
+        'MR_STATE_INCOMPATIBLE',
+        `A stored key has ${parts.length} fields, the job keys by ${this.selector.fields.join(', ')}.`,
+      );
     }
     return this.slotOfIds(parts.map((part, i) => this.componentId(i, part)));
   }
@@ -193,7 +206,8 @@ export class FieldKeySpace implements KeySpace {
   }
 
   #hashOfSlot(slot: number): number {
-    if (this.#width === 2) return hash2(this.#tuples[slot * 2] as number, this.#tuples[slot * 2 + 1] as number);
+    if (this.#width === 2)
+      return hash2(this.#tuples[slot * 2] as number, this.#tuples[slot * 2 + 1] as number);
     return hashIds([...this.#tuples.subarray(slot * this.#width, (slot + 1) * this.#width)]);
   }
 
@@ -248,7 +262,10 @@ export class ValueKeySpace implements KeySpace {
   #groups: number[] = [];
   readonly #freeSlots: number[] = [];
 
-  constructor(selector: { readonly kind: 'function'; readonly select: (row: unknown) => unknown }, maxParallelism: number) {
+  constructor(
+    selector: { readonly kind: 'function'; readonly select: (row: unknown) => unknown },
+    maxParallelism: number,
+  ) {
     this.selector = selector;
     this.#maxParallelism = maxParallelism;
   }

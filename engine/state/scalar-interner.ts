@@ -24,7 +24,10 @@ export class ScalarInterner {
   intern(value: KeyScalar): number {
     this.#isText ??= typeof value === 'string';
     if (this.#isText !== (typeof value === 'string')) {
-      throw new MillraceError('MR_KEY_INVALID', `A key field holds both strings and other values, now ${String(value)}.`);
+      throw new MillraceError(
+        'MR_KEY_INVALID',
+        `A key field holds both strings and other values, now ${String(value)}.`,
+      );
     }
     if (typeof value === 'string') return this.#strings.internText(value);
     const known = this.#ids.get(value);

@@ -95,7 +95,8 @@ export class StringInterner {
     const count = (length + 3) >>> 2;
     let at = hash & this.#mask;
     for (let id = table[at] as number; id !== EMPTY; id = table[at] as number) {
-      if (this.#hashes[id] === hash && this.#lengths[id] === length && this.#equals(id, words, first, count)) return id;
+      if (this.#hashes[id] === hash && this.#lengths[id] === length && this.#equals(id, words, first, count))
+        return id;
       at = (at + 1) & this.#mask;
     }
     return this.#add(words, first, length, hash, at);

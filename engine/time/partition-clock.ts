@@ -23,7 +23,8 @@ interface Producer {
  * PC1 the watermark only rises.
  * PC2 a producer is idle when the reader stands at the head of the partition and nothing of it has come for `idleAfterMs`; an
  *     empty read alone proves nothing. Back again, it is waited for once it has caught up.
- * PC3 the partition is idle when all its producers are, or none has shown up for `idleAfterMs` at the head.
+ * PC3 the partition is idle when nothing has come for `idleAfterMs` at the head; its watermark is then the highest of its producers,
+ *     so that what they sent last is not held back by one that stopped earlier.
  */
 export class PartitionClock {
   readonly #outOfOrdernessMs: number;
@@ -33,7 +34,11 @@ export class PartitionClock {
   #idle = false;
   #seenAtMs: number;
 
-  constructor(options: { readonly outOfOrdernessMs: number; readonly idleAfterMs: number; readonly nowMs: number }) {
+  constructor(options: {
+    readonly outOfOrdernessMs: number;
+    readonly idleAfterMs: number;
+    readonly nowMs: number;
+  }) {
     this.#outOfOrdernessMs = options.outOfOrdernessMs;
     this.#idleAfterMs = options.idleAfterMs;
     this.#seenAtMs = options.nowMs;
@@ -62,7 +67,10 @@ export class PartitionClock {
       this.#forgetOldest();
     }
     const bounded = minusSaturating(newestMs, this.#outOfOrdernessMs + 1);
-    known.watermark = Math.max(known.watermark, Number.isNaN(declared) ? bounded : Math.min(bounded, declared));
+    known.watermark = Math.max(
+      known.watermark,
+      Number.isNaN(declared) ? bounded : Math.min(bounded, declared),
+    );
     if (known.idle) known.aligned = false;
     known.idle = false;
     known.seenAtMs = nowMs;
@@ -95,12 +103,14 @@ export class PartitionClock {
     }
   }
 
+  /** Minimum over those that are waited for; when nobody is, the maximum over all (PC3). */
   #advance(): void {
-    let min = Number.POSITIVE_INFINITY;
-    for (const producer of this.#producers.values()) {
-      if (!producer.idle && producer.aligned) min = Math.min(min, producer.watermark);
-    }
-    if (min !== Number.POSITIVE_INFINITY && min > this.#watermark) this.#watermark = min;
+    const producers = [...this.#producers.values()];
+    const waited = producers.filter((producer) => !producer.idle && producer.aligned);
+    const times = (waited.length > 0 ? waited : producers).map((producer) => producer.watermark);
+    if (waited.length === 0 && producers.some((producer) => !producer.idle)) return;
+    const reached = waited.length > 0 ? Math.min(...times) : Math.max(MIN_WATERMARK, ...times);
+    this.#watermark = Math.max(this.#watermark, reached);
   }
 
   #forgetOldest(): void {

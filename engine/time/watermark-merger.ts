@@ -23,6 +23,11 @@ export class WatermarkMerger {
     return this.#merged;
   }
 
+  /** Last watermark of one channel. */
+  of(channel: number): number {
+    return this.#watermarks[channel] as number;
+  }
+
   /** True when every channel is idle. */
   get allIdle(): boolean {
     return this.#idle.every(Boolean);
@@ -55,7 +60,8 @@ export class WatermarkMerger {
   /** Puts back what a snapshot held. */
   restore(merged: number): void {
     this.#merged = Math.max(this.#merged, merged);
-    for (let i = 0; i < this.#watermarks.length; i++) this.#aligned[i] = (this.#watermarks[i] as number) >= this.#merged;
+    for (let i = 0; i < this.#watermarks.length; i++)
+      this.#aligned[i] = (this.#watermarks[i] as number) >= this.#merged;
   }
 
   #advance(): boolean {

@@ -36,8 +36,8 @@ export async function openDeviceRegistry({ url, namespace, clock }: DeviceRegist
   const asking = new Map<string, Promise<RegisteredDevice | null>>();
 
   const ask = async (field: string): Promise<RegisteredDevice | null> => {
-    const text = (await redis.call('HGET', key, field)) as Buffer | null;
-    const device = text === null ? null : (JSON.parse(text.toString()) as RegisteredDevice);
+    const text = (await redis.call('HGET', key, field)) as string | null;
+    const device = text === null ? null : (JSON.parse(text) as RegisteredDevice);
     cache.set(field, { device }, { ttl: device === null ? ABSENT_MS : CACHED_MS });
     return device;
   };
