@@ -1,5 +1,6 @@
 /** The public surface of the sinks, `#sinks`: the places that results go to. */
 export { iceberg } from './iceberg/iceberg.ts';
+export { DEFAULT_WAREHOUSE } from './iceberg/iceberg-options.ts';
 export type { IcebergOptions } from './iceberg/iceberg-options.ts';
 export { removeOrphans } from './iceberg/orphan-files.ts';
 export { bucket, day, hour, identity, month, truncate, year } from './iceberg/partition-transform.ts';

@@ -40,7 +40,7 @@ export interface LoadedTable {
   readonly metadata: TableMetadata;
 }
 
-export type CommitOutcome =
+type CommitOutcome =
   | { readonly kind: 'committed'; readonly table: LoadedTable }
   /** Somebody else moved the table: load it again, and look whether the own change is in it, before trying again. */
   | { readonly kind: 'conflict'; readonly reason: string };

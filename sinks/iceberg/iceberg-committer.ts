@@ -33,6 +33,7 @@ export class IcebergCommitter<Row> implements SinkCommitter {
   #snapshotsCommitted = 0;
   #conflicts = 0;
   #lastCommitMs = 0;
+  #cleanupFailures = 0;
 
   constructor(table: TableBinding<Row>, context: SinkContext) {
     this.#table = table;
@@ -54,7 +55,9 @@ export class IcebergCommitter<Row> implements SinkCommitter {
     this.#snapshotsCommitted++;
     this.#lastCommitMs = this.#context.clock.monotonic() - startMs;
     if (result.expired.length > 0) {
-      await deleteUnreachable(result.before, result.table.metadata, result.expired).catch(() => undefined); // IC3
+      await deleteUnreachable(result.before, result.table.metadata, result.expired).catch(
+        () => this.#cleanupFailures++,
+      ); // IC3
     }
   };
 
@@ -72,6 +75,7 @@ export class IcebergCommitter<Row> implements SinkCommitter {
     snapshotsCommitted: this.#snapshotsCommitted,
     conflicts: this.#conflicts,
     lastCommitMs: this.#lastCommitMs,
+    cleanupFailures: this.#cleanupFailures,
   });
 
   close = async (): Promise<void> => {};
@@ -148,13 +152,13 @@ export class IcebergCommitter<Row> implements SinkCommitter {
   }
 }
 
-export interface CommittedSeq {
+interface CommittedSeq {
   readonly seq: number;
   readonly checkpoint: number;
 }
 
 /** How far a sink has got in a table, or null when it has committed nothing. */
-export function committedBy(metadata: TableMetadata, sinkId: string): CommittedSeq | null {
+function committedBy(metadata: TableMetadata, sinkId: string): CommittedSeq | null {
   const tagged = snapshotById(metadata, metadata.refs?.[tagName(sinkId)]?.['snapshot-id']);
   if (tagged?.summary['millrace.sink-id'] === sinkId) {
     return {

@@ -35,6 +35,7 @@ export interface ExpirePolicy {
   readonly maxAgeMs: number;
 }
 
+/** Where tables lie when a sink names no warehouse, relative to the working directory. */
 export const DEFAULT_WAREHOUSE = '.millrace/warehouse';
 
 /** @throws MR_CONFIG_INVALID naming the option. */

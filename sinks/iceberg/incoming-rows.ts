@@ -39,7 +39,7 @@ export function incomingRows<Row>(
 }
 
 /** Why a value does not fit its field, or null. */
-export function refusal(field: NamedField, value: unknown): string | null {
+function refusal(field: NamedField, value: unknown): string | null {
   if (value === null || value === undefined)
     return field.nullable ? null : `'${field.name}' is ${value}, which it may not be`;
   return FITS[field.type](value) ? null : `'${field.name}' is ${shown(value)}, not ${field.type}`;

@@ -63,10 +63,7 @@ export async function mergeManifests(
  * The smallest manifests, up to one that outweighs all smaller ones together: sizes then grow geometrically, and each entry is
  * rewritten a logarithmic number of times (as in a size-tiered log-structured merge).
  */
-export function mergeCandidates(
-  manifests: readonly ManifestFile[],
-  request: MergeRequest,
-): readonly ManifestFile[] {
+function mergeCandidates(manifests: readonly ManifestFile[], request: MergeRequest): readonly ManifestFile[] {
   const { context, mergeCount, targetBytes } = request;
   const eligible = manifests
     .filter(

@@ -61,7 +61,7 @@ export interface ManifestSummary {
   readonly partitions: readonly PartitionSummary[] | null;
 }
 
-export interface PartitionSummary {
+interface PartitionSummary {
   readonly contains_null: boolean;
   readonly contains_nan?: boolean | null;
   readonly lower_bound?: Uint8Array | null;

@@ -16,7 +16,7 @@ export interface IcebergPartitionSpec {
   readonly fields: readonly IcebergPartitionField[];
 }
 
-export interface IcebergPartitionField {
+interface IcebergPartitionField {
   readonly 'source-id': number;
   readonly 'field-id': number;
   readonly name: string;

@@ -49,7 +49,7 @@ export interface TableAppend {
   readonly merge: MergePolicy & { readonly context: ManifestContext };
 }
 
-export interface AppendTotals {
+interface AppendTotals {
   readonly files: number;
   readonly rows: number;
   readonly bytes: number;

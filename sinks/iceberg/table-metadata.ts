@@ -44,7 +44,7 @@ export interface SnapshotRef {
   readonly 'max-ref-age-ms'?: number;
 }
 
-export interface MetadataLogEntry {
+interface MetadataLogEntry {
   readonly 'timestamp-ms': number;
   readonly 'metadata-file': string;
 }
@@ -118,7 +118,7 @@ export function applyUpdates(base: TableMetadata, updates: readonly TableUpdate[
   return updates.reduce(applyUpdate, base);
 }
 
-export function sameId(a: Long | null | undefined, b: Long | null | undefined): boolean {
+function sameId(a: Long | null | undefined, b: Long | null | undefined): boolean {
   return String(a ?? null) === String(b ?? null);
 }
 

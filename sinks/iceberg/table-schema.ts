@@ -12,7 +12,7 @@ export type IcebergType =
   | 'string'
   | 'binary';
 
-export interface IcebergField {
+interface IcebergField {
   readonly id: number;
   readonly name: string;
   readonly required: boolean;
