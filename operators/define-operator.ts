@@ -35,7 +35,7 @@ type SidesOf<S> = { readonly [N in keyof S]: S[N] extends TypeOf<infer V> ? V : 
 
 /** Event-time timers of the current key, deduplicated per time. */
 export interface Timers {
-  /** Calls `onTimer` when the watermark reaches `time` (epoch ms); at the next watermark when that has passed. */
+  /** Calls `onTimer` when the watermark reaches `time` (epoch ms); at the next watermark when that has passed (in `onTimer`: the time that fired or earlier). */
   readonly at: (time: number) => void;
   readonly delete: (time: number) => void;
 }

@@ -35,6 +35,7 @@ type AnyContext = ProcessContext<unknown, unknown, unknown, Record<string, unkno
  *
  * PO1 the user's functions see one key at a time; `#slot` and `#time` are set before each call.
  * PO2 timers fire in time order when the watermark reaches them, before the watermark is handed on.
+ * PO3 a timer that a firing timer sets for its own time or earlier fires with the next watermark: no watermark fires for ever.
  */
 export class ProcessOperator implements Operator {
   readonly #operator: KeyedOperator<unknown, unknown, unknown, unknown>;
@@ -46,6 +47,9 @@ export class ProcessOperator implements Operator {
   readonly #sides = new Map<string, { readonly emitter: RowEmitter; readonly output: Output }>();
   readonly #loop: RowLoop;
   readonly #user: AnyContext;
+  #firing = false;
+  /** Timers set while firing for a time that has passed (PO3). */
+  #passed: [slot: number, time: number][] = [];
   #slot = 0;
   #time = 0;
   #watermark = MIN_WATERMARK;
@@ -98,8 +102,11 @@ export class ProcessOperator implements Operator {
     if (time <= this.#watermark) return;
     this.#idle = false;
     this.#watermark = time;
+    this.#firing = true;
     for (let due = this.#timers.takeDue(time); due !== null; due = this.#timers.takeDue(time))
       this.#fire(due.slot, due.time);
+    this.#firing = false;
+    for (const [slot, passed] of this.#passed.splice(0)) this.#addTimer(slot, passed);
     this.#flush();
     this.#context.output.watermark(time);
     for (const { output } of this.#sides.values()) output.watermark(time);
@@ -216,6 +223,7 @@ export class ProcessOperator implements Operator {
       timers: {
         at: (time) => this.#addTimer(this.#slot, time),
         delete: (time) => {
+          this.#passed = this.#passed.filter(([slot, at]) => slot !== this.#slot || at !== time);
           if (this.#timers.delete(this.#slot, time)) this.#keys.slots.drop(this.#slot);
         },
       },
@@ -249,7 +257,8 @@ export class ProcessOperator implements Operator {
         `Operator '${this.#context.operator}' set a timer at ${time}, which is no time.`,
       );
     }
-    if (this.#timers.add(slot, time)) this.#keys.slots.hold(slot);
+    if (this.#firing && time <= this.#time) this.#passed.push([slot, time]);
+    else if (this.#timers.add(slot, time)) this.#keys.slots.hold(slot);
   }
 
   #flush(): void {

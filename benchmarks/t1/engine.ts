@@ -9,13 +9,28 @@ import {
   systemClock,
   systemRandom,
 } from '#engine';
-import { avg, count, defineJob, type JobDefinition, max, min, partitionLog, tumbling, type WindowResult } from '#operators';
+import {
+  avg,
+  count,
+  defineJob,
+  type JobDefinition,
+  max,
+  min,
+  partitionLog,
+  tumbling,
+  type WindowResult,
+} from '#operators';
 import { cpuMs, digestOf, type Outcome, type ResultRow } from './outcome.ts';
 import { Measure } from './workload.ts';
 
 export type Form = 'built-in' | 'plain-functions' | 'interpreted';
 
-type Values = Readonly<Record<'n' | 'ta' | 'tl' | 'th' | 'ha' | 'hl' | 'hh' | 'pa' | 'pl' | 'ph' | 'ba' | 'bl' | 'bh', number | null>>;
+type Values = Readonly<
+  Record<
+    'n' | 'ta' | 'tl' | 'th' | 'ha' | 'hl' | 'hh' | 'pa' | 'pl' | 'ph' | 'ba' | 'bl' | 'bh',
+    number | null
+  >
+>;
 type Row = WindowResult<unknown, Values>;
 
 /** Collects results in memory: the benchmark's sink. */
@@ -31,7 +46,21 @@ export class ResultSink implements Sink<Row, 'exactly-once'> {
         if (input.kind !== 'rows') throw new Error('window results are rows');
         for (const { key, window, value: v } of input.rows) {
           const device = typeof key === 'string' ? key : (key as { device: string }).device;
-          const values = [v.n, v.ta, v.tl, v.th, v.ha, v.hl, v.hh, v.pa, v.pl, v.ph, v.ba, v.bl, v.bh] as number[];
+          const values = [
+            v.n,
+            v.ta,
+            v.tl,
+            v.th,
+            v.ha,
+            v.hl,
+            v.hh,
+            v.pa,
+            v.pl,
+            v.ph,
+            v.ba,
+            v.bl,
+            v.bh,
+          ] as number[];
           this.rows.push({ device, start: window.start, values });
         }
       },
@@ -59,24 +88,50 @@ const AGGREGATES = {
 
 /** T1 as a job author writes it. `plain-functions` adds a filter, a map and a key function in plain TypeScript. */
 export function t1Job(form: Form, sink: ResultSink, checkpointIntervalMs: number): JobDefinition {
-  return defineJob('t1', { guarantee: 'exactly-once', checkpointInterval: checkpointIntervalMs, interpreted: form === 'interpreted' }, (job) => {
-    const measures = job.source('measures', partitionLog('t1', Measure), { outOfOrderness: '1s', idleAfter: '1h', maxAhead: '1d' });
-    if (form !== 'plain-functions') {
-      measures.keyBy('device').window(tumbling('10s')).aggregate('per-device', AGGREGATES).to('out', sink);
-      return;
-    }
-    measures
-      .filter((m) => m.battery > -1e9)
-      .map((m) => ({ device: m.device, ts: m.ts, temperature: m.temperature, humidity: m.humidity, pressure: m.pressure, battery: m.battery, power: m.battery * 0.5 }))
-      .keyBy((m) => m.device)
-      .window(tumbling('10s'))
-      .aggregate('per-device', AGGREGATES)
-      .to('out', sink);
-  });
+  return defineJob(
+    't1',
+    {
+      guarantee: 'exactly-once',
+      checkpointInterval: checkpointIntervalMs,
+      interpreted: form === 'interpreted',
+    },
+    (job) => {
+      const measures = job.source('measures', partitionLog('t1', Measure), {
+        outOfOrderness: '1s',
+        idleAfter: '1h',
+        maxAhead: '1d',
+      });
+      if (form !== 'plain-functions') {
+        measures.keyBy('device').window(tumbling('10s')).aggregate('per-device', AGGREGATES).to('out', sink);
+        return;
+      }
+      measures
+        .filter((m) => m.battery > -1e9)
+        .map((m) => ({
+          device: m.device,
+          ts: m.ts,
+          temperature: m.temperature,
+          humidity: m.humidity,
+          pressure: m.pressure,
+          battery: m.battery,
+          power: m.battery * 0.5,
+        }))
+        .keyBy((m) => m.device)
+        .window(tumbling('10s'))
+        .aggregate('per-device', AGGREGATES)
+        .to('out', sink);
+    },
+  );
 }
 
 /** Runs T1 on a log that holds the frames already, from its first record to its last. */
-export async function runEngine(variant: string, form: Form, log: PartitionLog, store: CheckpointStore, events: number): Promise<Outcome> {
+export async function runEngine(
+  variant: string,
+  form: Form,
+  log: PartitionLog,
+  store: CheckpointStore,
+  events: number,
+): Promise<Outcome> {
   const sink = new ResultSink();
   const startedCpu = cpuMs();
   const startedWall = performance.now();
@@ -102,7 +157,11 @@ export async function runEngine(variant: string, form: Form, log: PartitionLog, 
 }
 
 /** The same with everything in memory: no Redis, bytes in, results out. */
-export async function runEngineOnly(form: Form, frames: readonly Uint8Array[], events: number): Promise<Outcome> {
+export async function runEngineOnly(
+  form: Form,
+  frames: readonly Uint8Array[],
+  events: number,
+): Promise<Outcome> {
   const log = openMemoryPartitionLog({ clock: systemClock });
   await log.createTopic('t1', { partitions: 1, schema: Measure, quotaBytes: 8 * 1024 ** 3 });
   for (const frame of frames) await log.append('t1', 0, frame);

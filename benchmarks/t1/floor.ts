@@ -72,11 +72,19 @@ export function runFloor(frames: readonly Uint8Array[]): Outcome {
     }
     events += batch.count;
     watermark = Math.max(watermark, envelope.maxTime - BOUND_MS - 1);
-    for (const open of panes.values()) if (open.start + WINDOW_MS - 1 <= watermark) fire(open, panes, interner, rows);
+    for (const open of panes.values())
+      if (open.start + WINDOW_MS - 1 <= watermark) fire(open, panes, interner, rows);
   }
   const cpu = cpuMs() - startedCpu;
   const wallMs = performance.now() - startedWall;
-  return { variant: 'hand-written loop', events, cpuMs: cpu, wallMs, rows: rows.length, digest: digestOf(rows) };
+  return {
+    variant: 'hand-written loop',
+    events,
+    cpuMs: cpu,
+    wallMs,
+    rows: rows.length,
+    digest: digestOf(rows),
+  };
 }
 
 function add(cells: Float64Array, at: number, value: number): void {

@@ -17,5 +17,6 @@ const run: Record<string, () => Promise<Outcome> | Outcome> = {
   drain: () => runDrain(frames, events, redisUrl as string),
 };
 const chosen = run[variant ?? ''];
-if (chosen === undefined) throw new Error(`unknown variant '${variant}'; one of ${Object.keys(run).join(', ')}`);
+if (chosen === undefined)
+  throw new Error(`unknown variant '${variant}'; one of ${Object.keys(run).join(', ')}`);
 process.stdout.write(`${JSON.stringify(await chosen())}\n`);

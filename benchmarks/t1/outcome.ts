@@ -23,7 +23,8 @@ export interface Outcome {
 export function digestOf(rows: readonly ResultRow[]): string {
   const sorted = rows.toSorted((a, b) => a.start - b.start || (a.device < b.device ? -1 : 1));
   const hash = createHash('sha256');
-  for (const { device, start, values } of sorted) hash.update(`${device},${start},${values.map((v) => v.toFixed(6)).join(',')}\n`);
+  for (const { device, start, values } of sorted)
+    hash.update(`${device},${start},${values.map((v) => v.toFixed(6)).join(',')}\n`);
   return hash.digest('hex').slice(0, 16);
 }
 

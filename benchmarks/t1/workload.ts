@@ -30,7 +30,10 @@ const FRAME_RECORDS = 1_000;
 const START_MS = 1_700_000_000_000;
 
 /** The workload's frames, made once and kept in a file: every variant is fed the same bytes. */
-export function framesOf(workload: Workload, folder: string): { readonly path: string; readonly frames: readonly Uint8Array[] } {
+export function framesOf(
+  workload: Workload,
+  folder: string,
+): { readonly path: string; readonly frames: readonly Uint8Array[] } {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `t1-${workload.events}-${workload.devices}-${workload.seed}.frames`);
   if (!existsSync(path)) writeFrames(workload, path);

@@ -72,7 +72,7 @@ export class MemoryLogReader implements LogReader {
   #give(partition: number, entry: MemoryEntry): StoredFrame {
     const next = { offset: offset(entry.offset + entry.records), chain: nextChain(entry.chain, entry.crc) };
     this.#positions.set(partition, next);
-    return { partition, offset: entry.offset, next, bytes: entry.frame.slice() };
+    return { partition, offset: entry.offset, next, bytes: entry.frame };
   }
 
   #next(partition: number): MemoryEntry | null {

@@ -234,6 +234,8 @@ class TaskBuilder {
     const { onError } = this.#context.graph.job.options;
     return (error, row, time) => {
       const code = errorCode(error);
+      // Our own bug is no record's fault, and must not be set aside with one.
+      if (code === 'MR_INVARIANT') throw error;
       if (code !== 'MR_KEY_INVALID' && onError === 'fail') {
         throw code !== null
           ? error

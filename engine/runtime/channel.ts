@@ -44,7 +44,8 @@ export class Channel {
   shift(): Element | null {
     if (this.empty) return null;
     const element = this.#queue[this.#head++] as Element;
-    if (this.#head > 64) {
+    // Taken elements are let go as soon as it costs little: each may hold a whole batch.
+    if (this.empty || this.#head > 64) {
       this.#queue.splice(0, this.#head);
       this.#head = 0;
     }

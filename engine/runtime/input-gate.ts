@@ -17,6 +17,8 @@ export type GateEvent =
  *
  * IG1 from a channel's barrier until every channel has delivered it (or ended), nothing is taken from that channel.
  * IG2 the barrier event comes after all records before the barrier on every channel, and before all after it.
+ * IG3 a channel that turned idle is active again from its next record or watermark on; idleness of all is said once, after the
+ *     watermark that it raised.
  */
 export class InputGate {
   readonly #channels: readonly Channel[];
@@ -40,6 +42,7 @@ export class InputGate {
 
   /** The next event, or null when no channel can give one. Takes channels in turn. */
   poll(): GateEvent | null {
+    if (this.#turnsIdle()) return { kind: 'idle' };
     for (let tries = this.#channels.length; tries > 0; tries--) {
       const channel = this.#next;
       this.#next = (channel + 1) % this.#channels.length;
@@ -64,17 +67,11 @@ export class InputGate {
           if (this.#merger.watermark(index, element.time))
             return { kind: 'watermark', time: this.#merger.merged };
           break;
-        case 'idle': {
-          if (this.#merger.idle(index)) {
-            if (this.#merger.allIdle) channel.push({ kind: 'idle' }); // give the watermark first, then idleness
-            return { kind: 'watermark', time: this.#merger.merged };
-          }
-          if (this.#merger.allIdle && !this.#isIdle) {
-            this.#isIdle = true;
-            return { kind: 'idle' };
-          }
+        case 'idle':
+          // Idleness of all may have raised the watermark: that first, idleness with the next poll.
+          if (this.#merger.idle(index)) return { kind: 'watermark', time: this.#merger.merged };
+          if (this.#turnsIdle()) return { kind: 'idle' };
           break;
-        }
         case 'barrier': {
           invariant(
             this.#aligning === null || this.#aligning === element.checkpoint,
@@ -93,6 +90,13 @@ export class InputGate {
       }
     }
     return null;
+  }
+
+  /** All channels are idle and that has not been said yet. */
+  #turnsIdle(): boolean {
+    if (this.#isIdle || !this.#merger.allIdle) return false;
+    this.#isIdle = true;
+    return true;
   }
 
   #complete(): GateEvent | null {

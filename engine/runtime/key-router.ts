@@ -1,4 +1,4 @@
-import { hashKey, hashTuple, isKey, isScalar, type KeyScalar } from '../key/key.ts';
+import { describeKey, hashKey, hashTuple, isKey, isScalar, type KeyScalar } from '../key/key.ts';
 import { keyGroupOf, subtaskOf } from '../key/key-group.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { KeySelector } from '../state/key-space.ts';
@@ -147,5 +147,5 @@ class Split {
 }
 
 function noKey(value: unknown): MillraceError {
-  return new MillraceError('MR_KEY_INVALID', `A record has no usable key: got ${String(value)}.`);
+  return new MillraceError('MR_KEY_INVALID', `A record has no usable key: got ${describeKey(value)}.`);
 }

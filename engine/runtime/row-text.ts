@@ -90,7 +90,11 @@ export function columnRow(writer: LoopWriter, schema: Schema): RowText {
         if (field?.type !== 'string') return null;
         writer.setup(`const codes${j} = batch.columns[${j}].codes;`);
         writer.setup(`const dictionary${j} = batch.columns[${j}].dictionary;`);
-        return { codes: `codes${j}`, dictionary: `dictionary${j}`, isNull: nullText(writer, j, field.nullable) };
+        return {
+          codes: `codes${j}`,
+          dictionary: `dictionary${j}`,
+          isNull: nullText(writer, j, field.nullable),
+        };
       },
     },
   };

@@ -5,6 +5,7 @@ import type { SinkWriter } from './sink.ts';
 
 type Item =
   | { readonly kind: 'records'; readonly records: Records }
+  | { readonly kind: 'watermark'; readonly time: number }
   | { readonly kind: 'prepare'; readonly run: () => void };
 
 /** Batches waiting for a slow writer before the task takes no more. One operator call may exceed it (a window firing). */
@@ -14,13 +15,15 @@ const WAITING_MAX = 4;
  * Feeds a sink's writer in order: one `write` at a time, barriers between the batches they came between.
  * Suspension points: a write that gave a promise.
  *
- * SO1 `prepare(n)` reaches the writer after every batch before barrier n and before every batch after it.
+ * SO1 `prepare(n)` reaches the writer after every batch before barrier n and before every batch after it; a watermark likewise.
+ * SO2 a failure, once seen, is thrown by every later call: no checkpoint can pass rows that were lost.
  */
 export class SinkOperator implements Operator {
   readonly #writer: SinkWriter<unknown>;
   #seq: number;
   readonly #wake: () => void;
   readonly #waiting: Item[] = [];
+  #batchesWaiting = 0;
   #writing: Promise<void> | null = null;
   #failure: unknown = null;
   rowsWritten = 0;
@@ -39,19 +42,23 @@ export class SinkOperator implements Operator {
   records(records: Records): void {
     this.#throwFailure();
     this.rowsWritten += recordCount(records);
-    if (this.#writing !== null) this.#waiting.push({ kind: 'records', records });
-    else this.#write(records);
+    if (this.#writing === null) return this.#write(records);
+    this.#waiting.push({ kind: 'records', records });
+    this.#batchesWaiting++;
   }
 
   watermark(time: number): void {
-    this.#writer.onWatermark?.(time);
+    if (this.#writer.onWatermark === undefined) return;
+    if (this.#writing === null) return this.#writer.onWatermark(time);
+    if (this.#waiting.at(-1)?.kind === 'watermark') this.#waiting.pop();
+    this.#waiting.push({ kind: 'watermark', time });
   }
 
   idle(): void {}
 
   blocked(): Promise<void> | null {
     this.#throwFailure();
-    return this.#waiting.length >= WAITING_MAX ? this.#writing : null;
+    return this.#batchesWaiting >= WAITING_MAX ? this.#writing : null;
   }
 
   pending(): boolean {
@@ -65,6 +72,7 @@ export class SinkOperator implements Operator {
   /** Stages everything received so far; resolves to the writer's committable. */
   prepare(checkpoint: CheckpointId): Promise<unknown> {
     const seq = this.#seq++;
+    if (this.#failure !== null) return Promise.reject(this.#failure as Error);
     if (this.#writing === null) return this.#writer.prepareCommit(checkpoint, seq);
     return new Promise((resolve, reject) => {
       this.#waiting.push({
@@ -82,7 +90,13 @@ export class SinkOperator implements Operator {
   }
 
   #write(records: Records): void {
-    const result = this.#writer.write(records);
+    let result: void | Promise<void>;
+    try {
+      result = this.#writer.write(records);
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
     if (result === undefined) return;
     this.#writing = result.then(
       () => this.#next(),
@@ -97,8 +111,7 @@ export class SinkOperator implements Operator {
       while (this.#writing === null) {
         const item = this.#waiting.shift();
         if (item === undefined) break;
-        if (item.kind === 'records') this.#write(item.records);
-        else item.run();
+        this.#go(item);
       }
     } catch (error) {
       this.#fail(error);
@@ -106,9 +119,22 @@ export class SinkOperator implements Operator {
     this.#wake();
   }
 
+  #go(item: Item): void {
+    switch (item.kind) {
+      case 'records':
+        this.#batchesWaiting--;
+        return this.#write(item.records);
+      case 'watermark':
+        return this.#writer.onWatermark?.(item.time);
+      case 'prepare':
+        return item.run();
+    }
+  }
+
   #fail(error: unknown): void {
-    this.#failure = error;
+    this.#failure ??= error ?? new Error('the sink failed without a reason');
     this.#writing = null;
+    this.#batchesWaiting = 0;
     for (const item of this.#waiting.splice(0)) if (item.kind === 'prepare') item.run();
     this.#wake();
   }

@@ -2,7 +2,7 @@ import { invariant } from '../base/errors.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
 import { murmur3Words } from '../wire/murmur3.ts';
 
-/** Words per arena page: 1 MiB, at least the longest key. An address is page << 18 | word. */
+/** Words per arena page: 1 MiB, above the longest key. An address is page << 18 | word. */
 const PAGE_BITS = 18;
 const PAGE_WORDS = 1 << PAGE_BITS;
 const WORD_MASK = PAGE_WORDS - 1;
@@ -15,15 +15,16 @@ const EMPTY = -1;
  * SI1 equal strings have one id as long as it is held.
  * SI2 an id's hash is MurmurHash3 (seed 0) of its UTF-8, as `hashScalar` makes it.
  *
- * Layout: an open-addressing table of ids (linear probing, load ≤ ½, deletion by backward shift); per id its hash and the
- * address of its bytes in pages of zero-padded words. Freed chunks are reused by their exact word count.
+ * Layout: an open-addressing table of (id, hash) pairs (linear probing, load ≤ ½, deletion by backward shift); per id the
+ * address of its bytes in pages of words: the length, then the bytes, zero-padded. A look-up touches three cache lines: the
+ * pair, the address, the bytes. Freed chunks are reused by their exact word count.
  */
 export class StringInterner {
-  #table = new Int32Array(2048).fill(EMPTY);
+  /** Pairs: id at 2·i, its hash at 2·i + 1. */
+  #table = new Int32Array(4096).fill(EMPTY);
   #mask = 2047;
-  #hashes = new Int32Array(1024);
-  #addresses = new Int32Array(1024);
-  #lengths = new Int32Array(1024).fill(EMPTY);
+  /** By id; EMPTY when it is free. */
+  #addresses = new Int32Array(1024).fill(EMPTY);
   readonly #pages: Int32Array[] = [new Int32Array(PAGE_WORDS)];
   #pageUsed = 0;
   readonly #freeChunks = new Map<number, number[]>();
@@ -65,64 +66,79 @@ export class StringInterner {
     if (known !== undefined) return known;
     const address = this.#addresses[id] as number;
     const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
-    const bytes = Buffer.from(page.buffer, (address & WORD_MASK) * 4, this.#lengths[id] as number);
+    const at = address & WORD_MASK;
+    const bytes = Buffer.from(page.buffer, (at + 1) * 4, page[at] as number);
     const text = bytes.toString('utf8');
     this.#texts[id] = text;
     return text;
   }
 
+  /** Length of its UTF-8. */
+  bytes(id: number): number {
+    return this.#lengthAt(this.#addresses[id] as number);
+  }
+
+  /** MurmurHash3 of a held string; computed again from its bytes, which is rarer than remembering it would cost. */
   hash(id: number): number {
-    return this.#hashes[id] as number;
+    const address = this.#addresses[id] as number;
+    const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
+    const at = address & WORD_MASK;
+    return murmur3Words(page, at + 1, page[at] as number, 0);
   }
 
   /** Forgets a string; its id and bytes are used again. */
   release(id: number): void {
-    const length = this.#lengths[id] as number;
-    invariant(length !== EMPTY, `string id ${id} is released twice`);
+    const address = this.#addresses[id] as number;
+    invariant(address !== EMPTY, `string id ${id} is released twice`);
     this.#removeFromTable(id);
-    const words = (length + 3) >>> 2;
+    const words = 1 + ((this.#lengthAt(address) + 3) >>> 2);
     const free = this.#freeChunks.get(words);
-    if (free === undefined) this.#freeChunks.set(words, [this.#addresses[id] as number]);
-    else free.push(this.#addresses[id] as number);
-    this.#lengths[id] = EMPTY;
+    if (free === undefined) this.#freeChunks.set(words, [address]);
+    else free.push(address);
+    this.#addresses[id] = EMPTY;
     this.#texts[id] = undefined;
     this.#freeIds.push(id);
     this.#size--;
   }
 
+  #lengthAt(address: number): number {
+    return (this.#pages[address >>> PAGE_BITS] as Int32Array)[address & WORD_MASK] as number;
+  }
+
   #intern(words: Int32Array, first: number, length: number, hash: number): number {
     const table = this.#table;
-    const count = (length + 3) >>> 2;
-    let at = hash & this.#mask;
-    for (let id = table[at] as number; id !== EMPTY; id = table[at] as number) {
-      if (this.#hashes[id] === hash && this.#lengths[id] === length && this.#equals(id, words, first, count))
-        return id;
-      at = (at + 1) & this.#mask;
+    const mask = this.#mask;
+    let at = hash & mask;
+    for (let id = table[2 * at] as number; id !== EMPTY; id = table[2 * at] as number) {
+      if (table[2 * at + 1] === hash && this.#equals(id, words, first, length)) return id;
+      at = (at + 1) & mask;
     }
     return this.#add(words, first, length, hash, at);
   }
 
-  #equals(id: number, words: Int32Array, first: number, count: number): boolean {
+  #equals(id: number, words: Int32Array, first: number, length: number): boolean {
     const address = this.#addresses[id] as number;
     const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
     const start = address & WORD_MASK;
-    for (let i = 0; i < count; i++) if (page[start + i] !== words[first + i]) return false;
+    if (page[start] !== length) return false;
+    const count = (length + 3) >>> 2;
+    for (let i = 0; i < count; i++) if (page[start + 1 + i] !== words[first + i]) return false;
     return true;
   }
 
   #add(words: Int32Array, first: number, length: number, hash: number, tableAt: number): number {
     const id = this.#freeIds.pop() ?? this.#next++;
-    if (id >= this.#hashes.length) this.#growIds();
-    this.#hashes[id] = hash;
-    this.#lengths[id] = length;
-    this.#addresses[id] = this.#store(words, first, (length + 3) >>> 2);
-    this.#table[tableAt] = id;
+    if (id >= this.#addresses.length) this.#growIds();
+    this.#addresses[id] = this.#store(words, first, length);
+    this.#table[2 * tableAt] = id;
+    this.#table[2 * tableAt + 1] = hash;
     this.#size++;
     if (this.#size * 2 > this.#mask) this.#growTable();
     return id;
   }
 
-  #store(words: Int32Array, first: number, count: number): number {
+  #store(words: Int32Array, first: number, length: number): number {
+    const count = 1 + ((length + 3) >>> 2);
     let address = this.#freeChunks.get(count)?.pop();
     if (address === undefined) {
       if (this.#pageUsed + count > PAGE_WORDS) {
@@ -134,48 +150,46 @@ export class StringInterner {
     }
     const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
     const start = address & WORD_MASK;
-    for (let i = 0; i < count; i++) page[start + i] = words[first + i] as number;
+    page[start] = length;
+    for (let i = 1; i < count; i++) page[start + i] = words[first + i - 1] as number;
     return address;
   }
 
   #removeFromTable(id: number): void {
     const table = this.#table;
     const mask = this.#mask;
-    let hole = (this.#hashes[id] as number) & mask;
-    while (table[hole] !== id) hole = (hole + 1) & mask;
-    for (let at = (hole + 1) & mask; table[at] !== EMPTY; at = (at + 1) & mask) {
-      const home = (this.#hashes[table[at] as number] as number) & mask;
+    let hole = this.hash(id) & mask;
+    while (table[2 * hole] !== id) hole = (hole + 1) & mask;
+    for (let at = (hole + 1) & mask; table[2 * at] !== EMPTY; at = (at + 1) & mask) {
+      const home = (table[2 * at + 1] as number) & mask;
       // Move back what may not stay behind the hole: its home is cyclically not in (hole, at].
       if (((at - home) & mask) >= ((at - hole) & mask)) {
-        table[hole] = table[at] as number;
+        table[2 * hole] = table[2 * at] as number;
+        table[2 * hole + 1] = table[2 * at + 1] as number;
         hole = at;
       }
     }
-    table[hole] = EMPTY;
+    table[2 * hole] = EMPTY;
   }
 
   #growTable(): void {
+    const before = this.#table;
     this.#mask = this.#mask * 2 + 1;
-    this.#table = new Int32Array(this.#mask + 1).fill(EMPTY);
-    for (let id = 0; id < this.#next; id++) {
-      if (this.#lengths[id] === EMPTY) continue;
-      let at = (this.#hashes[id] as number) & this.#mask;
-      while (this.#table[at] !== EMPTY) at = (at + 1) & this.#mask;
-      this.#table[at] = id;
+    const table = new Int32Array(2 * (this.#mask + 1)).fill(EMPTY);
+    for (let i = 0; i < before.length; i += 2) {
+      if (before[i] === EMPTY) continue;
+      let at = (before[i + 1] as number) & this.#mask;
+      while (table[2 * at] !== EMPTY) at = (at + 1) & this.#mask;
+      table[2 * at] = before[i] as number;
+      table[2 * at + 1] = before[i + 1] as number;
     }
+    this.#table = table;
   }
 
   #growIds(): void {
-    const capacity = this.#hashes.length * 2;
-    const hashes = new Int32Array(capacity);
-    hashes.set(this.#hashes);
-    this.#hashes = hashes;
-    const addresses = new Int32Array(capacity);
+    const addresses = new Int32Array(this.#addresses.length * 2).fill(EMPTY);
     addresses.set(this.#addresses);
     this.#addresses = addresses;
-    const lengths = new Int32Array(capacity).fill(EMPTY);
-    lengths.set(this.#lengths);
-    this.#lengths = lengths;
   }
 }
 

@@ -4,6 +4,7 @@ import { type Column, isNullAt } from './batch.ts';
 import { TIME_MAX_MS } from './field-check.ts';
 import { align8, corrupt, ENCODING, POWERS_OF_TEN } from './frame-layout.ts';
 import { unpackObjCell } from './obj-cell.ts';
+import type { NumberArena } from './number-arena.ts';
 import type { NamedField } from './schema.ts';
 import { StringDictionary } from './string-dictionary.ts';
 
@@ -17,6 +18,8 @@ export interface Section {
   readonly end: number;
   readonly records: number;
   readonly field: NamedField;
+  /** Memory for numbers that are not stored as they are. */
+  readonly numbers: NumberArena;
 }
 
 /** Reads one column and checks everything about it. @throws MR_FRAME_CORRUPT */
@@ -118,7 +121,7 @@ function numbersOf(
   }
   checkedLength(section, at, 4);
   const ints = new Int32Array(body.buffer, body.byteOffset + at, records);
-  const values = new Float64Array(records);
+  const values = section.numbers.take(records);
   if (encoding === ENCODING.offset) {
     if (!Number.isSafeInteger(base))
       throw corrupt(`the base of column '${section.field.name}' is not a whole number`);

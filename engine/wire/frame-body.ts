@@ -4,7 +4,15 @@ import { type Batch, type Column, isNullAt } from './batch.ts';
 import type { BodyWriter } from './body-writer.ts';
 import { readColumn } from './column-decoder.ts';
 import { type WrittenSection, writeColumn } from './column-encoder.ts';
-import { align8, BODY_HEADER_BYTES, COLUMN_ENTRY_BYTES, corrupt, TYPE_CODES } from './frame-layout.ts';
+import {
+  align8,
+  BODY_HEADER_BYTES,
+  COLUMN_ENTRY_BYTES,
+  corrupt,
+  ENCODING,
+  TYPE_CODES,
+} from './frame-layout.ts';
+import { NumberArena } from './number-arena.ts';
 import type { NamedField, Schema } from './schema.ts';
 
 /**
@@ -53,6 +61,7 @@ export function decodeBody<Row>(body: Uint8Array, schema: Schema<Row>, records: 
   if (records < 1 || records > LIMITS.frameRecordsMax) throw corrupt(`it claims ${records} records`);
   if (body.length < directoryEnd) throw corrupt('its directory of columns is cut off');
   const columns: Column[] = [];
+  const numbers = new NumberArena(() => packedColumns(view, fields.length));
   let at = directoryEnd;
   for (const [c, field] of fields.entries()) {
     const entry = BODY_HEADER_BYTES + c * COLUMN_ENTRY_BYTES;
@@ -61,7 +70,7 @@ export function decodeBody<Row>(body: Uint8Array, schema: Schema<Row>, records: 
     }
     const end = at + view.getUint32(entry + 8, true);
     if (align8(end) > body.length) throw corrupt(`column '${field.name}' ends beyond the body`);
-    columns.push(readColumn({ body, view, entry, start: at, end, records, field }));
+    columns.push(readColumn({ body, view, entry, start: at, end, records, field, numbers }));
     for (at = end; (at & 7) !== 0; at++)
       if (body[at] !== 0) throw corrupt(`bytes after column '${field.name}' are not zero`);
   }
@@ -69,6 +78,16 @@ export function decodeBody<Row>(body: Uint8Array, schema: Schema<Row>, records: 
   const time = columns[schema.timeIndex];
   if (time?.kind !== 'f64') throw mismatch(schema, 'its event time is not a number');
   return { schema, count: records, columns, times: time.values };
+}
+
+/** Columns whose numbers are stored smaller than they are. */
+function packedColumns(view: DataView, count: number): number {
+  let packed = 0;
+  for (let c = 0; c < count; c++) {
+    const encoding = view.getUint8(BODY_HEADER_BYTES + c * COLUMN_ENTRY_BYTES + 3);
+    if (encoding === ENCODING.decimal || encoding === ENCODING.offset) packed++;
+  }
+  return packed;
 }
 
 function writeEntry(

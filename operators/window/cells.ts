@@ -16,7 +16,7 @@ export interface CellPlan {
 
 export interface Cell {
   readonly name: string;
-  readonly kind: 'records' | 'count' | 'sum' | 'min' | 'max';
+  readonly kind: 'records' | 'sum' | 'min' | 'max';
   /** Index into inputs; −1 for records. */
   readonly input: number;
   readonly initial: number;
@@ -27,23 +27,23 @@ export interface CellInput {
   readonly of: string | ((row: unknown) => number | null);
 }
 
+/** A key's cells in one window. */
+export interface CellView {
+  readonly page: Float64Array;
+  /** First cell, the number of records. */
+  readonly at: number;
+  /** Records in which an input was null. */
+  readonly nulls: (input: number) => number;
+  readonly sketches: readonly QuantileSketch[] | undefined;
+}
+
 /** How one named result comes out of the cells. */
 export interface CellResult {
   readonly name: string;
-  readonly read: (
-    cells: Float64Array,
-    at: number,
-    sketches: readonly QuantileSketch[] | undefined,
-  ) => number | null;
+  readonly read: (cells: CellView) => number | null;
 }
 
-const INITIAL = {
-  records: 0,
-  count: 0,
-  sum: 0,
-  min: Number.POSITIVE_INFINITY,
-  max: Number.NEGATIVE_INFINITY,
-} as const;
+const INITIAL = { sum: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY } as const;
 
 export function planCells(spec: Readonly<Record<string, Aggregate<never, unknown>>>): CellPlan {
   const cells: Cell[] = [{ name: 'records', kind: 'records', input: -1, initial: 0 }];
@@ -56,36 +56,31 @@ export function planCells(spec: Readonly<Record<string, Aggregate<never, unknown
     inputs.push({ name: typeof of === 'string' ? of : `=${result}`, of: of as CellInput['of'] });
     return inputs.length - 1;
   };
-  const cellOf = (kind: Exclude<Cell['kind'], 'records'>, input: number): number => {
+  const cellOf = (kind: 'sum' | 'min' | 'max', input: number): number => {
     const known = cells.findIndex((cell) => cell.kind === kind && cell.input === input);
     if (known >= 0) return known;
-    cells.push({
-      name: `${kind}(${(inputs[input] as CellInput).name})`,
-      kind,
-      input,
-      initial: INITIAL[kind],
-    });
+    const name = `${kind}(${(inputs[input] as CellInput).name})`;
+    cells.push({ name, kind, input, initial: INITIAL[kind] });
     return cells.length - 1;
   };
   const results = Object.entries(spec).map(([name, { kind, of, q }]): CellResult => {
-    if (kind === 'count' || of === null) return { name, read: (values, at) => values[at] as number };
+    if (kind === 'count' || of === null) return { name, read: ({ page, at }) => page[at] as number };
     const input = inputOf(name, of);
     if (kind === 'quantile') {
       const field = inputs[input] as CellInput;
       if (!sketches.includes(field)) sketches.push(field);
       const index = sketches.indexOf(field);
-      return { name, read: (_values, _at, all) => all?.[index]?.quantile(q as number) ?? null };
+      return { name, read: ({ sketches: all }) => all?.[index]?.quantile(q as number) ?? null };
     }
-    const seen = cellOf('count', input);
     const cell = kind === 'avg' ? cellOf('sum', input) : cellOf(kind, input);
     const divide = kind === 'avg';
     return {
       name,
-      read(values, at) {
-        const n = values[at + seen] as number;
-        if (n === 0) return null;
-        const value = values[at + cell] as number;
-        return divide ? value / n : value;
+      read({ page, at, nulls }) {
+        const seen = (page[at] as number) - nulls(input);
+        if (seen === 0) return null;
+        const value = page[at + cell] as number;
+        return divide ? value / seen : value;
       },
     };
   });

@@ -18,6 +18,8 @@ export class Pane {
   touched: number[] = [];
   readonly sketches: (QuantileSketch[] | undefined)[] = [];
   readonly accumulators: unknown[] = [];
+  /** Per page and input, records in which it was null; made with a page's first null. */
+  readonly #nullPages: (Int32Array | undefined)[] = [];
   readonly #plan: CellPlan;
   readonly #slots: SlotTable;
 
@@ -50,12 +52,34 @@ export class Pane {
     return { page, at };
   }
 
+  /** Counts `count` records of a slot in which an input was null. */
+  addNulls(slot: number, input: number, count: number): void {
+    const width = this.#plan.inputs.length;
+    let page = this.#nullPages[slot >>> PAGE_BITS];
+    if (page === undefined) {
+      page = new Int32Array(PAGE_SLOTS * width);
+      this.#nullPages[slot >>> PAGE_BITS] = page;
+    }
+    const at = (slot & (PAGE_SLOTS - 1)) * width + input;
+    page[at] = (page[at] as number) + count;
+  }
+
+  nulls(slot: number, input: number): number {
+    const page = this.#nullPages[slot >>> PAGE_BITS];
+    return page === undefined
+      ? 0
+      : (page[(slot & (PAGE_SLOTS - 1)) * this.#plan.inputs.length + input] as number);
+  }
+
   /** Empties the pane for its next window and lets its slots go. */
   clear(): void {
     const stride = this.#plan.cells.length;
     for (const slot of this.touched) {
       const page = this.pages[slot >>> PAGE_BITS] as Float64Array;
       page[(slot & (PAGE_SLOTS - 1)) * stride] = 0;
+      const width = this.#plan.inputs.length;
+      const nullAt = (slot & (PAGE_SLOTS - 1)) * width;
+      this.#nullPages[slot >>> PAGE_BITS]?.fill(0, nullAt, nullAt + width);
       this.sketches[slot] = undefined;
       this.accumulators[slot] = undefined;
       this.#slots.drop(slot);

@@ -31,7 +31,10 @@ export function writeCellUpdate(
     );
     const sketch = plan.sketches.indexOf(plan.inputs[index] as CellPlan['inputs'][number]);
     if (sketch >= 0) updates.push(`${pane}.sketches[${slot}][${sketch}].add(${value});`);
-    if (isNull !== null) writer.open(`if (!(${isNull})) {`);
+    if (isNull !== null) {
+      writer.line(`if (${isNull}) ${pane}.addNulls(${slot}, ${index}, 1);`);
+      writer.open('else {');
+    }
     for (const update of updates) writer.line(update);
     if (isNull !== null) writer.close('}');
   }
@@ -41,8 +44,6 @@ function cellText(cell: Cell, target: string, value: string): string {
   switch (cell.kind) {
     case 'records':
       return '';
-    case 'count':
-      return `${target} += 1;`;
     case 'sum':
       return `${target} += ${value};`;
     case 'min':

@@ -23,7 +23,6 @@ import type { AggregateFunction } from './aggregate-function.ts';
 import type { TumblingWindows } from './assigner.ts';
 import type { CellPlan } from './cells.ts';
 import type { Pane } from './pane.ts';
-import type { QuantileSketch } from './quantile-sketch.ts';
 import { writeCellUpdate } from './update-text.ts';
 import { WindowSet } from './window-set.ts';
 import { restoreWindows, snapshotWindows } from './window-snapshot.ts';
@@ -142,13 +141,15 @@ class WindowOperator implements Operator {
     if (pane === null) return this.late(row, time);
     const { page, at } = pane.cellsOf(slot);
     page[at] = (page[at] as number) + 1;
-    for (const [i, { kind, input }] of plan.cells.entries()) {
-      const value = values[input];
-      if (input >= 0 && value !== null && value !== undefined) updateCell(page, at + i, kind, value);
-    }
-    for (const [j, field] of plan.sketches.entries()) {
-      const value = values[plan.inputs.indexOf(field)];
-      if (value !== null && value !== undefined) pane.sketches[slot]?.[j]?.add(value);
+    for (const [input, value] of values.entries()) {
+      if (value === null) {
+        pane.addNulls(slot, input, 1);
+        continue;
+      }
+      for (const [i, cell] of plan.cells.entries())
+        if (cell.input === input) updateCell(page, at + i, cell.kind, value);
+      const sketch = plan.sketches.indexOf(plan.inputs[input] as CellPlan['inputs'][number]);
+      if (sketch >= 0) pane.sketches[slot]?.[sketch]?.add(value);
     }
     if (fold !== null) this.fold(pane, slot, row);
     if (pane.fired) this.refire(pane, slot);
@@ -213,9 +214,14 @@ class WindowOperator implements Operator {
     const { plan, fold } = this.#spec;
     if (fold !== null) return fold.getResult(pane.accumulators[slot]);
     const { page, at } = pane.cellsOf(slot);
-    const sketches: readonly QuantileSketch[] | undefined = pane.sketches[slot];
+    const view = {
+      page,
+      at,
+      nulls: (input: number) => pane.nulls(slot, input),
+      sketches: pane.sketches[slot],
+    };
     const value: Record<string, number | null> = {};
-    for (const { name, read } of plan.results) value[name] = read(page, at, sketches);
+    for (const { name, read } of plan.results) value[name] = read(view);
     return value;
   }
 }
@@ -244,15 +250,12 @@ function writeInput(
 function updateCell(
   page: Float64Array,
   at: number,
-  kind: 'records' | 'count' | 'sum' | 'min' | 'max',
+  kind: CellPlan['cells'][number]['kind'],
   value: number,
 ): void {
   const before = page[at] as number;
   switch (kind) {
     case 'records':
-      return;
-    case 'count':
-      page[at] = before + 1;
       return;
     case 'sum':
       page[at] = before + value;

@@ -16,6 +16,8 @@ interface StoredPane {
   /** Per entry, which of the group's keys it belongs to. */
   readonly key: Int32Array;
   readonly cells: Readonly<Record<string, Float64Array>>;
+  /** Per input, records in which it was null. */
+  readonly nulls: Readonly<Record<string, Float64Array>>;
   readonly sketches: Readonly<Record<string, readonly QuantileSketchState[]>>;
   readonly accumulators: readonly unknown[] | null;
 }
@@ -102,6 +104,9 @@ function storePane(
     sketches: Object.fromEntries(
       plan.sketches.map((field, s) => [field.name, sketches[s] as QuantileSketchState[]]),
     ),
+    nulls: Object.fromEntries(
+      plan.inputs.map((input, i) => [input.name, Float64Array.from(slots, (slot) => pane.nulls(slot, i))]),
+    ),
     accumulators: fold === null ? null : slots.map((slot) => structuredClone(pane.accumulators[slot])),
   };
 }
@@ -117,6 +122,11 @@ function loadPane(pane: Pane, stored: StoredPane, slots: readonly number[], { pl
     for (const [s, field] of plan.sketches.entries()) {
       const state = stored.sketches[field.name]?.[i];
       if (state !== undefined) (pane.sketches[slot] as QuantileSketch[])[s] = QuantileSketch.from(state);
+    }
+    for (const [input, { name }] of plan.inputs.entries()) {
+      // An aggregate that the snapshot does not know has seen nothing of what it holds.
+      const nulls = stored.nulls[name]?.[i] ?? (stored.cells['records']?.[i] as number);
+      if (nulls > 0) pane.addNulls(slot, input, nulls);
     }
     if (stored.accumulators !== null) pane.accumulators[slot] = stored.accumulators[i];
   });
