@@ -1,0 +1,115 @@
+import type { RegisteredDevice } from '../../jobs/device-telemetry/device-registry.ts';
+import type { EnrichedReading } from '../../jobs/device-telemetry/enriched-reading.ts';
+import type { Reading } from '../../jobs/device-telemetry/reading.ts';
+import { createFleet, type FleetOptions } from '../../edge-forwarder/fleet.ts';
+
+/** What goes in: a pure function of the seed, so that whoever verifies can make every record again. */
+export interface Workload {
+  readonly fleet: FleetOptions;
+  readonly events: number;
+  readonly partitions: number;
+  /** Bytes per partition: little enough that the forwarder runs only a few checkpoints ahead of the job. */
+  readonly quotaBytes: number;
+  readonly windowMs: number;
+}
+
+export const TOPIC = 'telemetry';
+export const NAMESPACE = 'default';
+const START_MS = Date.UTC(2026, 0, 15, 23, 58, 0);
+/** Event time between the fleet's last record and those that close its windows. */
+const CLOSING_MS = 60_000;
+
+/** @param eventsPerSecond of event time */
+export function createWorkload(
+  seed: number,
+  events: number,
+  options: Pick<Workload, 'windowMs' | 'quotaBytes'> & {
+    readonly eventsPerSecond: number;
+    readonly devices: number;
+  },
+): Workload {
+  return {
+    fleet: {
+      seed,
+      devices: options.devices,
+      tenants: 4,
+      sitesPerTenant: 3,
+      rate: options.eventsPerSecond,
+      startMs: START_MS,
+      outOfOrderMs: 1_500,
+      lateShare: 0.04,
+      lateMs: 20_000,
+      faultShare: 0.1,
+    },
+    events,
+    partitions: 4,
+    quotaBytes: options.quotaBytes,
+    windowMs: options.windowMs,
+  };
+}
+
+/** Command line of the forwarder for this workload. */
+export function forwarderArguments({ fleet, events }: Workload, redisUrl: string, outbox: string): string[] {
+  const settings: Record<string, string | number> = {
+    redis: redisUrl,
+    topic: TOPIC,
+    producer: 'gateway-1',
+    outbox,
+    profile: 'safe',
+    'frame-records': 250,
+    devices: fleet.devices,
+    tenants: fleet.tenants,
+    sites: fleet.sitesPerTenant,
+    rate: fleet.rate,
+    seed: fleet.seed,
+    start: fleet.startMs,
+    duration: `${(events * 1_000) / fleet.rate}ms`,
+    pace: 'asFastAsPossible',
+    'out-of-order': `${fleet.outOfOrderMs}ms`,
+    'late-share': fleet.lateShare,
+    late: `${fleet.lateMs}ms`,
+    'fault-share': fleet.faultShare,
+  };
+  return ['fleet', ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])];
+}
+
+/** Every record that the fleet sends, in order. The object is the same each time. */
+export function* fleetReadings({ fleet, events }: Workload): Iterable<Reading> {
+  const { readingAt } = createFleet(fleet);
+  for (let i = 0; i < events; i++) yield readingAt(i);
+}
+
+/** One record per partition, so far ahead that every window of the fleet closes; in no window themselves. */
+export function closingReadings({ fleet, events, partitions }: Workload): readonly Reading[] {
+  return Array.from({ length: partitions }, (_, partition) => ({
+    ts: Math.floor(fleet.startMs + (events * 1_000) / fleet.rate + CLOSING_MS),
+    tenant: 'operations',
+    deviceId: `closer-${partition}`,
+    site: 'control-room',
+    temperature: null,
+    vibration: null,
+    rpm: null,
+    voltage: null,
+    status: 'maintenance',
+    firmware: '1.0.0',
+  }));
+}
+
+/** What the registry knows of a device; nothing of one in eight. */
+export function registration(deviceId: string): RegisteredDevice | null {
+  const number = Number(deviceId.slice('dev-'.length));
+  if (Number.isNaN(number) || number % 8 === 3) return null;
+  return { model: `model-${number % 5}`, location: `hall ${number % 7}`, hotAbove: 20 + (number % 10) };
+}
+
+/** The lake row that a reading must become. */
+export function enriched(reading: Reading): EnrichedReading {
+  const device = registration(reading.deviceId);
+  const { temperature } = reading;
+  return {
+    ...reading,
+    model: device === null ? null : device.model,
+    location: device === null ? null : device.location,
+    hot: device !== null && temperature !== null && temperature > device.hotAbove,
+  };
+}
