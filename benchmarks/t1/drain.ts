@@ -5,7 +5,7 @@ import { Measure } from './workload.ts';
 
 /** T1 from a Redis stream that holds all frames already; checkpoints every second, to the same Redis. */
 export async function runDrain(frames: readonly Uint8Array[], events: number, url: string): Promise<Outcome> {
-  const namespace = `t1-${process.pid}`;
+  const namespace = `t1-${events}`;
   const shared = { url, namespace, clock: systemClock, durability: 'process' } as const;
   const log = await openRedisPartitionLog(shared);
   const store = await openRedisCheckpointStore(shared);

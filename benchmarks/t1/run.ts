@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { startBenchRedis } from '../bench-redis.ts';
+import type { Outcome } from './outcome.ts';
+import { framesOf } from './workload.ts';
+
+export interface T1Options {
+  readonly events: number;
+  readonly devices: number;
+  readonly runs: number;
+  readonly variants: readonly string[];
+  /** File for the raw outcomes. */
+  readonly json?: string;
+}
+
+const SEED = 42;
+
+/** Runs T1 interleaved: every variant once per round, the first round not counted. */
+export async function runT1(options: T1Options): Promise<void> {
+  const folder = join('benchmarks', 'results');
+  mkdirSync(folder, { recursive: true });
+  const { path } = framesOf({ events: options.events, devices: options.devices, seed: SEED }, folder);
+  const bytes = readFileSync(path).length / options.events;
+  print(`T1: ${options.events} events, ${options.devices} devices, ${bytes.toFixed(1)} bytes per event in frames of 1,000`);
+  print(`Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(2)}`);
+  const outcomes = new Map<string, Outcome[]>();
+  for (let round = 0; round <= options.runs; round++) {
+    for (const variant of options.variants) {
+      const outcome = await runOnce(variant, options, folder);
+      if (round > 0) outcomes.set(variant, [...(outcomes.get(variant) ?? []), outcome]);
+      print(`${round === 0 ? 'warm-up' : `round ${round}`}  ${describe(outcome)}`);
+    }
+  }
+  const digests = new Set([...outcomes.values()].flat().map((o) => `${o.rows} rows, digest ${o.digest}`));
+  print('', ...table(outcomes), '', `Results: ${[...digests].join(' ≠ ')}`);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(Object.fromEntries(outcomes), null, 2)}\n`);
+  if (digests.size !== 1) throw new Error('The variants do not agree on the results.');
+}
+
+async function runOnce(variant: string, { events, devices }: T1Options, folder: string): Promise<Outcome> {
+  const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
+  const redis = variant === 'drain' ? await startBenchRedis(dir) : null;
+  try {
+    const before = redis?.cpuMs() ?? 0;
+    const args = [join(import.meta.dirname, 'once.ts'), variant, String(events), String(devices), folder, redis?.url ?? ''];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1 << 20 });
+    const outcome = JSON.parse(stdout) as Outcome;
+    return redis === null ? outcome : { ...outcome, serverCpuMs: redis.cpuMs() - before };
+  } finally {
+    await redis?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function table(outcomes: ReadonlyMap<string, readonly Outcome[]>): string[] {
+  const floor = median((outcomes.get('floor') ?? []).map(nsPerEvent));
+  const rows = [...outcomes.values()].map((runs) => {
+    const ns = runs.map(nsPerEvent);
+    const mid = median(ns);
+    const share = Number.isNaN(floor) ? '' : (floor / mid).toFixed(2);
+    return `| ${runs[0]?.variant} | ${mid.toFixed(0)} (${Math.min(...ns).toFixed(0)}–${Math.max(...ns).toFixed(0)}) | ${(1e3 / mid).toFixed(2)} | ${share} |`;
+  });
+  return ['| variant | CPU ns per event, median (min–max) | million events per CPU-second | of the hand-written loop |', '|---|---|---|---|', ...rows];
+}
+
+function describe(outcome: Outcome): string {
+  const server = outcome.serverCpuMs === undefined ? '' : `, server ${((outcome.serverCpuMs * 1e6) / outcome.events).toFixed(0)} ns (fill included)`;
+  return `${outcome.variant}: ${nsPerEvent(outcome).toFixed(0)} ns CPU, ${((outcome.wallMs * 1e6) / outcome.events).toFixed(0)} ns wall per event${server}`;
+}
+
+const nsPerEvent = (outcome: Outcome): number => (outcome.cpuMs * 1e6) / outcome.events;
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted.length === 0 ? Number.NaN : (((sorted[(sorted.length - 1) >> 1] as number) + (sorted[sorted.length >> 1] as number)) / 2);
+}
+
+function print(...lines: readonly string[]): void {
+  for (const line of lines) process.stdout.write(`${line}\n`);
+}
