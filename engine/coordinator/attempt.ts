@@ -126,6 +126,13 @@ export class Attempt {
 
   async close(): Promise<void> {
     this.#loop?.stop();
+    // Whoever waits for a checkpoint must not wait for tasks that run no more.
+    this.#pending?.fail(
+      new MillraceError(
+        'MR_CHECKPOINT_FAILED',
+        `Checkpoint ${this.#pending.id} of job '${this.#options.environment.job}' ended with its attempt.`,
+      ),
+    );
     const closing = [
       ...this.#tasks.map((task) => task.close()),
       ...[...this.#sinks.values()].map((sink) => sink.close()),

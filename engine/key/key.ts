@@ -20,27 +20,24 @@ export type Key = KeyScalar | readonly KeyScalar[];
 export const KEY_CODEC = 1;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }); // a leading U+FEFF is part of the key
 
 /** @throws MR_KEY_INVALID for NaN, undefined, objects, nested tuples, or more than LIMITS.keyBytesMax bytes. */
 export function encodeKey(key: Key): Uint8Array {
   const bytes = isTuple(key) ? encodeTuple(key) : encodeScalar(key);
-  if (bytes.length > LIMITS.keyBytesMax) {
-    throw new MillraceError(
-      'MR_KEY_INVALID',
-      `A key has ${bytes.length} bytes, at most ${LIMITS.keyBytesMax} are allowed.`,
-    );
-  }
+  if (bytes.length > LIMITS.keyBytesMax) throw keyTooLong(bytes.length);
   return bytes;
 }
 
 /** The key of {@link encodeKey}'s bytes. @throws MR_KEY_INVALID when they are not one. */
 export function decodeKey(bytes: Uint8Array): Key {
   if (bytes[0] !== 0x05) return decodeScalar(bytes);
+  const count = bytes[1] ?? 0;
+  if (count === 0) throw notAKey();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const parts: KeyScalar[] = [];
   let at = 2;
-  for (let i = 0; i < (bytes[1] ?? 0); i++) {
+  for (let i = 0; i < count; i++) {
     if (at + 4 > bytes.length) throw notAKey();
     const length = view.getUint32(at);
     if (at + 4 + length > bytes.length) throw notAKey();
@@ -85,7 +82,8 @@ export function hashScalar(value: KeyScalar): number {
 
 /** True for what {@link encodeKey} takes; used where a user's key function returned something. */
 export function isKey(value: unknown): value is Key {
-  if (Array.isArray(value)) return value.length > 0 && value.length < 256 && value.every(isScalar);
+  if (Array.isArray(value))
+    return value.length > 0 && value.length < 256 && !value.includes(undefined) && value.every(isScalar);
   return isScalar(value);
 }
 
@@ -94,6 +92,25 @@ export function isScalar(value: unknown): value is KeyScalar {
   return (
     type === 'string' || (type === 'number' && value === value) || type === 'boolean' || type === 'bigint'
   );
+}
+
+/** The scalar that stands for `value` everywhere: −0 and 0 are one key, and users see 0. */
+export function canonicalScalar(value: KeyScalar): KeyScalar {
+  return value === 0 ? 0 : value;
+}
+
+export function keyTooLong(bytes: number): MillraceError {
+  return new MillraceError(
+    'MR_KEY_INVALID',
+    `A key has ${bytes} bytes, at most ${LIMITS.keyBytesMax} are allowed.`,
+  );
+}
+
+/** What a message says of something that is no key; never fails, whatever it is. */
+export function describeKey(value: unknown): string {
+  if (value === null || value === undefined || isScalar(value) || typeof value === 'number')
+    return String(value);
+  return Array.isArray(value) ? `a list of ${value.length}` : `a value of type ${typeof value}`;
 }
 
 const f64 = new Float64Array(1);
@@ -159,16 +176,31 @@ function decodeScalar(bytes: Uint8Array): KeyScalar {
   const body = bytes.subarray(1);
   switch (bytes[0]) {
     case 0x01:
-      return decoder.decode(body);
-    case 0x02:
+      return decodeText(body);
+    case 0x02: {
       if (body.length !== 8) throw notAKey();
-      return new DataView(body.buffer, body.byteOffset, 8).getFloat64(0);
+      const value = new DataView(body.buffer, body.byteOffset, 8).getFloat64(0);
+      if (Number.isNaN(value) || Object.is(value, -0)) throw notAKey();
+      return value;
+    }
     case 0x03:
+      if (body.length !== 1 || (body[0] as number) > 1) throw notAKey();
       return body[0] === 1;
-    case 0x04:
-      return BigInt(decoder.decode(body));
+    case 0x04: {
+      const digits = decodeText(body);
+      if (!/^(?:0|-?[1-9][0-9]*)$/.test(digits)) throw notAKey();
+      return BigInt(digits);
+    }
     default:
       throw notAKey();
+  }
+}
+
+function decodeText(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw notAKey();
   }
 }
 
@@ -182,7 +214,7 @@ function tagged(tag: number, body: Uint8Array): Uint8Array {
 function invalid(value: unknown): MillraceError {
   return new MillraceError(
     'MR_KEY_INVALID',
-    `A key must be a string, a number other than NaN, a boolean, a bigint, or a list of these; got ${String(value)}.`,
+    `A key must be a string, a number other than NaN, a boolean, a bigint, or a list of these; got ${describeKey(value)}.`,
   );
 }
 

@@ -1,11 +1,15 @@
 import { MillraceError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
 import {
+  canonicalScalar,
   decodeKey,
+  describeKey,
   encodeKey,
   hashKey,
   hashTuple,
   isKey,
   isScalar,
+  keyTooLong,
   type Key,
   type KeyScalar,
 } from '../key/key.ts';
@@ -115,6 +119,7 @@ export class FieldKeySpace implements KeySpace {
   /** Slot from any number of components' ids. */
   slotOfIds(ids: readonly number[]): number {
     if (this.#width === 1) return this.slotOf1(ids[0] as number);
+    if (this.#width === 2) return this.slotOf2(ids[0] as number, ids[1] as number);
     const table = this.#table;
     let at = hashIds(ids) & this.#mask;
     for (let slot = table[at] as number; slot !== EMPTY; slot = table[at] as number) {
@@ -159,6 +164,8 @@ export class FieldKeySpace implements KeySpace {
   }
 
   reclaim(): void {
+    // First ids that no key came of: what a slot lets go below is then given back once.
+    for (const component of this.components) component.reclaim();
     this.slots.reclaim((slot) => this.#free(slot));
   }
 
@@ -172,6 +179,8 @@ export class FieldKeySpace implements KeySpace {
   }
 
   #addTuple(ids: readonly number[], tableAt: number): number {
+    const bytes = ids.reduce((sum, id, i) => sum + 4 + (this.components[i] as ScalarInterner).bytes(id), 2);
+    if (bytes > LIMITS.keyBytesMax) throw keyTooLong(bytes);
     const slot = this.#freeSlots.pop() ?? this.#next++;
     this.#table[tableAt] = slot;
     this.#admit(slot, ids);
@@ -320,8 +329,9 @@ export class ValueKeySpace implements KeySpace {
       const known = this.#tupleIds.get(tupleText(key));
       if (known !== undefined) return known;
     }
+    encodeKey(key); // a key that no snapshot could hold is refused here, record by record
     const slot = this.#freeSlots.pop() ?? this.#keys.length;
-    this.#keys[slot] = key;
+    this.#keys[slot] = Array.isArray(key) ? key.map(canonicalScalar) : canonicalScalar(key as KeyScalar);
     this.#groups[slot] = EMPTY;
     if (Array.isArray(key)) this.#tupleIds.set(tupleText(key), slot);
     else this.#ids.set(key as KeyScalar, slot);
@@ -346,5 +356,8 @@ function hashIds(ids: readonly number[]): number {
 }
 
 function noKey(source: string, value: unknown): MillraceError {
-  return new MillraceError('MR_KEY_INVALID', `A record has no usable key: ${source} gave ${String(value)}.`);
+  return new MillraceError(
+    'MR_KEY_INVALID',
+    `A record has no usable key: ${source} gave ${describeKey(value)}.`,
+  );
 }

@@ -1,11 +1,15 @@
 import { MillraceError } from '../base/errors.ts';
-import { hashScalar, type KeyScalar } from '../key/key.ts';
+import { LIMITS } from '../base/limits.ts';
+import { canonicalScalar, encodeKey, hashScalar, keyTooLong, type KeyScalar } from '../key/key.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
 import { StringInterner } from './string-interner.ts';
 
 /**
  * One component of a key: strings by their bytes, other scalars by value. Ids are dense per component, counted by holders.
  * A component has one type for life, so ids of strings and of other scalars never meet.
+ *
+ * SC1 an id that nobody came to hold is given back by the next {@link reclaim}: a record may be refused by a later field of
+ *     its key, and must leave nothing behind.
  */
 export class ScalarInterner {
   readonly #strings = new StringInterner();
@@ -14,28 +18,38 @@ export class ScalarInterner {
   readonly #hashes: number[] = [];
   readonly #free: number[] = [];
   readonly #holders: number[] = [];
+  /** New since the last {@link reclaim}. */
+  #fresh: number[] = [];
   #isText: boolean | null = null;
 
+  /** Scalars held. */
+  get size(): number {
+    return this.#strings.size + this.#ids.size;
+  }
+
   internEntry(dictionary: StringDictionary, code: number, hash: number): number {
-    this.#isText ??= true;
-    return this.#strings.internEntry(dictionary, code, hash);
+    const bytes = dictionary.lengths[code] as number;
+    if (bytes >= LIMITS.keyBytesMax) throw keyTooLong(bytes + 1);
+    this.#refuseOther(true, dictionary, code);
+    const before = this.#strings.size;
+    return this.#noted(this.#strings.internEntry(dictionary, code, hash), before);
   }
 
   intern(value: KeyScalar): number {
-    this.#isText ??= typeof value === 'string';
-    if (this.#isText !== (typeof value === 'string')) {
-      throw new MillraceError(
-        'MR_KEY_INVALID',
-        `A key field holds both strings and other values, now ${String(value)}.`,
-      );
+    if (typeof value === 'string') {
+      if (value.length * 3 >= LIMITS.keyBytesMax) encodeKey(value); // refuses what is too long
+      this.#refuseOther(true, value);
+      const before = this.#strings.size;
+      return this.#noted(this.#strings.internText(value), before);
     }
-    if (typeof value === 'string') return this.#strings.internText(value);
+    this.#refuseOther(false, value);
     const known = this.#ids.get(value);
     if (known !== undefined) return known;
     const id = this.#free.pop() ?? this.#values.length;
     this.#ids.set(value, id);
-    this.#values[id] = value;
+    this.#values[id] = canonicalScalar(value);
     this.#hashes[id] = hashScalar(value);
+    this.#fresh.push(id);
     return id;
   }
 
@@ -47,6 +61,11 @@ export class ScalarInterner {
     return this.#isText ? this.#strings.hash(id) : (this.#hashes[id] as number);
   }
 
+  /** Length of its canonical encoding. */
+  bytes(id: number): number {
+    return this.#isText ? this.#strings.bytes(id) + 1 : encodeKey(this.#values[id] as KeyScalar).length;
+  }
+
   hold(id: number): void {
     this.#holders[id] = (this.#holders[id] ?? 0) + 1;
   }
@@ -55,10 +74,35 @@ export class ScalarInterner {
   drop(id: number): void {
     const left = (this.#holders[id] as number) - 1;
     this.#holders[id] = left;
-    if (left > 0) return;
+    if (left === 0) this.#forget(id);
+  }
+
+  /** Gives back new ids that nobody holds (SC1); between batches only (ST1). */
+  reclaim(): void {
+    if (this.#fresh.length === 0) return;
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    for (const id of fresh) if ((this.#holders[id] ?? 0) === 0) this.#forget(id);
+  }
+
+  #forget(id: number): void {
     if (this.#isText) return this.#strings.release(id);
     this.#ids.delete(this.#values[id] as KeyScalar);
     this.#values[id] = undefined;
     this.#free.push(id);
+  }
+
+  #noted(id: number, sizeBefore: number): number {
+    if (this.#strings.size !== sizeBefore) this.#fresh.push(id);
+    return id;
+  }
+
+  #refuseOther(isText: boolean, value: KeyScalar | StringDictionary, code = 0): void {
+    this.#isText ??= isText;
+    if (this.#isText === isText) return;
+    throw new MillraceError(
+      'MR_KEY_INVALID',
+      `A key field holds both strings and other values, now ${typeof value === 'object' ? value.text(code) : String(value)}.`,
+    );
   }
 }
