@@ -1,11 +1,11 @@
 import { LIMITS } from '../base/limits.ts';
 import { MIN_WATERMARK, minusSaturating } from './watermark.ts';
 
-/** What a snapshot keeps of one partition's event time: `[producer, watermark, idle]` per producer. */
+/** What a snapshot keeps of one partition's event time: `[producer, watermark, idle, aligned]` per producer. */
 export interface PartitionClockState {
   readonly watermark: number;
   readonly idle: boolean;
-  readonly producers: readonly (readonly [id: string, watermark: number, idle: boolean])[];
+  readonly producers: readonly (readonly [id: string, watermark: number, idle: boolean, aligned: boolean])[];
 }
 
 interface Producer {
@@ -91,16 +91,15 @@ export class PartitionClock {
     return {
       watermark: this.#watermark,
       idle: this.#idle,
-      producers: [...this.#producers].map(([id, p]) => [id, p.watermark, p.idle] as const),
+      producers: [...this.#producers].map(([id, p]) => [id, p.watermark, p.idle, p.aligned] as const),
     };
   }
 
   restore(state: PartitionClockState, nowMs: number): void {
     this.#watermark = state.watermark;
     this.#idle = state.idle;
-    for (const [id, watermark, idle] of state.producers) {
-      this.#producers.set(id, { watermark, idle, aligned: watermark >= state.watermark, seenAtMs: nowMs });
-    }
+    for (const [id, watermark, idle, aligned] of state.producers)
+      this.#producers.set(id, { watermark, idle, aligned, seenAtMs: nowMs });
   }
 
   /** Minimum over those that are waited for; when nobody is, the maximum over all (PC3). */
