@@ -43,7 +43,7 @@ export interface CheckpointStore {
   /** Waits until all earlier writes to this store are as durable as declared. @throws MR_CHECKPOINT_NOT_DURABLE */
   readonly confirmDurable: () => Promise<void>;
 
-  /** The newest published manifest that is not a mere savepoint, or null. */
+  /** The newest published manifest, checkpoint or savepoint, or null. */
   readonly latest: (job: string) => Promise<Manifest | null>;
   readonly manifest: (job: string, id: CheckpointId) => Promise<Manifest | null>;
   /** All retained manifests, oldest first. */

@@ -117,7 +117,7 @@ class MemoryCheckpointStore implements CheckpointStore {
   async confirmDurable(): Promise<void> {}
 
   async latest(job: string): Promise<Manifest | null> {
-    return this.#manifests(job).findLast((manifest) => manifest.kind === 'checkpoint') ?? null;
+    return this.#manifests(job).at(-1) ?? null;
   }
 
   async manifest(job: string, id: CheckpointId): Promise<Manifest | null> {

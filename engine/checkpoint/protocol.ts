@@ -187,11 +187,14 @@ export interface RestoreFacts {
   readonly ruledOut: ReadonlySet<CheckpointId>;
 }
 
-/** The newest checkpoint whose positions are all still in their logs and match; a savepoint only when it is chosen. */
+/**
+ * The newest manifest whose positions are all still in their logs and match. A savepoint counts like a checkpoint: its sinks have
+ * committed, so going back behind it would give its output again.
+ */
 export function decideRestore(facts: RestoreFacts): RestoreDecision {
   const { manifests, chosen } = facts;
   const candidates = manifests
-    .filter((m) => (chosen === null ? m.kind === 'checkpoint' : m.id === chosen))
+    .filter((m) => chosen === null || m.id === chosen)
     .sort((a, b) => b.id - a.id);
   const refused: Refusal[] = [];
   for (const manifest of candidates) {

@@ -146,7 +146,7 @@ class RedisCheckpointStore implements CheckpointStore {
   }
 
   async latest(job: string): Promise<Manifest | null> {
-    return (await this.list(job)).findLast((manifest) => manifest.kind === 'checkpoint') ?? null;
+    return (await this.list(job)).at(-1) ?? null;
   }
 
   async manifest(job: string, id: CheckpointId): Promise<Manifest | null> {

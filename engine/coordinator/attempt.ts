@@ -4,6 +4,7 @@ import { MillraceError } from '../base/errors.ts';
 import type { CheckpointStore, Ownership } from '../checkpoint/checkpoint-store.ts';
 import type { Manifest, SinkCommit, SnapshotRef } from '../checkpoint/manifest.ts';
 import { type AcknowledgedCheckpoint, PendingCheckpoint } from '../checkpoint/pending-checkpoint.ts';
+import { positionsToHold } from '../checkpoint/protocol.ts';
 import { RestoredState } from '../checkpoint/restored-state.ts';
 import { chunksOf, encodeSnapshot } from '../checkpoint/snapshot-codec.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
@@ -125,6 +126,7 @@ export class Attempt {
   }
 
   async close(): Promise<void> {
+    this.#pending?.fail(new MillraceError('MR_CHECKPOINT_FAILED', 'The attempt ended before all tasks had acknowledged the checkpoint.'));
     this.#loop?.stop();
     // Whoever waits for a checkpoint must not wait for tasks that run no more.
     this.#pending?.fail(
@@ -144,7 +146,7 @@ export class Attempt {
     const { graph, environment, restored, store } = this.#options;
     environment.killPoint('restore:begin');
     this.#retained = await store.list(environment.job);
-    await this.#hold(restored.manifest?.positions ?? []);
+    if (restored.manifest !== null) await this.#hold(positionsToHold(this.#retained, restored.manifest));
     this.#createSinks();
     for (const sink of this.#sinks.values()) await sink.recover();
     environment.killPoint('restore:after-commit');
@@ -260,21 +262,14 @@ export class Attempt {
       const kept = [...this.#retained.filter((m) => m.kind === 'checkpoint'), manifest];
       this.#retained = kept.slice(-graph.job.options.checkpointsRetained);
     }
-    await this.#hold(manifest.positions);
+    await this.#hold(positionsToHold(this.#retained, manifest));
     for (const { topic, partition } of manifest.positions) await environment.log.trim(topic, partition);
     await store.collect(environment.job);
   }
 
-  /** Registers, per partition, the lowest position among retained checkpoints; without any, `fallback`. */
-  async #hold(fallback: readonly TopicPosition[]): Promise<void> {
+  /** Has the log keep what `positions` may still be read from. */
+  async #hold(positions: readonly TopicPosition[]): Promise<void> {
     const { environment, ownership } = this.#options;
-    const lowest = new Map<string, TopicPosition>();
-    for (const position of [...this.#retained.flatMap((m) => m.positions), ...fallback]) {
-      const key = `${position.topic}:${position.partition}`;
-      const known = lowest.get(key);
-      if (known === undefined || position.offset < known.offset) lowest.set(key, position);
-    }
-    if (lowest.size > 0)
-      await environment.log.registerPositions(environment.job, ownership.generation, [...lowest.values()]);
+    if (positions.length > 0) await environment.log.registerPositions(environment.job, ownership.generation, positions);
   }
 }

@@ -256,7 +256,7 @@ await t.test(
 );
 
 await t.test(
-  'a savepoint is restored only when it is chosen; a choice that is gone or does not fit is never replaced (CP6)',
+  'a savepoint counts like a checkpoint, since its sinks have committed; a choice that is gone or does not fit is never replaced (CP6)',
   async (t) => {
     const manifests = [
       checkpointAt(1, 100),
@@ -264,16 +264,11 @@ await t.test(
       checkpointAt(3, 5, 'savepoint'),
     ];
     const chosen = (id: number) => decideRestore(factsOf(manifests, { chosen: checkpointId(id) }));
-    t.match(decideRestore(factsOf(manifests)), { kind: 'restore', manifest: { id: 1 } });
+    t.match(decideRestore(factsOf(manifests)), { kind: 'restore', manifest: { id: 2 }, refused: [{ id: 3 }] });
     t.match(chosen(2), { kind: 'restore', manifest: { id: 2 } });
     t.match(chosen(3), { kind: 'impossible', refused: [{ id: 3 }] });
     t.same(chosen(4), { kind: 'impossible', refused: [] });
     t.same(decideRestore(factsOf([])), { kind: 'fresh' });
-    t.same(
-      decideRestore(factsOf([checkpointAt(2, 100, 'savepoint')])),
-      { kind: 'fresh' },
-      'savepoints alone',
-    );
   },
 );
 
