@@ -80,6 +80,7 @@ export function logSource<Row>(topic: string, schema: Schema<Row>, partitions: n
  *
  * LS1 positions and event time change only in `poll`, together with the batch that they belong to (SR2).
  * LS2 a record further ahead than `maxAheadMs` moves no watermark and goes to dead letters.
+ * LS3 restored event time is that of the partition that lags most; none is left out until it proves idle again.
  */
 class LogSourceReader implements SourceReader {
   readonly #topic: string;
@@ -110,12 +111,9 @@ class LogSourceReader implements SourceReader {
     this.#reader = reader;
     this.#context = context;
     this.#merger = new WatermarkMerger(Math.max(1, partitions.length));
-    const restored = partitions.map((p) => p.clock.watermark).filter((time) => time > MIN_WATERMARK);
-    if (restored.length === partitions.length && restored.length > 0)
-      this.#merger.restore(Math.min(...restored));
-    if (this.#merger.merged > MIN_WATERMARK)
-      this.#queued.push({ kind: 'watermark', time: this.#merger.merged });
+    // One after another into a fresh merger: it waits for all of them, so that no partition runs ahead of one that lags (LS3).
     for (const [channel, { clock }] of partitions.entries()) this.#merger.watermark(channel, clock.watermark);
+    if (this.#merger.merged > MIN_WATERMARK) this.#queueWatermark();
     this.#tick();
   }
 
