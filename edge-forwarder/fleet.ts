@@ -26,8 +26,9 @@ export interface FleetOptions {
   readonly startMs: number;
   /** A reading is at most this much older than its place in the order of delivery. */
   readonly outOfOrderMs: number;
-  /** Share of readings (0 … 1) that are late beyond that, by at most `lateMs`. */
+  /** Share of readings (0 … 1) that are late beyond that, by `lateFromMs` (default 0) to `lateMs`. */
   readonly lateShare: number;
+  readonly lateFromMs?: number;
   readonly lateMs: number;
   /** Share of (device, ten minutes) with a fault: a stuck, spiking or drifting temperature sensor. */
   readonly faultShare: number;
@@ -150,7 +151,8 @@ function delayMs(o: FleetOptions, index: number): number {
   const bits = random32(o.seed, PURPOSE.delay, index) >>> 0;
   const fraction = (bits & 0xffff) / 0x1_0000;
   const late = bits >>> 16 < o.lateShare * 0x1_0000;
-  return fraction * (late ? o.lateMs : o.outOfOrderMs);
+  const from = o.lateFromMs ?? 0;
+  return late ? from + fraction * (o.lateMs - from) : fraction * o.outOfOrderMs;
 }
 
 /** 32 well-mixed bits of (seed, purpose, index); index up to 2^53. */

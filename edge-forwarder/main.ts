@@ -62,6 +62,7 @@ function fleet(settings: Settings, clock: Clock, forwarder: Forwarder<FleetReadi
     startMs: number('start', startMs, 0, 8.64e15),
     outOfOrderMs: duration('out-of-order', '1s'),
     lateShare: number('late-share', 0, 0, 1),
+    ...(settings.text('late-from') === undefined ? {} : { lateFromMs: duration('late-from', 0) }),
     lateMs: duration('late', '60s'),
     faultShare: number('fault-share', 0.02, 0, 1),
     pace: settings.choice('pace', ['realtime', 'asFastAsPossible']),

@@ -42,6 +42,7 @@ fleet: simulated machines, the same records for the same settings
   --duration <duration>    default: for ever
   --pace <name>            realtime | asFastAsPossible, default realtime
   --out-of-order <duration>  default 1s      --late-share <0…1>  default 0   --late <duration>  default 60s
+  --late-from <duration>     late readings are late by this much to --late, default 0
   --fault-share <0…1>      default 0.02
 `;
 
@@ -76,6 +77,7 @@ const STRINGS = [
   'pace',
   'out-of-order',
   'late-share',
+  'late-from',
   'late',
   'fault-share',
 ] as const;
