@@ -206,7 +206,10 @@ class LogSourceReader implements SourceReader {
       const code = errorCode(error) ?? 'MR_FRAME_CORRUPT';
       const message = `A frame cannot be read at ${where}: ${errorText(error)}`;
       this.#context.unreadable(
-        new MillraceError(code, message, { cause: error, details: { offset: frame.offset } }),
+        new MillraceError(code, message, {
+          cause: error,
+          details: { operator: this.#context.operator, offset: frame.offset },
+        }),
         {
           topic: this.#topic,
           partition: frame.partition,
