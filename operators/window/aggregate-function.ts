@@ -1,6 +1,7 @@
 /**
  * An aggregate of one's own: folds the records of a key and window into an accumulator. Functions are plain and synchronous;
- * accumulators must be plain data (they are part of snapshots) and may be changed in place by `add`, which returns the one to keep.
+ * accumulators must be plain data (they are part of snapshots) and may be changed in place by `add`, which returns the one to keep. `getResult` may be called
+ * again for the same accumulator (allowed lateness): what it returns must not share memory with it.
  */
 export interface AggregateFunction<in In, Acc, out Out> {
   readonly createAccumulator: () => Acc;

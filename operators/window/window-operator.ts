@@ -139,6 +139,7 @@ class WindowOperator implements Operator {
     );
     const pane = this.#windows.paneAt(time);
     if (pane === null) return this.late(row, time);
+    if (fold !== null) this.fold(pane, slot, row);
     const { page, at } = pane.cellsOf(slot);
     page[at] = (page[at] as number) + 1;
     for (const [input, value] of values.entries()) {
@@ -151,7 +152,6 @@ class WindowOperator implements Operator {
       const sketch = plan.sketches.indexOf(plan.inputs[input] as CellPlan['inputs'][number]);
       if (sketch >= 0) pane.sketches[slot]?.[sketch]?.add(value);
     }
-    if (fold !== null) this.fold(pane, slot, row);
     if (pane.fired) this.refire(pane, slot);
   }
 
@@ -172,8 +172,8 @@ class WindowOperator implements Operator {
     const late = object === null ? `lateAt(records, k)` : `late(${object}, ${time})`;
     writer.line(`if (${pane} === null) { ${operator}.${late}; continue; }`);
     writer.close('}');
-    writeCellUpdate(writer, plan, { slot, pane, values });
     if (fold !== null) writer.line(`${operator}.fold(${pane}, ${slot}, ${object});`);
+    writeCellUpdate(writer, plan, { slot, pane, values });
     writer.line(`if (${pane}.fired) ${operator}.refire(${pane}, ${slot});`);
   }
 
@@ -187,9 +187,11 @@ class WindowOperator implements Operator {
     this.late(rowAt(records, k), timeAt(records, k));
   }
 
+  /** Before the record is counted: one that `add` throws on leaves no trace in the window. */
   fold(pane: Pane, slot: number, row: unknown): void {
     const { createAccumulator, add } = this.#spec.fold as AggregateFunction<unknown, unknown, unknown>;
-    pane.accumulators[slot] = add(row, pane.accumulators[slot] ?? createAccumulator());
+    const known = pane.accumulators[slot];
+    pane.accumulators[slot] = add(row, known === undefined ? createAccumulator() : known);
   }
 
   /** A late record has changed a window that has given its result (WO2). */
@@ -203,11 +205,15 @@ class WindowOperator implements Operator {
   }
 
   #emitKey(pane: Pane, slot: number): void {
-    const window = { start: pane.start, end: pane.end };
-    this.#emitter.emit(
-      { key: this.#keys.value(slot), window, value: this.#result(pane, slot) },
-      pane.end - 1,
-    );
+    const result = { key: this.#keys.value(slot), window: { start: pane.start, end: pane.end } };
+    let value: unknown;
+    try {
+      value = this.#result(pane, slot);
+    } catch (error) {
+      this.#context.onRecordError(error, () => result, pane.end - 1);
+      return;
+    }
+    this.#emitter.emit({ ...result, value }, pane.end - 1);
   }
 
   #result(pane: Pane, slot: number): unknown {
