@@ -1,9 +1,11 @@
 import type { JobHandle, Sink } from '#engine';
 import { count, defineJob, type JobDefinition, type JobSettings, partitionLog, tumbling } from '#operators';
+import { timeSeries } from '#sinks';
 import { eventTime, i32, type Infer, schema, string } from '#wire';
 import { Reading } from './outcome-reading.ts';
 
 export const WINDOW_MS = 10_000;
+export const LIVE = 'outcome_counts';
 export const IN = partitionLog('in', Reading, { partitions: 1 });
 
 /** Records counted per device and window. */
@@ -26,7 +28,7 @@ export function copyJob(
   return defineJob(name, { ...QUICK, ...settings }, (job) => job.source('readings', IN).to('out', sink));
 }
 
-/** Counts per device into `counts`; `id` names the windows' state. */
+/** Counts per device into `counts` and the live series; `id` names the windows' state. */
 export function countJob(
   name: string,
   settings: Partial<JobSettings<'exactly-once'>> = {},
@@ -41,6 +43,7 @@ export function countJob(
     counts
       .map(({ key, window, value }) => ({ start: window.start, device: key.device, n: value.n }))
       .to('counts', partitionLog('counts', Count));
+    counts.to('live', timeSeries(LIVE), { accept: 'idempotent' });
     counts.side.late.to('late', partitionLog('late', Reading));
   });
 }

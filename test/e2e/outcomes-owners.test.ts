@@ -71,15 +71,19 @@ await t.test(
     const bench = await startRedisBench(t);
     const second = await bench.coordinator('second');
     await bench.feed('in', Reading, readings(0, 3_000), { partitions: 1 });
-    const old = bench.run(copyJob('disputed', { checkpointInterval: '1h' }).graph());
-    await until(() => recordsRead(old) === 3_000, 'the first has read, and has no checkpoint');
+    const out = held(partitionLog('out', Reading));
+    const old = bench.run(copyJob('disputed', {}, out.sink).graph());
+    await until(() => recordsRead(old) === 3_000, 'the first has read');
+    await until(() => out.staged() >= 1, 'it has staged output, and is about to publish its checkpoint');
+
     const taker = second(copyJob('disputed').graph());
     await until(async () => (await bench.read('out', Reading)).length >= 3_000, 'the second is through');
     t.equal(old.status().state, 'running', 'the first does not know yet');
-    old.setCheckpointInterval(100);
+    out.release();
     t.equal(await old.done, 'failed');
     t.match(old.status(), {
       restarts: 0,
+      checkpoints: { completed: 0 },
       failures: [{ code: 'MR_CHECKPOINT_FENCED', message: /another coordinator has taken the job over/ }],
     });
     await bench.feed('in', Reading, readings(3_000, 4_000), { partitions: 1 });
@@ -89,6 +93,29 @@ await t.test(
     t.same(values(await bench.read('out', Reading)), numbers(0, 4_000), 'each once');
   },
 );
+
+/** The sink, whose staged output is reported only when it is let go: a coordinator that stands still before it publishes. */
+function held<Row>(sink: Sink<Row, 'exactly-once'>) {
+  const gate = Promise.withResolvers<void>();
+  let staged = 0;
+  const slow: Sink<Row, 'exactly-once'> = {
+    ...sink,
+    async openWriter(context) {
+      const writer = await sink.openWriter(context);
+      return {
+        write: (input) => writer.write(input),
+        async prepareCommit(checkpoint, seq) {
+          const committable = await writer.prepareCommit(checkpoint, seq);
+          if (committable !== null) staged++;
+          await gate.promise;
+          return committable;
+        },
+        close: () => writer.close(),
+      };
+    },
+  };
+  return { sink: slow, staged: () => staged, release: () => gate.resolve() };
+}
 
 /** The sink, each write of which takes `delayMs` longer. */
 function slowly<Row>(sink: Sink<Row, 'exactly-once'>, delayMs: number): Sink<Row, 'exactly-once'> {
