@@ -149,8 +149,10 @@ class RedisLogReader implements LogReader {
   }
 
   async #round(): Promise<void> {
+    // Behind, one command fetches half of what may be held: a command costs as much as a frame.
+    const wanted = Math.max(this.#pollFrames, this.#framesAheadMax >> 1);
     const open = this.#partitions.filter(
-      (cursor) => this.#framesAheadMax - cursor.queue.length >= this.#pollFrames,
+      ({ behind, queue }) => this.#framesAheadMax - queue.length >= (behind ? wanted : this.#pollFrames),
     );
     if (open.length === 0) return await this.#room();
     const behind = open.filter((cursor) => cursor.behind).sort((a, b) => a.queue.length - b.queue.length);
