@@ -38,6 +38,8 @@ export const LIMITS = {
   producersPerPartitionMax: 10_000,
   /** A key's canonical bytes. */
   keyBytesMax: 64 * 1024,
+  /** A job's dead letters; the oldest are dropped beyond, and counted. */
+  deadLetterBytesKept: 128 * 1024 * 1024,
   checkpointTimeoutMs: 600_000,
   checkpointsRetainedDefault: 3,
   historyEntriesMax: 64,

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { CheckpointId } from '../base/brand.ts';
 import { MillraceError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { CheckpointStore, Ownership } from '../checkpoint/checkpoint-store.ts';
 import type { Manifest, SinkCommit, SnapshotRef } from '../checkpoint/manifest.ts';
 import { type AcknowledgedCheckpoint, PendingCheckpoint } from '../checkpoint/pending-checkpoint.ts';
@@ -126,7 +127,12 @@ export class Attempt {
   }
 
   async close(): Promise<void> {
-    this.#pending?.fail(new MillraceError('MR_CHECKPOINT_FAILED', 'The attempt ended before all tasks had acknowledged the checkpoint.'));
+    this.#pending?.fail(
+      new MillraceError(
+        'MR_CHECKPOINT_FAILED',
+        'The attempt ended before all tasks had acknowledged the checkpoint.',
+      ),
+    );
     this.#loop?.stop();
     // Whoever waits for a checkpoint must not wait for tasks that run no more.
     this.#pending?.fail(
@@ -184,6 +190,7 @@ export class Attempt {
     const topic = logSink(deadLetterTopic(environment.job), DeadLetter, {
       partitions: 1,
       partitionBy: null,
+      retention: { bytes: LIMITS.deadLetterBytesKept },
     }) as Sink<unknown>;
     const tasks = graph.vertices.length * parallelism;
     this.#sinks.set(
@@ -270,6 +277,7 @@ export class Attempt {
   /** Has the log keep what `positions` may still be read from. */
   async #hold(positions: readonly TopicPosition[]): Promise<void> {
     const { environment, ownership } = this.#options;
-    if (positions.length > 0) await environment.log.registerPositions(environment.job, ownership.generation, positions);
+    if (positions.length > 0)
+      await environment.log.registerPositions(environment.job, ownership.generation, positions);
   }
 }

@@ -29,22 +29,29 @@ interface LogCommittable {
   readonly records: number;
 }
 
+export interface LogSinkOptions {
+  readonly partitions: number;
+  readonly partitionBy: string | null;
+  /** Of a topic that this sink creates; null = keep everything, up to the quota. */
+  readonly retention: Topic['retention'] | null;
+}
+
 /** Makes `partitionLog(…)` a sink: rows are staged beside their partition and become readable with the checkpoint, once. */
 export function logSink<Row>(
   topic: string,
   schema: Schema<Row>,
-  options: { readonly partitions: number; readonly partitionBy: string | null },
+  options: LogSinkOptions,
 ): Sink<Row, 'exactly-once'> {
   return {
     kind: 'partition-log',
     guarantee: 'exactly-once',
     target: topic,
     async openWriter(context) {
-      const known = await openTopic(context.log, topic, schema, options.partitions);
+      const known = await openTopic(context.log, topic, schema, options);
       return new LogWriter(known, schema, options.partitionBy, context);
     },
     async openCommitter(context) {
-      const known = await openTopic(context.log, topic, schema, options.partitions);
+      const known = await openTopic(context.log, topic, schema, options);
       return new LogCommitter(known, context);
     },
   };
@@ -168,7 +175,13 @@ class LogWriter<Row> implements SinkWriter<Row> {
 
   #target(partition: number): StageTarget {
     const { sinkId, subtask, generation } = this.#context;
-    return { topic: this.#topic.name, partition, sinkId: stageName(sinkId, subtask), seq: this.#seq, generation };
+    return {
+      topic: this.#topic.name,
+      partition,
+      sinkId: stageName(sinkId, subtask),
+      seq: this.#seq,
+      generation,
+    };
   }
 }
 
@@ -224,8 +237,11 @@ async function openTopic(
   log: PartitionLog,
   name: string,
   schema: Schema,
-  partitions: number,
+  { partitions, retention }: LogSinkOptions,
 ): Promise<Topic> {
   await log.registerSchema(schema);
-  return (await log.topic(name)) ?? (await log.createTopic(name, { partitions, schema }));
+  return (
+    (await log.topic(name)) ??
+    (await log.createTopic(name, { partitions, schema, ...(retention === null ? {} : { retention }) }))
+  );
 }

@@ -12,8 +12,17 @@ export interface RegisteredDevice {
 /** Where devices are registered: a Redis hash, field `tenant/deviceId`, JSON. */
 export interface DeviceRegistry {
   /** The device, or null when nobody has registered it. A value when it is cached, a promise otherwise. */
-  readonly lookup: (tenant: string, deviceId: string) => RegisteredDevice | null | Promise<RegisteredDevice | null>;
-  readonly register: (devices: readonly { readonly tenant: string; readonly deviceId: string; readonly device: RegisteredDevice }[]) => Promise<void>;
+  readonly lookup: (
+    tenant: string,
+    deviceId: string,
+  ) => RegisteredDevice | null | Promise<RegisteredDevice | null>;
+  readonly register: (
+    devices: readonly {
+      readonly tenant: string;
+      readonly deviceId: string;
+      readonly device: RegisteredDevice;
+    }[],
+  ) => Promise<void>;
   readonly close: () => void;
 }
 
@@ -29,10 +38,17 @@ export interface DeviceRegistryOptions {
 }
 
 /** Opens the registry behind a cache: each device is asked for once, however many readings wait for it. */
-export async function openDeviceRegistry({ url, namespace, clock }: DeviceRegistryOptions): Promise<DeviceRegistry> {
+export async function openDeviceRegistry({
+  url,
+  namespace,
+  clock,
+}: DeviceRegistryOptions): Promise<DeviceRegistry> {
   const redis = await RedisConnection.open({ url, clock, name: 'millrace:device-registry' });
   const key = jobDataKey(namespace, 'device-registry');
-  const cache = new LRUCache<string, { readonly device: RegisteredDevice | null }>({ max: CACHED_MAX, ttl: CACHED_MS });
+  const cache = new LRUCache<string, { readonly device: RegisteredDevice | null }>({
+    max: CACHED_MAX,
+    ttl: CACHED_MS,
+  });
   const asking = new Map<string, Promise<RegisteredDevice | null>>();
 
   const ask = async (field: string): Promise<RegisteredDevice | null> => {
@@ -52,7 +68,9 @@ export async function openDeviceRegistry({ url, namespace, clock }: DeviceRegist
     },
     async register(devices) {
       for (let at = 0; at < devices.length; at += 1_000) {
-        const fields = devices.slice(at, at + 1_000).flatMap(({ tenant, deviceId, device }) => [`${tenant}/${deviceId}`, JSON.stringify(device)]);
+        const fields = devices
+          .slice(at, at + 1_000)
+          .flatMap(({ tenant, deviceId, device }) => [`${tenant}/${deviceId}`, JSON.stringify(device)]);
         await redis.call('HSET', key, ...fields);
       }
     },

@@ -3,10 +3,14 @@ import type { EnrichedReading } from './enriched-reading.ts';
 import type { Reading } from './reading.ts';
 
 /** The enriching step: at once for a device whose registration is cached, later for one that has to be asked for. */
-export function withDeviceRegistry(registry: DeviceRegistry): (reading: Reading) => EnrichedReading | Promise<EnrichedReading> {
+export function withDeviceRegistry(
+  registry: DeviceRegistry,
+): (reading: Reading) => EnrichedReading | Promise<EnrichedReading> {
   return (reading) => {
     const device = registry.lookup(reading.tenant, reading.deviceId);
-    return device instanceof Promise ? device.then((found) => enrich(reading, found)) : enrich(reading, device);
+    return device instanceof Promise
+      ? device.then((found) => enrich(reading, found))
+      : enrich(reading, device);
   };
 }
 

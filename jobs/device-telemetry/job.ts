@@ -1,5 +1,16 @@
 import type { Duration, Sink } from '#engine';
-import { avg, count, defineJob, type JobDefinition, max, min, p99, partitionLog, tumbling, type WindowResult } from '#operators';
+import {
+  avg,
+  count,
+  defineJob,
+  type JobDefinition,
+  max,
+  min,
+  p99,
+  partitionLog,
+  tumbling,
+  type WindowResult,
+} from '#operators';
 import { day, iceberg, identity, timeSeries } from '#sinks';
 import type { DeviceRegistry } from './device-registry.ts';
 import { withDeviceRegistry } from './enrich.ts';
@@ -36,28 +47,45 @@ export interface DeviceTelemetryOptions {
  */
 export function deviceTelemetry(options: DeviceTelemetryOptions): JobDefinition {
   const { registry, warehouse, windowSize = '10s', checkpointInterval = '5s', parallelism = 1 } = options;
-  return defineJob('device-telemetry', { guarantee: 'exactly-once', checkpointInterval, parallelism, onError: 'dead-letter' }, (job) => {
-    const readings = job.source('readings', partitionLog('telemetry', Reading), { outOfOrderness: '2s', idleAfter: '5s' });
-
-    const perDevice = readings
-      .filter((reading) => reading.status !== 'maintenance')
-      .keyBy('tenant', 'deviceId')
-      .window(tumbling(windowSize))
-      .allowedLateness('5s')
-      .aggregate('per-device', {
-        n: count(),
-        temp: avg('temperature'),
-        cold: min('temperature'),
-        hot: max('temperature'),
-        vib: p99('vibration'),
-        rpm: max('rpm'),
+  return defineJob(
+    'device-telemetry',
+    { guarantee: 'exactly-once', checkpointInterval, parallelism, onError: 'dead-letter' },
+    (job) => {
+      const readings = job.source('readings', partitionLog('telemetry', Reading), {
+        outOfOrderness: '2s',
+        idleAfter: '5s',
       });
-    perDevice.to('live', timeSeries('device_10s'), { accept: 'idempotent' });
-    for (const [id, series] of Object.entries(options.moreSeries ?? {})) perDevice.to(id, series, { accept: 'idempotent' });
-    perDevice.side.late.to('late', partitionLog('telemetry-late', Reading, { partitionBy: 'deviceId' }));
 
-    readings
-      .asyncMap('enrich', withDeviceRegistry(registry), { concurrency: 64 })
-      .to('lake', iceberg('curated.readings', EnrichedReading, { warehouse, partitionBy: [day('ts'), identity('tenant')] }));
-  });
+      const perDevice = readings
+        .filter((reading) => reading.status !== 'maintenance')
+        .keyBy('tenant', 'deviceId')
+        .window(tumbling(windowSize))
+        .allowedLateness('5s')
+        .aggregate('per-device', {
+          n: count(),
+          temp: avg('temperature'),
+          cold: min('temperature'),
+          hot: max('temperature'),
+          vib: p99('vibration'),
+          rpm: max('rpm'),
+        });
+      perDevice.to('live', timeSeries('device_10s'), { accept: 'idempotent' });
+      for (const [id, series] of Object.entries(options.moreSeries ?? {}))
+        perDevice.to(id, series, { accept: 'idempotent' });
+      perDevice.side.late.to(
+        'late',
+        partitionLog('telemetry-late', Reading, { partitionBy: 'deviceId', retention: { age: '7d' } }),
+      );
+
+      readings
+        .asyncMap('enrich', withDeviceRegistry(registry), { concurrency: 64 })
+        .to(
+          'lake',
+          iceberg('curated.readings', EnrichedReading, {
+            warehouse,
+            partitionBy: [day('ts'), identity('tenant')],
+          }),
+        );
+    },
+  );
 }

@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type JobHandle, openRedisCheckpointStore, openRedisPartitionLog, runJob, systemClock, systemRandom } from '#engine';
+import {
+  type JobHandle,
+  openRedisCheckpointStore,
+  openRedisPartitionLog,
+  runJob,
+  systemClock,
+  systemRandom,
+} from '#engine';
 import { openTimeSeriesReader, tableState, type TableState, type TimeSeriesReader } from '#sinks';
 import { openDeviceRegistry } from './device-registry.ts';
 import { deviceTelemetry } from './job.ts';
