@@ -11,7 +11,7 @@ export interface FormOptions {
 }
 
 export const FORMS = {
-  short: { events: 40_000, kills: 7 },
+  short: { events: 60_000, kills: 7 },
   long: { events: 600_000, kills: 26 },
 } as const;
 
@@ -20,8 +20,8 @@ export function shortForm({ seed, events, kills }: FormOptions): Omit<CrashOptio
   return {
     workload: createWorkload(seed, events, {
       windowMs: 2_000,
-      quotaBytes: 40_000,
-      eventsPerSecond: 1_000,
+      frameRecords: 25,
+      eventsPerSecond: 400,
       devices: 100,
     }),
     incidents: planIncidents(seed, 'short', kills),
@@ -37,7 +37,7 @@ export function longForm({ seed, events, kills }: FormOptions): Omit<CrashOption
   return {
     workload: createWorkload(seed, events, {
       windowMs: 5_000,
-      quotaBytes: 160_000,
+      frameRecords: 100,
       eventsPerSecond: 2_000,
       devices: 100,
     }),

@@ -150,7 +150,7 @@ class CrashRun {
       ['forwarder', this.#forwarder.kills],
       ['redis', this.#redisKills],
     ] as const;
-    return new Map([...[...this.#engine.deaths].sort(), ...others]);
+    return new Map([...[...this.#engine.deaths].toSorted(([a], [b]) => a.localeCompare(b)), ...others]);
   }
 
   /** @returns what went wrong on the way; the job has stopped in good order when that is nothing */
@@ -217,7 +217,10 @@ class CrashRun {
     await sleep(LOOK_EVERY_MS);
     this.#engine.tick(events);
     const share = this.#engine.consumed / events;
-    this.#forwarder.tick(share);
+    const ends = await this.#places.log.ends(TOPIC);
+    const delivered = ends.reduce((sum, { end }) => sum + end, 0) / events;
+    const ahead = delivered > this.#engine.nextShare;
+    this.#forwarder.tick(delivered, ahead ? (this.#engine.running ? 'slowed' : 'held') : 'free');
     if ((this.#redisShares[0] ?? Number.POSITIVE_INFINITY) <= share) {
       this.#redisShares.shift();
       this.#redisKills++;
@@ -252,8 +255,8 @@ function shares(count: number): number[] {
 }
 
 async function prepare(workload: Workload, log: PartitionLog, redis: RedisServer): Promise<void> {
-  const { partitions, quotaBytes } = workload;
-  await log.createTopic(TOPIC, { partitions, schema: Reading, quotaBytes });
+  const { partitions } = workload;
+  await log.createTopic(TOPIC, { partitions, schema: Reading });
   const registry = await openDeviceRegistry(shared(redis));
   const devices = new Map<string, string>();
   for (const { tenant, deviceId } of fleetReadings({ ...workload, events: workload.fleet.devices }))

@@ -1,4 +1,9 @@
-import { type EngineOptions, EngineProcess, type JobEndReport, type JobStatusReport } from './engine-process.ts';
+import {
+  type EngineOptions,
+  EngineProcess,
+  type JobEndReport,
+  type JobStatusReport,
+} from './engine-process.ts';
 import { type Incident, isRestorePoint, type Trap } from './incident.ts';
 
 /** What a thawed attempt may end with: the fences, or the log that has moved on without it. */
@@ -51,8 +56,18 @@ export class EngineSupervisor {
     return this.#engine.status;
   }
 
+  /** The job is at work, so that a trap can spring. */
+  get running(): boolean {
+    return this.#engine.status?.state === 'running' && this.#engine.status.checkpoints > 0;
+  }
+
   get incidentsLeft(): number {
     return this.#incidents.length;
+  }
+
+  /** Share of the input at which the next incident is due; above 1 when there is none. */
+  get nextShare(): number {
+    return this.#incidents[0]?.atShare ?? 2;
   }
 
   /** Attempts that the engine has started by itself, after an error. */
@@ -115,13 +130,12 @@ export class EngineSupervisor {
   #trapAtStart(): Trap | null {
     const [next] = this.#incidents;
     if (next?.kind !== 'trap') return null;
-    return next.atShare === 0 || isRestorePoint(next.trap.point) ? next.trap : null;
+    return isRestorePoint(next.trap.point) ? next.trap : null;
   }
 
   #armWhenDue(share: number): void {
     const [next] = this.#incidents;
-    const running = this.#engine.status?.state === 'running' && this.#engine.status.checkpoints > 0;
-    if (next === undefined || this.#armed || !running || share < next.atShare) return;
+    if (next === undefined || this.#armed || !this.running || share < next.atShare) return;
     this.#armed = true;
     const engine = this.#engine;
     if (next.kind === 'random') {
@@ -161,7 +175,8 @@ export class EngineSupervisor {
   }
 
   #ended(end: JobEndReport): void {
-    if (!this.#stopping) this.problems.push(`the job ended as ${end.state} by itself: ${end.code}: ${end.message}`);
+    if (!this.#stopping)
+      this.problems.push(`the job ended as ${end.state} by itself: ${end.code}: ${end.message}`);
     this.#stopped.resolve(end);
   }
 }

@@ -30,29 +30,25 @@ const RESTORE_POINTS = [
   'restore:end',
 ] as const;
 
-/** Shares of the input between which incidents lie. */
-const FIRST_SHARE = 0.08;
-const LAST_SHARE = 0.85;
+/** Shares of the input between which incidents lie: after the fleet's first, sparse windows have closed. */
+const FIRST_SHARE = { short: 0.35, long: 0.08 } as const;
+const LAST_SHARE = 0.8;
 const RANDOM_DELAY_MS_MAX = 600;
 
-/**
- * The order in which the engine dies, from a seed. The first death is always in the commit of the first snapshot of the lake: the
- * one that an attempt without any published checkpoint would repeat. A trap in restoring is set when the engine starts again.
- */
+/** The order in which the engine dies, from a seed. A trap in restoring is set when the engine starts again. */
 export function planIncidents(seed: number, form: 'short' | 'long', kills: number): readonly Incident[] {
   const random = seededRandom(seed);
   const points = form === 'long' ? longPoints() : shortPoints();
-  const randomKills = Array.from({ length: Math.max(0, kills - points.length - 1) }, () => null);
+  const randomKills = Array.from({ length: Math.max(0, kills - points.length) }, () => null);
   const freezes: Trap[] = [{ action: 'freeze', point: BEFORE_ROWS, hit: 1 }];
   if (form === 'long') freezes.push({ action: 'freeze', point: 'postgres:before-commit', hit: 2 });
-  const rest = shuffled<Trap | string | null>([...points, ...randomKills, ...freezes], random);
-  const all: readonly (Trap | string | null)[] = ['iceberg:after-swap', ...rest];
+  const all = shuffled<Trap | string | null>([...points, ...randomKills, ...freezes], random);
+  const first = FIRST_SHARE[form];
   return all.map((what, i): Incident => {
-    const atShare =
-      i === 0 ? 0 : FIRST_SHARE + ((LAST_SHARE - FIRST_SHARE) * (i - 1)) / Math.max(1, all.length - 2);
+    const atShare = first + ((LAST_SHARE - first) * i) / Math.max(1, all.length - 1);
     if (what === null) return { kind: 'random', delayMs: random() * RANDOM_DELAY_MS_MAX, atShare };
     if (typeof what !== 'string') return { kind: 'trap', trap: what, atShare };
-    const hit = i === 0 || isRestorePoint(what) ? 1 : 1 + Math.floor(random() * 3);
+    const hit = isRestorePoint(what) ? 1 : 1 + Math.floor(random() * 3);
     return { kind: 'trap', trap: { action: 'kill', point: what, hit }, atShare };
   });
 }
@@ -62,7 +58,13 @@ export function isRestorePoint(point: string): boolean {
 }
 
 function shortPoints(): readonly string[] {
-  return ['checkpoint:before-publish', 'checkpoint:after-publish', 'log:mid-commit', 'restore:before-commit'];
+  return [
+    'checkpoint:before-publish',
+    'checkpoint:after-publish',
+    'iceberg:after-swap',
+    'log:mid-commit',
+    'restore:before-commit',
+  ];
 }
 
 function longPoints(): readonly string[] {

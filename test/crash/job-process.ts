@@ -47,7 +47,12 @@ export type JobReport =
       readonly failure: string | null;
     }
   | { readonly kind: 'trapped'; readonly trap: Trap }
-  | { readonly kind: 'ended'; readonly state: string; readonly code: string | null; readonly message: string };
+  | {
+      readonly kind: 'ended';
+      readonly state: string;
+      readonly code: string | null;
+      readonly message: string;
+    };
 
 /** The table and the name of the series in PostgreSQL and Redis. */
 export const SERIES = 'device_10s';
@@ -144,7 +149,8 @@ function statusOf(handle: JobHandle): JobReport {
     state: status.state,
     generation: status.generation,
     checkpoints: status.checkpoints.completed,
-    consumed: status.sources.length === 0 ? null : status.sources.reduce((sum, { offset }) => sum + offset, 0),
+    consumed:
+      status.sources.length === 0 ? null : status.sources.reduce((sum, { offset }) => sum + offset, 0),
     watermark: status.operators.find(({ id }) => id === 'per-device')?.watermark ?? null,
     restarts: status.restarts,
     failure: failure === undefined ? null : `${failure.code}: ${failure.message}`,

@@ -52,11 +52,13 @@ function withoutFence(sink: Sink<unknown>): Sink<unknown> {
 }
 
 function loseWatermarks(): void {
-  const { parts, items } = RestoredState.prototype;
-  RestoredState.prototype.parts = function (this: RestoredState, ...args) {
+  const { prototype } = RestoredState;
+  const parts = Reflect.get(prototype, 'parts') as RestoredState['parts'];
+  const items = Reflect.get(prototype, 'items') as RestoredState['items'];
+  prototype.parts = function (this: RestoredState, ...args: Parameters<RestoredState['parts']>) {
     return parts.apply(this, args).map((part) => ({ ...part, watermark: MIN_WATERMARK }));
   };
-  RestoredState.prototype.items = function (this: RestoredState, operator) {
+  prototype.items = function (this: RestoredState, operator: string) {
     const clock = { watermark: MIN_WATERMARK, idle: false, producers: [] };
     return items.call(this, operator).map((item) => ({ ...(item as object), clock }));
   };

@@ -84,7 +84,10 @@ const COLUMNS: readonly { readonly sql: string; readonly of: (row: EnrichedReadi
   { sql: 'coalesce(round(voltage * 10), -1)::BIGINT', of: (row) => Math.round((row.voltage ?? -0.1) * 10) },
   { sql: 'hot::BIGINT', of: (row) => Number(row.hot) },
   { sql: '(model IS NULL)::BIGINT', of: (row) => Number(row.model === null) },
-  { sql: "length(coalesce(location, '')) + length(status)", of: (row) => (row.location ?? '').length + row.status.length },
+  {
+    sql: "length(coalesce(location, '')) + length(status)",
+    of: (row) => (row.location ?? '').length + row.status.length,
+  },
 ];
 
 function* lakeRows(workload: Workload): Iterable<EnrichedReading> {

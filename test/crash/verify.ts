@@ -2,7 +2,12 @@ import { DeadLetter, deadLetterTopic, type PartitionLog } from '#engine';
 import { Reading } from '../../jobs/device-telemetry/reading.ts';
 import { readTopic } from '../support/job-bench.ts';
 import { type Recount, recount } from './recount.ts';
-import { type ChecksumVerdict, type LakeVerdict, verifyLakeChecksums, verifyLakeRows } from './verify-lake.ts';
+import {
+  type ChecksumVerdict,
+  type LakeVerdict,
+  verifyLakeChecksums,
+  verifyLakeRows,
+} from './verify-lake.ts';
 import {
   compareWindows,
   differingWindows,
