@@ -19,18 +19,21 @@ export interface AcknowledgedCheckpoint {
  * Gathers the acknowledgements of one checkpoint.
  *
  * PD1 it is complete when every task has acknowledged and every sink has staged; a failed staging fails the checkpoint.
+ * PD2 {@link fail} ends the waiting at once, also while sinks are still staging.
  */
 export class PendingCheckpoint {
   readonly id: CheckpointId;
   readonly acknowledged: Promise<AcknowledgedCheckpoint>;
   readonly #waitingFor: Set<Task>;
   readonly #snapshots: { readonly task: Task; readonly snapshot: TaskSnapshot }[] = [];
-  readonly #deferred = Promise.withResolvers<void>();
+  readonly #complete = Promise.withResolvers<void>();
+  readonly #failed = Promise.withResolvers<never>();
 
   constructor(id: CheckpointId, tasks: readonly Task[]) {
     this.id = id;
     this.#waitingFor = new Set(tasks);
-    this.acknowledged = this.#deferred.promise.then(() => this.#gather());
+    const gathered = this.#complete.promise.then(() => this.#gather());
+    this.acknowledged = Promise.race([gathered, this.#failed.promise]);
   }
 
   /** True while the task's snapshot is missing. */
@@ -42,11 +45,11 @@ export class PendingCheckpoint {
     for (const staged of snapshot.prepared.values()) staged.catch((error: unknown) => this.fail(error));
     this.#snapshots.push({ task, snapshot });
     this.#waitingFor.delete(task);
-    if (this.#waitingFor.size === 0) this.#deferred.resolve();
+    if (this.#waitingFor.size === 0) this.#complete.resolve();
   }
 
   fail(error: unknown): void {
-    this.#deferred.reject(error);
+    this.#failed.reject(error);
   }
 
   async #gather(): Promise<AcknowledgedCheckpoint> {

@@ -51,6 +51,7 @@ export class Attempt {
   #loop: TaskLoop | null = null;
   #pending: PendingCheckpoint | null = null;
   #retained: readonly Manifest[] = [];
+  #closed = false;
 
   private constructor(options: AttemptOptions) {
     this.#options = options;
@@ -134,13 +135,9 @@ export class Attempt {
       ),
     );
     this.#loop?.stop();
+    this.#closed = true;
     // Whoever waits for a checkpoint must not wait for tasks that run no more.
-    this.#pending?.fail(
-      new MillraceError(
-        'MR_CHECKPOINT_FAILED',
-        `Checkpoint ${this.#pending.id} of job '${this.#options.environment.job}' ended with its attempt.`,
-      ),
-    );
+    this.#pending?.fail(this.#over(this.#pending.id));
     const closing = [
       ...this.#tasks.map((task) => task.close()),
       ...[...this.#sinks.values()].map((sink) => sink.close()),
@@ -201,6 +198,7 @@ export class Attempt {
 
   /** Sends barrier `id` through all tasks and waits for everything they hand in. */
   async #barrier(id: CheckpointId): Promise<AcknowledgedCheckpoint> {
+    if (this.#closed) throw this.#over(id);
     const pending = new PendingCheckpoint(id, this.#tasks);
     this.#pending = pending;
     const { clock } = this.#options.environment;
@@ -226,6 +224,14 @@ export class Attempt {
       cancel();
       this.#pending = null;
     }
+  }
+
+  #over(id: CheckpointId): MillraceError {
+    const { job } = this.#options.environment;
+    return new MillraceError(
+      'MR_CHECKPOINT_FAILED',
+      `Checkpoint ${id} of job '${job}' ended with its attempt.`,
+    );
   }
 
   #onSnapshot(task: Task, snapshot: TaskSnapshot): void {
