@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { hasCode } from '../base/errors.ts';
 import { validName } from '../redis/keys.ts';
 import type { Schema, SchemaId } from '../wire/schema.ts';
 import { verifyFrame } from '../wire/frame.ts';
@@ -41,7 +42,7 @@ export function openMemoryPartitionLog({
   return {
     ...memoryTopics(store),
     ...memoryEnds(store),
-    ...memoryStages(store, clock),
+    ...memoryStages(store, clock, jobs.trim),
     ...jobs,
     async append(topic, partition, frame) {
       const envelope = verifyFrame(frame);
@@ -146,10 +147,17 @@ function memoryJobs(
 function memoryStages(
   store: MemoryLogStore,
   clock: Clock,
+  trim: PartitionLog['trim'],
 ): Pick<PartitionLog, 'stage' | 'commitStage' | 'dropStages'> {
   return {
     async stage(target, part, frames) {
-      stageFrames(partitionOf(store, target.topic, target.partition), target, part, frames);
+      const partition = partitionOf(store, target.topic, target.partition);
+      try {
+        stageFrames(partition, target, part, frames);
+      } catch (error) {
+        if (!hasCode(error, 'MR_LOG_FULL') || (await trim(target.topic, target.partition)) === 0) throw error;
+        stageFrames(partition, target, part, frames);
+      }
     },
     async commitStage(target) {
       const result = commitFrames(partitionOf(store, target.topic, target.partition), target, clock.now());

@@ -61,7 +61,7 @@ export async function openRedisPartitionLog(options: RedisPartitionLogOptions): 
   return {
     ...topics,
     ...trimming,
-    ...redisStages(context),
+    ...redisStages(context, trimming.trim),
     ...redisEnds(context, topics.topic),
     append: redisAppend(context, trimming.trim),
     confirmDurable,

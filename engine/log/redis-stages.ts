@@ -18,6 +18,7 @@ const dropScript = loadScript(new URL('./scripts/drop-stage-3.lua', import.meta.
 /** A sink's frames between barrier and checkpoint. The scripts say what each step keeps true. */
 export function redisStages(
   context: RedisContext,
+  trim: PartitionLog['trim'],
 ): Pick<PartitionLog, 'stage' | 'commitStage' | 'dropStages'> {
   const { connection, namespace, clock } = context;
   const keysOf = (target: Omit<StageTarget, 'seq'>) =>
@@ -26,30 +27,7 @@ export function redisStages(
     stageKey(namespace, target.topic, target.partition, target.sinkId, target.seq);
 
   return {
-    async stage(target, part, frames) {
-      const { sinkId, seq, topic, partition, generation = 0 } = target;
-      const keys = keysOf(target);
-      const items = frames.flatMap((frame) => {
-        const { records, frameCrc } = verifyFrame(frame);
-        return [records, crcHex(frameCrc), asBuffer(frame)];
-      });
-      const head = [sinkId, seq, stageField(sinkId, seq), generation, part, LIMITS.stageBytesMax];
-      const stageKeys = [keys.meta, keys.stages, stageOf(target)];
-      const { status, numbers } = await runScript(context, stageScript, stageKeys, [...head, ...items]).catch(
-        async (error: unknown): Promise<StatusReply> => {
-          const used = redisFailure(error) === 'memory' ? await usedBytes(context, topic, partition) : null;
-          if (used === null) throw error;
-          return { status: 'FULL', numbers: [used.bytes, used.quotaBytes] };
-        },
-      );
-      const [first = 0, second = 0] = numbers;
-      if (status === 'FENCED') throw fencedSink(sinkId, generation, first);
-      if (status === 'COMMITTED') throw sinkAhead(sinkId, seq, first);
-      if (status === 'GAP') throw stageGap(sinkId, part, first);
-      if (status === 'FULL') throw stageFull(sinkId, first, second);
-      if (status === 'OVERSTAGE') throw overStage(sinkId, first, LIMITS.stageBytesMax);
-      if (status === 'NOTOPIC') throw noTopic(topic, partition);
-    },
+    stage: redisStage(context, trim),
 
     async commitStage(target) {
       const { sinkId, seq, topic, partition } = target;
@@ -91,4 +69,51 @@ export function redisStages(
       }
     },
   };
+}
+
+/** Like an append, a stage that finds the partition full first drops what may be dropped. */
+function redisStage(context: RedisContext, trim: PartitionLog['trim']): PartitionLog['stage'] {
+  return async (target, part, frames) => {
+    const { topic, partition } = target;
+    const reply = await stageOnce(context, target, part, frames);
+    const isRetried = reply.status === 'FULL' && (await trim(topic, partition)) > 0;
+    refuse(target, part, isRetried ? await stageOnce(context, target, part, frames) : reply);
+  };
+}
+
+async function stageOnce(
+  context: RedisContext,
+  { topic, partition, sinkId, seq, generation = 0 }: StageTarget,
+  part: number,
+  frames: readonly Uint8Array[],
+): Promise<StatusReply> {
+  const { namespace } = context;
+  const { meta, stages } = partitionKeys(namespace, topic, partition);
+  const items = frames.flatMap((frame) => {
+    const { records, frameCrc } = verifyFrame(frame);
+    return [records, crcHex(frameCrc), asBuffer(frame)];
+  });
+  const head = [sinkId, seq, stageField(sinkId, seq), generation, part, LIMITS.stageBytesMax];
+  try {
+    const keys = [meta, stages, stageKey(namespace, topic, partition, sinkId, seq)];
+    return await runScript(context, stageScript, keys, [...head, ...items]);
+  } catch (error) {
+    const used = redisFailure(error) === 'memory' ? await usedBytes(context, topic, partition) : null;
+    if (used === null) throw error;
+    return { status: 'FULL', numbers: [used.bytes, used.quotaBytes] };
+  }
+}
+
+/** Throws what a refused part is called. */
+function refuse(
+  { topic, partition, sinkId, seq, generation = 0 }: StageTarget,
+  part: number,
+  { status, numbers: [first = 0, second = 0] }: StatusReply,
+): void {
+  if (status === 'FENCED') throw fencedSink(sinkId, generation, first);
+  if (status === 'COMMITTED') throw sinkAhead(sinkId, seq, first);
+  if (status === 'GAP') throw stageGap(sinkId, part, first);
+  if (status === 'FULL') throw stageFull(sinkId, first, second);
+  if (status === 'OVERSTAGE') throw overStage(sinkId, first, LIMITS.stageBytesMax);
+  if (status === 'NOTOPIC') throw noTopic(topic, partition);
 }

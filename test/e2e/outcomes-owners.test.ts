@@ -6,10 +6,10 @@ import { Count, copyJob, countJob, numbers, recordsRead, values } from './outcom
 import { Reading, reading, readings } from './outcome-reading.ts';
 import { startRedisBench } from './redis-bench.ts';
 
-/* What becomes of a job when it is changed, stopped or taken over: the rows O10 to O12 of docs/outcomes.md. */
+/* What becomes of a job when it is changed, stopped or taken over: the rows O12 to O14 of docs/outcomes.md. */
 
 await t.test(
-  'O10: a checkpoint with state of an operator that the job no longer has is refused, and not harmed',
+  'O12: a checkpoint with state of an operator that the job no longer has is refused, and not harmed',
   async (t) => {
     const bench = await startRedisBench(t);
     await bench.feed('in', Reading, readings(0, 15), { partitions: 1 });
@@ -42,7 +42,7 @@ await t.test(
 );
 
 await t.test(
-  'O11: a stop while sinks are slow takes a last checkpoint of all that was read; the next run goes on behind it',
+  'O13: a stop while sinks are slow takes a last checkpoint of all that was read; the next run goes on behind it',
   async (t) => {
     const bench = await startRedisBench(t);
     const rows = 20_000;
@@ -66,7 +66,7 @@ await t.test(
 );
 
 await t.test(
-  'O12: a second coordinator takes the job over; the first ends fenced, and nothing of it counts after that',
+  'O14: a second coordinator takes the job over; the first ends fenced, and nothing of it counts after that',
   async (t) => {
     const bench = await startRedisBench(t);
     const second = await bench.coordinator('second');
