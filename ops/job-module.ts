@@ -1,4 +1,5 @@
 import type { JobHandle } from '../engine/coordinator/job-status.ts';
+import type { ReadLake } from './lake-state.ts';
 import type { SeriesReader } from './series-reader.ts';
 
 /**
@@ -18,10 +19,12 @@ export interface JobEnvironment {
   readonly variables: Readonly<Record<string, string | undefined>>;
 }
 
-/** A job with the live series it writes, so that the API and the live page can read them. */
+/** A job with the live series and the lake it writes, so that the API and the live page can read them. */
 export interface StartedJob {
   readonly handle: JobHandle;
   readonly series?: SeriesReader;
+  /** Size of the table that the job writes. */
+  readonly lake?: ReadLake;
   /** Frees what `start` opened beside the job; called after the job has ended. */
   readonly close?: () => Promise<void>;
 }
