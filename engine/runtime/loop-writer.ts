@@ -8,6 +8,7 @@ export class LoopWriter {
   readonly #names: string[] = [];
   readonly #values: unknown[] = [];
   readonly #bound = new Map<unknown, string>();
+  readonly #once = new Map<string, string>();
   readonly #setup: string[] = [];
   readonly #teardown: string[] = [];
   readonly #body: string[] = [];
@@ -21,6 +22,15 @@ export class LoopWriter {
   /** Makes `value` available to the text; returns its name. The same value gets the same name. */
   bind(prefix: string, value: unknown): string {
     return this.#bound.get(value) ?? this.#name(`${prefix}${this.#names.length}`, value);
+  }
+
+  /** Makes a value of this loop's own available under a purpose, the first time it is asked for. */
+  once(purpose: string, make: () => unknown): string {
+    const known = this.#once.get(purpose);
+    if (known !== undefined) return known;
+    const name = this.bind('own', make());
+    this.#once.set(purpose, name);
+    return name;
   }
 
   /** A fresh variable name. */

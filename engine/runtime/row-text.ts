@@ -1,4 +1,5 @@
 import type { FieldType, Schema } from '../wire/schema.ts';
+import { TextCache } from '../state/text-cache.ts';
 import type { LoopWriter } from './loop-writer.ts';
 
 /** How generated text reaches the current record. */
@@ -110,7 +111,8 @@ function columnField(writer: LoopWriter, j: number, type: FieldType, isNullable:
   const isNull = nullText(writer, j, isNullable);
   if (type === 'string') {
     writer.setup(`const codes${j} = batch.columns[${j}].codes;`);
-    writer.setup(`const texts${j} = batch.columns[${j}].dictionary.texts();`);
+    const cache = writer.once(`texts${j}`, () => new TextCache());
+    writer.setup(`const texts${j} = ${cache}.texts(batch.columns[${j}].dictionary);`);
     return { value: `texts${j}[codes${j}[i]]`, isNull };
   }
   writer.setup(`const values${j} = batch.columns[${j}].values;`);
