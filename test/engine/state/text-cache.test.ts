@@ -33,10 +33,3 @@ void t.test('texts are those of the dictionary, whatever the cache remembers or 
   }
   test.equal(wrong, 0);
 });
-
-void t.test('a repeated string is the same string: it is made once', async (test) => {
-  const cache = new TextCache();
-  const first = cache.texts(dictionaryOf(['alpha', 'beta']));
-  const second = cache.texts(dictionaryOf(['beta', 'alpha']));
-  test.same([second[1], second[0]], [first[0], first[1]]);
-});
