@@ -48,7 +48,6 @@ export const ERROR_CATALOGUE = {
   MR_TABLE_CORRUPT: { domain: 'external', retry: 'never' },
   // edge forwarder
   MR_EDGE_OUTBOX: { domain: 'external', retry: 'restart' },
-  MR_EDGE_INPUT: { domain: 'user', retry: 'never' },
   // admin API
   MR_API_INVALID: { domain: 'user', retry: 'never' },
   MR_API_NOT_FOUND: { domain: 'user', retry: 'never' },

@@ -128,12 +128,6 @@ export class Attempt {
   }
 
   async close(): Promise<void> {
-    this.#pending?.fail(
-      new MillraceError(
-        'MR_CHECKPOINT_FAILED',
-        'The attempt ended before all tasks had acknowledged the checkpoint.',
-      ),
-    );
     this.#loop?.stop();
     this.#closed = true;
     // Whoever waits for a checkpoint must not wait for tasks that run no more.

@@ -171,7 +171,7 @@ const plans: readonly (readonly [string, readonly number[]])[] = [
 for (const [name, parallelisms] of plans) {
   for (const seed of [1, 2]) {
     void t.test(
-      `E1 E2: a job that crashes again and again gives what it gives without: ${name}, seed ${seed}`,
+      `E1 E2 AT1 AT2 SR2 LS1 SW1 SW2 LW1: a job that crashes again and again gives what it gives without: ${name}, seed ${seed}`,
       async (test) => {
         const bench = createJobBench();
         const rows = input(seed);

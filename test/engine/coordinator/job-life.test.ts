@@ -183,7 +183,57 @@ void t.test('a savepoint is taken while the job runs on, and only then', async (
   await test.rejects(handle.savepoint(), { code: 'MR_CHECKPOINT_FAILED' });
 });
 
-void t.test('whoever waits for a checkpoint is told when its attempt ends', async (test) => {
+void t.test(
+  'JR2 AT3 PD1: savepoints asked for at once are taken one after another, each complete',
+  async (test) => {
+    const bench = createJobBench();
+    await bench.feed('in', Row, rows(0, 10));
+    const handle = bench.run(copying({ checkpointInterval: '100ms' }, 20));
+    await until(() => handle.status().state === 'running', 'running');
+    const ids = await Promise.all([handle.savepoint(), handle.savepoint(), handle.savepoint()]);
+    test.same(
+      ids,
+      ids.toSorted((a, b) => a - b),
+    );
+    test.equal(new Set(ids).size, 3);
+    const spans = handle
+      .status()
+      .checkpoints.history.map(
+        ({ triggeredAt, durationMs }) => [triggeredAt, triggeredAt + durationMs] as const,
+      );
+    test.ok(
+      spans.every(([start], i) => start >= (spans[i + 1]?.[1] ?? 0) - 2),
+      'none began before the one before it ended',
+    );
+    await handle.cancel();
+  },
+);
+
+void t.test(
+  'AT3 JR1: a checkpoint that fails ends its attempt; the next is a generation higher and goes on',
+  async (test) => {
+    const bench = createJobBench();
+    await bench.feed('in', Row, rows(0, 20));
+    let failures = 2;
+    const handle = bench.run(copying({ checkpointInterval: '100ms', restart: { first: '10ms' } }), {
+      killPoint(name) {
+        if (name === 'checkpoint:before-publish' && failures-- > 0) throw new Error('lost the server');
+      },
+    });
+    await until(async () => (await bench.read('out', Row)).length >= 20, 'all out');
+    const { generation, restarts, checkpoints, failures: noted } = handle.status();
+    test.same([generation, restarts, checkpoints.failed], [3, 2, 2]);
+    test.match(noted[0], { message: 'lost the server', generation: 2 });
+    await handle.stop();
+    test.same(
+      numbers(await bench.read('out', Row)),
+      rows(0, 20).map((row) => row.n),
+      'each once',
+    );
+  },
+);
+
+void t.test('PD2: whoever waits for a checkpoint is told when its attempt ends', async (test) => {
   // Regression: a savepoint under way waited ten minutes for tasks that ran no more.
   const bench = createJobBench();
   await bench.feed('in', Row, rows(0, 10));

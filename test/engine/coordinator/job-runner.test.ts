@@ -162,7 +162,7 @@ for (const [parallelism, interpreted] of [
 }
 
 void t.test(
-  'E9: a record without key, a throwing step and a timestamp in 2100 go to dead letters when declared',
+  'E9 LS2: a record without key, a throwing step and a timestamp in 2100 go to dead letters when declared',
   async (test) => {
     const bench = createJobBench();
     const definition = defineJob(
@@ -206,11 +206,14 @@ void t.test(
     await until(async () => (await bench.read('out', Result)).length > 0, 'a result');
     await handle.stop();
     const dead = await bench.read(deadLetterTopic('bad'), DeadLetter);
-    test.same(dead.map((letter) => [letter.operator, letter.reason]).sort((a, b) => a.join().localeCompare(b.join())), [
-      ['per-device', 'MR_KEY_INVALID'],
-      ['per-device', 'MR_OPERATOR_FAILED'],
-      ['readings', 'future-timestamp'],
-    ]);
+    test.same(
+      dead.map((letter) => [letter.operator, letter.reason]).sort((a, b) => a.join().localeCompare(b.join())),
+      [
+        ['per-device', 'MR_KEY_INVALID'],
+        ['per-device', 'MR_OPERATOR_FAILED'],
+        ['readings', 'future-timestamp'],
+      ],
+    );
     const results = await bench.read('out', Result);
     test.same(
       results.map((r) => [r.device, r.end, r.n]),

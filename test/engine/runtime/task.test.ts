@@ -179,7 +179,7 @@ void t.test('an input that has ended ends the task once nothing is pending, and 
   test.same(state(snapshots[1]), [2, 1], 'an ended task still answers barriers');
 });
 
-void t.test('a stopped source gives nothing more; what was taken stays', async (test) => {
+void t.test('SR1: a stopped source gives nothing more; what was taken stays', async (test) => {
   const operator = summing(null);
   const { task } = taskOf(source([1, 2, 3].map(records)), operator);
   task.turn(0);

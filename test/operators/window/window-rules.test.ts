@@ -152,7 +152,7 @@ for (const interpreted of [false, true]) {
     },
   );
 
-  void t.test(`state is bounded by open windows, not by the keys ever seen (${how})`, async (test) => {
+  void t.test(`WS1: state is bounded by open windows, not by the keys ever seen (${how})`, async (test) => {
     const { operator } = open(spec(5));
     let most = 0;
     for (let round = 0; round < 300; round++) {
