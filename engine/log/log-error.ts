@@ -70,11 +70,19 @@ export const sinkAhead = (sinkId: string, seq: number, committed: number): Millr
     { details: { sinkId, seq, committed } },
   );
 
-export const stageFull = (sinkId: string, bytes: number, quotaBytes: number): MillraceError =>
+export const stageFull = (
+  {
+    sinkId,
+    topic,
+    partition,
+  }: { readonly sinkId: string; readonly topic: string; readonly partition: number },
+  bytes: number,
+  quotaBytes: number,
+): MillraceError =>
   new MillraceError(
     'MR_LOG_FULL',
-    `Sink '${sinkId}' cannot stage: the partition holds ${bytes} of ${quotaBytes} bytes. Let readers catch up, or raise quotaBytes.`,
-    { details: { sinkId, bytes, quotaBytes } },
+    `Sink '${sinkId}' cannot stage: partition ${partition} of '${topic}' holds ${bytes} of ${quotaBytes} bytes. Let readers catch up, raise quotaBytes, or give the topic a retention.`,
+    { details: { sinkId, topic, partition, bytes, quotaBytes } },
   );
 
 export const overStage = (sinkId: string, bytes: number, bytesMax: number): MillraceError =>

@@ -33,7 +33,7 @@ export function stageFrames(
   if (bytes > LIMITS.stageBytesMax) throw overStage(sinkId, bytes, LIMITS.stageBytesMax);
   const replaced = part === 0 ? framesBytes(stage?.frames ?? []) : 0;
   const used = usedBytes(partition) - replaced;
-  if (used + framesBytes(added) > partition.quotaBytes) throw stageFull(sinkId, used, partition.quotaBytes);
+  if (used + framesBytes(added) > partition.quotaBytes) throw stageFull(target, used, partition.quotaBytes);
   sink.stages.set(seq, { parts: part + 1, frames: [...kept, ...added] });
   sink.generation = generation;
 }

@@ -106,14 +106,15 @@ async function stageOnce(
 
 /** Throws what a refused part is called. */
 function refuse(
-  { topic, partition, sinkId, seq, generation = 0 }: StageTarget,
+  target: StageTarget,
   part: number,
   { status, numbers: [first = 0, second = 0] }: StatusReply,
 ): void {
+  const { topic, partition, sinkId, seq, generation = 0 } = target;
   if (status === 'FENCED') throw fencedSink(sinkId, generation, first);
   if (status === 'COMMITTED') throw sinkAhead(sinkId, seq, first);
   if (status === 'GAP') throw stageGap(sinkId, part, first);
-  if (status === 'FULL') throw stageFull(sinkId, first, second);
+  if (status === 'FULL') throw stageFull(target, first, second);
   if (status === 'OVERSTAGE') throw overStage(sinkId, first, LIMITS.stageBytesMax);
   if (status === 'NOTOPIC') throw noTopic(topic, partition);
 }

@@ -208,9 +208,12 @@ await t.test(
   'docs/outcomes.md has a row for each situation that is shown here, and for no other',
   async (t) => {
     const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
-    const suites = ['./outcomes.test.ts', './outcomes-servers.test.ts', './outcomes-owners.test.ts'].map(
-      read,
-    );
+    const suites = [
+      './outcomes.test.ts',
+      './outcomes-servers.test.ts',
+      './outcomes-topics.test.ts',
+      './outcomes-owners.test.ts',
+    ].map(read);
     const shown = suites.flatMap((text) => [...text.matchAll(/^ {2}'(O\d+): /gm)].map(([, id]) => id));
     const described = [...read('../../docs/outcomes.md').matchAll(/^\| (O\d+) \|/gm)].map(([, id]) => id);
     t.same(described, shown);
