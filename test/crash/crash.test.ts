@@ -21,7 +21,10 @@ await t.test(
       'thawed, fenced',
     ])
       t.ok((report.deaths.get(point) ?? 0) > 0, point);
-    t.equal(report.findings?.recount.relevant, 59_771, 'of 60,000 records');
+    t.ok(
+      (report.findings?.recount.relevant ?? 0) > 0.98 * FORMS.short.events,
+      'of nearly all records, a few being filtered',
+    );
     t.ok((report.findings?.recount.late ?? 0) > 500, 'some of them late');
   },
 );

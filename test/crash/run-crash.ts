@@ -17,6 +17,8 @@ const { values } = parseArgs({
     plant: { type: 'string' },
   },
 });
+// The servers and processes of a run end with this one, but only when it ends by itself.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const form = values.short ? 'short' : 'long';
 const seed = Number(values.seed ?? randomInt(1_000_000));
 const chosen = {
