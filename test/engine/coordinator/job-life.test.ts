@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type Element, MAX_WATERMARK, seededRandom, type Source, systemClock } from '#engine';
+import { type Element, invariant, MAX_WATERMARK, seededRandom, type Source, systemClock } from '#engine';
 import { count, defineJob, type JobSettings, partitionLog, tumbling } from '#operators';
 import { eventTime, f64, type Infer, schema, string } from '#wire';
 import { createJobBench, until } from '../../support/job-bench.ts';
@@ -181,6 +181,24 @@ void t.test('a savepoint is taken while the job runs on, and only then', async (
   await handle.cancel();
   test.equal(handle.status().state, 'cancelled');
   await test.rejects(handle.savepoint(), { code: 'MR_CHECKPOINT_FAILED' });
+});
+
+void t.test('a broken invariant fails the job, also where bad records go to dead letters', async (test) => {
+  const bench = createJobBench();
+  await bench.feed('in', Row, rows(0, 3));
+  const graph = defineJob('broken', { guarantee: 'exactly-once', onError: 'dead-letter' }, (job) =>
+    job
+      .source('in', partitionLog('in', Row))
+      .map((row) => {
+        invariant(row.n !== 1, 'one');
+        return row;
+      })
+      .to('out', partitionLog('out', Row, { partitions: 1 })),
+  ).graph();
+  const handle = bench.run(graph);
+  test.equal(await handle.done, 'failed');
+  test.match(handle.status().failures, [{ code: 'MR_INVARIANT' }]);
+  test.same(await bench.read('out', Row), [], 'nothing of the failed attempt is visible');
 });
 
 void t.test(
