@@ -104,6 +104,16 @@ export function errorCode(error: unknown): ErrorCode | null {
   return code in ERROR_CATALOGUE ? (code as ErrorCode) : null;
 }
 
+/**
+ * The same failure with the operator that it happened in, unless it names one. What carries no code gets `code`: a foreign error
+ * out of a source or a sink.
+ */
+export function failureOf(error: unknown, operator: string, code: ErrorCode): MillraceError {
+  if (error instanceof MillraceError && error.details['operator'] !== undefined) return error;
+  const details = error instanceof MillraceError ? { ...error.details, operator } : { operator };
+  return new MillraceError(errorCode(error) ?? code, errorText(error), { cause: error, details });
+}
+
 /** The text of anything thrown, for logs and dead letters. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -62,7 +62,7 @@ export class PendingCheckpoint {
         states.push({
           operator,
           subtask: task.subtask,
-          state: { watermark: 0, idle: false, groups: new Map(), items: source.items },
+          state: sourceState(source.items),
         });
         positions.push(...source.positions);
       }
@@ -77,4 +77,9 @@ export class PendingCheckpoint {
     }
     return { states, positions, committables };
   }
+}
+
+/** A source's snapshot in the form of an operator's: its items alone. */
+export function sourceState(items: readonly unknown[]): OperatorState {
+  return { watermark: 0, idle: false, groups: new Map(), items };
 }

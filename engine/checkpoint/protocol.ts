@@ -193,9 +193,7 @@ export interface RestoreFacts {
  */
 export function decideRestore(facts: RestoreFacts): RestoreDecision {
   const { manifests, chosen } = facts;
-  const candidates = manifests
-    .filter((m) => chosen === null || m.id === chosen)
-    .sort((a, b) => b.id - a.id);
+  const candidates = manifests.filter((m) => chosen === null || m.id === chosen).sort((a, b) => b.id - a.id);
   const refused: Refusal[] = [];
   for (const manifest of candidates) {
     const positions = refusedPositions(manifest, facts.log);

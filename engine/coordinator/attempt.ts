@@ -4,7 +4,11 @@ import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { CheckpointStore, Ownership } from '../checkpoint/checkpoint-store.ts';
 import type { Manifest, SinkCommit, SnapshotRef } from '../checkpoint/manifest.ts';
-import { type AcknowledgedCheckpoint, PendingCheckpoint } from '../checkpoint/pending-checkpoint.ts';
+import {
+  type AcknowledgedCheckpoint,
+  PendingCheckpoint,
+  sourceState,
+} from '../checkpoint/pending-checkpoint.ts';
 import { positionsToHold } from '../checkpoint/protocol.ts';
 import { RestoredState } from '../checkpoint/restored-state.ts';
 import { chunksOf, encodeSnapshot } from '../checkpoint/snapshot-codec.ts';
@@ -105,19 +109,14 @@ export class Attempt {
     const commits = [...this.#sinks].map(([operator, sink]) =>
       sink.nextCommit(acknowledged.committables.get(operator) ?? []),
     );
-    const manifest: Manifest = {
-      format: 1,
-      job: environment.job,
+    const manifest = this.#manifest({
       id,
-      generation: ownership.generation,
       kind,
       triggeredAt,
-      completedAt: environment.clock.now(),
-      maxParallelism: graph.job.options.maxParallelism,
       snapshots,
       positions: acknowledged.positions,
       sinks: commits,
-    };
+    });
     environment.killPoint('checkpoint:before-publish');
     await store.publish(ownership, manifest, graph.job.options.checkpointsRetained);
     await store.confirmDurable();
@@ -157,15 +156,55 @@ export class Attempt {
       onSnapshot: (task, snapshot) => this.#onSnapshot(task, snapshot),
       onEnded: (task) => this.#onEnded(task),
     });
-    if (restored.manifest === null) await this.#hold(this.#startPositions());
+    if (restored.manifest === null) await this.#publishStart();
     this.#loop = new TaskLoop(this.#tasks);
     environment.killPoint('restore:end');
   }
 
-  #startPositions(): readonly TopicPosition[] {
-    return this.#tasks.flatMap(({ input }) =>
-      input.kind === 'source' ? input.reader.snapshot().positions : [],
+  /**
+   * The first checkpoint of a fresh job, before any record: where its sources start, and the ids of its sinks. With them published,
+   * an attempt that dies early leaves no staged output that nobody knows, and no start that a second attempt would choose anew.
+   */
+  async #publishStart(): Promise<void> {
+    const { store, ownership, environment, graph } = this.#options;
+    const sources = this.#tasks.flatMap(({ input, subtask }) =>
+      input.kind === 'source' ? [{ operator: input.operator, subtask, ...input.reader.snapshot() }] : [],
     );
+    const positions = sources.flatMap((source) => source.positions);
+    await this.#hold(positions);
+    const id = await store.nextCheckpointId(ownership);
+    const states = sources.map(({ operator, subtask, items }) => ({
+      operator,
+      subtask,
+      state: sourceState(items),
+    }));
+    const { snapshots } = await this.#writeSnapshots(id, { states, positions, committables: new Map() });
+    const sinks = [...this.#sinks.values()].map((sink) => sink.start());
+    const manifest = this.#manifest({
+      id,
+      kind: 'checkpoint',
+      triggeredAt: environment.clock.now(),
+      snapshots,
+      positions,
+      sinks,
+    });
+    await store.publish(ownership, manifest, graph.job.options.checkpointsRetained);
+    await store.confirmDurable();
+    this.#retained = [manifest];
+  }
+
+  #manifest(
+    parts: Pick<Manifest, 'id' | 'kind' | 'triggeredAt' | 'snapshots' | 'positions' | 'sinks'>,
+  ): Manifest {
+    const { environment, ownership, graph } = this.#options;
+    return {
+      format: 1,
+      job: environment.job,
+      generation: ownership.generation,
+      completedAt: environment.clock.now(),
+      maxParallelism: graph.job.options.maxParallelism,
+      ...parts,
+    };
   }
 
   #createSinks(): void {

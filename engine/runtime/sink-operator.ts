@@ -1,4 +1,5 @@
 import type { CheckpointId } from '../base/brand.ts';
+import { failureOf } from '../base/errors.ts';
 import type { Operator, Records } from './operator.ts';
 import { recordCount } from './row-loop.ts';
 import type { SinkWriter } from './sink.ts';
@@ -19,6 +20,7 @@ const WAITING_MAX = 4;
  * SO2 a failure, once seen, is thrown by every later call: no checkpoint can pass rows that were lost.
  */
 export class SinkOperator implements Operator {
+  readonly #operator: string;
   readonly #writer: SinkWriter<unknown>;
   #seq: number;
   readonly #wake: () => void;
@@ -29,7 +31,8 @@ export class SinkOperator implements Operator {
   rowsWritten = 0;
 
   /** @param nextSeq sequence number of the next barrier */
-  constructor(writer: SinkWriter<unknown>, nextSeq: number, wake: () => void) {
+  constructor(operator: string, writer: SinkWriter<unknown>, nextSeq: number, wake: () => void) {
+    this.#operator = operator;
     this.#writer = writer;
     this.#seq = nextSeq;
     this.#wake = wake;
@@ -95,7 +98,7 @@ export class SinkOperator implements Operator {
       result = this.#writer.write(records);
     } catch (error) {
       this.#fail(error);
-      throw error;
+      throw this.#failure;
     }
     if (result === undefined) return;
     this.#writing = result.then(
@@ -132,7 +135,7 @@ export class SinkOperator implements Operator {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= error ?? new Error('the sink failed without a reason');
+    this.#failure ??= failureOf(error, this.#operator, 'MR_SINK_FAILED');
     this.#writing = null;
     this.#batchesWaiting = 0;
     for (const item of this.#waiting.splice(0)) if (item.kind === 'prepare') item.run();

@@ -40,15 +40,9 @@ export class SinkRuntime {
     this.#committer = await this.sink.openCommitter(this.#context(0, () => {}));
     const restored = this.#restored;
     const pending =
-      restored === null
+      restored === null || restored.committables.length === 0
         ? []
-        : [
-            {
-              seq: restored.seq,
-              checkpoint: this.#environment.restoredCheckpoint,
-              committables: restored.committables,
-            },
-          ];
+        : [{ ...restored, checkpoint: this.#environment.restoredCheckpoint }];
     this.#environment.killPoint('restore:before-commit');
     await this.#committer.recover(pending, this.#seq);
   }
@@ -60,9 +54,14 @@ export class SinkRuntime {
     wake: () => void,
   ): Promise<SinkOperator> {
     const writer = await this.sink.openWriter(this.#context(subtask, deadLetter));
-    const operator = new SinkOperator(writer, this.#seq + 1, wake);
+    const operator = new SinkOperator(this.operator, writer, this.#seq + 1, wake);
     this.#writers.push(operator);
     return operator;
+  }
+
+  /** What the first manifest of a fresh job says of this sink: its id, and that nothing is to be committed. */
+  start(): SinkCommit {
+    return { operator: this.operator, sinkId: this.sinkId, seq: this.#seq, committables: [] };
   }
 
   /** What the next manifest says of this sink. */

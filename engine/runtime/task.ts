@@ -1,6 +1,6 @@
 import type { CheckpointId } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
-import { errorCode, errorText, MillraceError } from '../base/errors.ts';
+import { errorCode, errorText, failureOf, MillraceError } from '../base/errors.ts';
 import type { Channel, Element } from './channel.ts';
 import type { InputGate } from './input-gate.ts';
 import type { Operator, OperatorState, Output } from './operator.ts';
@@ -140,7 +140,7 @@ export class Task {
     if (this.#inputEnded) return this.#finish();
     const { input } = this.#options;
     if (input.kind === 'source') {
-      const element = this.#draining ? null : input.reader.poll();
+      const element = this.#draining ? null : this.#poll(input);
       if (element === null) return 'idle';
       this.#take(element);
     } else {
@@ -150,6 +150,14 @@ export class Task {
       else this.#take(event);
     }
     return 'progress';
+  }
+
+  #poll({ operator, reader }: Extract<TaskInput, { kind: 'source' }>): Element | null {
+    try {
+      return reader.poll();
+    } catch (error) {
+      throw failureOf(error, operator, 'MR_OPERATOR_FAILED');
+    }
   }
 
   #take(element: Element): void {

@@ -252,3 +252,38 @@ void t.test(
     test.same((await bench.read('copy', Reading)).length, 50, 'each once');
   },
 );
+
+void t.test(
+  'E9: the ids of sinks and where sources start are published before any record, so that an early death leaves no unknown stage',
+  async (test) => {
+    const bench = createJobBench();
+    await bench.feed('in', Reading, readings(10, 3), { partitions: 1 });
+    const definition = defineJob(
+      'early',
+      { guarantee: 'exactly-once', checkpointInterval: '1h' },
+      (builder) => {
+        builder
+          .source('readings', partitionLog('in', Reading), { startFrom: 'latest' })
+          .to('out', partitionLog('copy', Reading));
+      },
+    );
+    const first = bench.run(definition.graph());
+    await until(() => first.status().state === 'running', 'running');
+    const start = await bench.environment.store.latest('early');
+    await first.cancel();
+    test.ok(start, 'a manifest before the first interval is over');
+    await bench.feed('in', Reading, readings(20, 4), { partitions: 1, producer: 'later' });
+    const second = bench.run(definition.graph());
+    await until(() => second.status().state === 'running', 'running again');
+    test.equal(second.status().checkpoints.restoredFrom, start?.id);
+    await until(() => second.status().sources[0]?.recordsRead === 20, 'what came in between is read');
+    await second.stop();
+    const sinkIds = (await bench.environment.store.latest('early'))?.sinks.map((sink) => sink.sinkId);
+    test.same(
+      sinkIds,
+      start?.sinks.map((sink) => sink.sinkId),
+      'the same sinks',
+    );
+    test.equal((await bench.read('copy', Reading)).length, 20, 'and nothing from before the first start');
+  },
+);

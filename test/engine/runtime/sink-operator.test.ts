@@ -64,7 +64,7 @@ void t.test(
           for (let i = 0; i < n; i++) await Promise.resolve();
         };
         const { log, writer } = noting(() => (random() < 0.5 ? undefined : turns(Math.floor(random() * 12))));
-        const operator = new SinkOperator(writer, 7, () => {});
+        const operator = new SinkOperator('out', writer, 7, () => {});
         const expected: string[] = [];
         const prepared: Promise<unknown>[] = [];
         for (const [n, step] of script.entries()) {
@@ -96,7 +96,7 @@ void t.test('a slow writer holds up its task after a few batches, and wakes it',
   const gate = Promise.withResolvers<void>();
   let wakes = 0;
   const { log, writer } = noting((n) => (n === 0 ? gate.promise : undefined));
-  const operator = new SinkOperator(writer, 1, () => wakes++);
+  const operator = new SinkOperator('out', writer, 1, () => wakes++);
   let taken = 0;
   while (operator.blocked() === null) operator.records(batch(taken++));
   test.ok(taken > 1 && taken < 10, `blocked after ${taken} batches`);
@@ -116,7 +116,7 @@ void t.test(
     const gate = Promise.withResolvers<void>();
     const { writer, log } = noting(() => gate.promise);
     let wakes = 0;
-    const operator = new SinkOperator(writer, 1, () => wakes++);
+    const operator = new SinkOperator('out', writer, 1, () => wakes++);
     operator.records(batch(1));
     operator.records(batch(2));
     const prepared = operator.prepare(checkpointId(1));
@@ -139,7 +139,7 @@ void t.test('SO2: a write that throws at once is remembered as well', async (tes
   const { writer } = noting((n) => {
     if (n === 2) throw new Error('refused');
   });
-  const operator = new SinkOperator(writer, 1, () => {});
+  const operator = new SinkOperator('out', writer, 1, () => {});
   operator.records(batch(1));
   test.throws(() => operator.records(batch(2)), { message: 'refused' });
   test.throws(() => operator.poll(), { message: 'refused' });
@@ -152,7 +152,7 @@ void t.test('SO2: a batch that waited and then throws fails what waits behind it
     if (n === 1) return gate.promise;
     throw new Error('refused');
   });
-  const operator = new SinkOperator(writer, 1, () => {});
+  const operator = new SinkOperator('out', writer, 1, () => {});
   operator.records(batch(1));
   operator.records(batch(2));
   const prepared = operator.prepare(checkpointId(1));
