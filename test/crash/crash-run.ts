@@ -162,7 +162,7 @@ class CrashRun {
       await this.#engine.thawAll(FENCED_MS);
       if (this.#failed()) return this.#allProblems();
       const end = await this.#engine.stop();
-      if (end.state !== 'stopped' || end.code === 'MR_CHECKPOINT_FAILED')
+      if (end.state !== 'stopped' || end.checkpoint === null)
         this.#problems.push(`the job stopped as ${end.state}: ${end.code}: ${end.message}`);
       return this.#allProblems();
     } finally {

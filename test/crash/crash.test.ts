@@ -3,7 +3,7 @@ import { describeReport, FORMS, shortForm } from './crash-forms.ts';
 import { runCrash } from './crash-run.ts';
 import { SEED } from './seed.ts';
 
-t.setTimeout(150_000);
+t.setTimeout(240_000);
 
 await t.test(
   'an engine, a forwarder and a Redis that die again and again lose, double and change nothing',

@@ -101,12 +101,8 @@ export class EngineProcess {
   #outcomeOf(code: number | null, signal: NodeJS.Signals | null): Outcome {
     if (signal === 'SIGKILL')
       return { kind: 'killed', point: this.#trapped?.action === 'kill' ? this.#trapped.point : null };
-    const lost = {
-      kind: 'ended',
-      state: `exit ${code ?? signal}`,
-      code: null,
-      message: this.#noise,
-    } as const;
+    const state = `exit ${code ?? signal}`;
+    const lost: JobEndReport = { kind: 'ended', state, checkpoint: null, code: null, message: this.#noise };
     return { kind: 'ended', end: this.#end ?? lost };
   }
 }

@@ -50,6 +50,8 @@ export type JobReport =
   | {
       readonly kind: 'ended';
       readonly state: string;
+      /** The last checkpoint of a job that was stopped in good order, else null. */
+      readonly checkpoint: number | null;
       readonly code: string | null;
       readonly message: string;
     };
@@ -92,13 +94,17 @@ async function main(setup: JobProcessSetup): Promise<void> {
     owner: `crash:${process.pid}`,
     killPoint,
   });
-  process.once('SIGTERM', () => void handle.stop());
+  let stopping: Promise<number | null> = Promise.resolve(null);
+  process.once('SIGTERM', () => {
+    stopping = handle.stop();
+  });
   const reporting = setInterval(() => report(statusOf(handle)), REPORT_EVERY_MS);
   const state = await handle.done;
   clearInterval(reporting);
   report(statusOf(handle));
   const [failure] = handle.status().failures;
-  report({ kind: 'ended', state, code: failure?.code ?? null, message: failure?.message ?? '' });
+  const checkpoint = await stopping;
+  report({ kind: 'ended', state, checkpoint, code: failure?.code ?? null, message: failure?.message ?? '' });
   process.exit(state === 'stopped' ? 0 : 3);
 }
 

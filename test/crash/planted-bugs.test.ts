@@ -4,7 +4,7 @@ import { runCrash } from './crash-run.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { SEED } from './seed.ts';
 
-t.setTimeout(400_000);
+t.setTimeout(600_000);
 
 /** What the schedule that the real code passes (crash.test.ts) must find out about each planted bug. */
 const SYMPTOMS: Readonly<Record<PlantedBug, readonly RegExp[]>> = {
