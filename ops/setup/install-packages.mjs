@@ -18,7 +18,9 @@ export async function installPackages(root, command) {
     step('packages', `match package-lock.json (Node ${ownNode(root)})`);
     return;
   }
-  const args = ['ci', '--loglevel=error', ...(everything ? [] : ['--omit=dev'])];
+  // Not `npm ci`: that refuses a lock without the packages of every platform, which a registry that lacks them cannot
+  // make. With --no-save the lock is obeyed and left as it is; what came of it is checked below.
+  const args = ['install', '--no-save', '--loglevel=error', ...(everything ? [] : ['--omit=dev'])];
   const run = await runStep('packages', `npm ${args.join(' ')}`, 'npm', args, {
     cwd: root,
     env: npmEnvironment(),
@@ -26,6 +28,11 @@ export async function installPackages(root, command) {
   if (run.code !== 0) {
     throw new SetupError(
       `setup: npm could not install the packages:\n${run.output.trim()}\nCheck the network and the registry (npm ping), then try again.`,
+    );
+  }
+  if (!treeMatches(lock, readJson(join(root, 'node_modules', '.package-lock.json')), everything)) {
+    throw new SetupError(
+      'setup: npm installed other versions than package-lock.json names. Remove node_modules and try again.',
     );
   }
   await ensureOwnNode(root);
@@ -45,7 +52,7 @@ export function treeMatches(lock, installed, withDevelopment) {
   });
 }
 
-/** True when a tree holds development packages, which `npm ci --omit=dev` would remove. */
+/** True when a tree holds development packages, which an install without them would remove. */
 export function hasDevelopmentPackages(installed) {
   return installed !== null && Object.values(installed.packages).some((entry) => entry.dev === true);
 }

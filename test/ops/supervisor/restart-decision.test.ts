@@ -5,7 +5,7 @@ import { decideRestart, EXIT_NO_RESTART, RESTART } from '../../../ops/supervisor
 
 const random = seededRandom(1);
 
-t.test('ends in a row wait longer, up to a bound, and then it gives up', (t) => {
+await t.test('ends in a row wait longer, up to a bound, and then it gives up', async (t) => {
   let inRow = 0;
   const waits: number[] = [];
   for (;;) {
@@ -17,10 +17,9 @@ t.test('ends in a row wait longer, up to a bound, and then it gives up', (t) => 
   t.equal(waits.length, RESTART.inRowMax);
   t.ok((waits[0] ?? 0) <= RESTART.firstMs);
   t.ok((waits.at(-1) ?? 0) >= RESTART.maxMs / 2);
-  t.end();
 });
 
-t.test('no wait is longer than the bound, whatever the history', (t) => {
+await t.test('no wait is longer than the bound, whatever the history', async () => {
   fc.assert(
     fc.property(
       fc.nat(RESTART.inRowMax - 1),
@@ -31,16 +30,13 @@ t.test('no wait is longer than the bound, whatever the history', (t) => {
       },
     ),
   );
-  t.end();
 });
 
-t.test('a long run starts the count afresh', (t) => {
+await t.test('a long run starts the count afresh', async (t) => {
   const decision = decideRestart({ code: 1, ranMs: RESTART.stableMs, inRow: RESTART.inRowMax }, random);
   t.match(decision, { kind: 'restart', inRow: 1 });
-  t.end();
 });
 
-t.test('a program that says that a restart cannot help is believed', (t) => {
+await t.test('a program that says that a restart cannot help is believed', async (t) => {
   t.equal(decideRestart({ code: EXIT_NO_RESTART, ranMs: 10, inRow: 0 }, random).kind, 'give-up');
-  t.end();
 });

@@ -15,7 +15,7 @@ const figures = {
   deadLetters: 0,
 };
 
-t.test('the progress line names what is known and dashes what is not', (t) => {
+await t.test('the progress line names what is known and dashes what is not', async (t) => {
   const base = { job: 'j', state: 'running', failure: null } as const;
   t.equal(
     progressLine({ ...base, figures, checkpointAgeMs: 900, lakeRows: 40_000 }),
@@ -33,10 +33,9 @@ t.test('the progress line names what is known and dashes what is not', (t) => {
     }),
     'restarting · – events/s · 12,345 windows · watermark – behind · checkpoint – ago · lake – rows · Redis is gone.',
   );
-  t.end();
 });
 
-t.test('a terminal shows one status line that is replaced and survives other lines', (t) => {
+await t.test('a terminal shows one status line that is replaced and survives other lines', async (t) => {
   let text = '';
   const display = statusDisplay(
     { isTTY: true, columns: 10, write: (part: string | Uint8Array) => ((text += String(part)), true) },
@@ -46,10 +45,9 @@ t.test('a terminal shows one status line that is replaced and survives other lin
   display.line('hello');
   display.end();
   t.equal(text, '\r\u001B[2K012345678\r\u001B[2Khello\n012345678\n');
-  t.end();
 });
 
-t.test('elsewhere the status is a plain line every five seconds', (t) => {
+await t.test('elsewhere the status is a plain line every five seconds', async (t) => {
   const lines: string[] = [];
   const clock = manualClock();
   const display = statusDisplay(
@@ -61,5 +59,4 @@ t.test('elsewhere the status is a plain line every five seconds', (t) => {
     clock.advance(1_000);
   }
   t.strictSame(lines, ['status 0\n', 'status 5\n', 'status 10\n']);
-  t.end();
 });
