@@ -3,7 +3,7 @@ import { type EdgeProcess, startForwarder } from '../support/edge-forwarder.ts';
 /** `slowed`: stopped most of the time, so that little is on its way, but something. */
 export type Pace = 'free' | 'slowed' | 'held';
 /** Of how many looks a slowed forwarder runs one. */
-const SLOWED_LOOKS = 12;
+const SLOWED_LOOKS = 40;
 
 /**
  * Keeps the forwarder running until its input is delivered; kills it when the delivery has reached given shares. Its pace is

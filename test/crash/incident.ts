@@ -32,7 +32,7 @@ const RESTORE_POINTS = [
 
 /** Shares of the input between which incidents lie: after the fleet's first, sparse windows have closed. */
 const FIRST_SHARE = { short: 0.35, long: 0.08 } as const;
-const LAST_SHARE = 0.8;
+const LAST_SHARE = 0.75;
 const RANDOM_DELAY_MS_MAX = 600;
 
 /** The order in which the engine dies, from a seed. A trap in restoring is set when the engine starts again. */
