@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { seriesKeyText } from '#sinks';
 import type { JobStatus } from '../../../engine/coordinator/job-status.ts';
+import { promtool } from '../support/promtool.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', '..', 'ops', 'main.ts');
 const directory = await mkdtemp(join(tmpdir(), 'mr-start-'));
@@ -79,6 +80,7 @@ await t.test(
     const commands = childrenOf(main.child.pid).map(({ command }) => command);
     t.equal(commands.length, 3, 'Redis, engine, forwarder');
     const metrics = await (await fetch(`${url}/metrics`)).text();
+    t.equal(promtool(['check', 'metrics'], metrics), '', 'promtool accepts the metrics of a real job');
     t.match(metrics, /millrace_records_in_total\{[^}]*operator="per-device"/);
     const key = encodeURIComponent(seriesKeyText({ tenant: 'tenant-0', deviceId: 'dev-000000' }));
     const points = await until('a series of one device', 20_000, async () => {
