@@ -1,0 +1,143 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import Type from 'typebox';
+import { MillraceError } from '../../engine/base/errors.ts';
+import { LIMITS } from '../../engine/base/limits.ts';
+import type { JobHandle, JobState } from '../../engine/coordinator/job-status.ts';
+import { Checkpoints, Job, JobList } from './job-schema.ts';
+import { notFound, Problem } from './problem.ts';
+import type { TypeBoxProvider } from './typebox-provider.ts';
+
+/** A Fastify instance whose handlers are typed by TypeBox schemas. */
+export type TypedServer = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxProvider
+>;
+
+const closed = { additionalProperties: false };
+const JobName = Type.Object({ name: Type.String({ minLength: 1, maxLength: LIMITS.nameLengthMax }) }, closed);
+const NoFields = Type.Object({}, closed);
+const StopOptions = Type.Object({ savepoint: Type.Optional(Type.Boolean()) }, closed);
+const Interval = Type.Object({ ms: Type.Integer({ minimum: 100, maximum: 86_400_000 }) }, closed);
+const State = Type.Object({ name: Type.String(), state: Type.String() }, closed);
+const Stopped = Type.Object(
+  { ...State.properties, checkpoint: Type.Union([Type.Integer(), Type.Null()]) },
+  closed,
+);
+const Savepoint = Type.Object({ id: Type.Integer() }, closed);
+
+/** Answers that every route may give. */
+export const PROBLEMS = { '4xx': Problem, '5xx': Problem } as const;
+
+const FINAL: readonly JobState[] = ['finished', 'stopped', 'cancelled', 'failed'];
+const ENDING: readonly JobState[] = [...FINAL, 'stopping', 'cancelling'];
+
+/** Looks at jobs and steers them. Commands answer when they are done, not when they are accepted. */
+export function addJobRoutes(
+  server: TypedServer,
+  jobs: () => readonly JobHandle[],
+  mutation: { readonly config: object },
+): void {
+  const find = (name: string): JobHandle => {
+    const job = jobs().find((candidate) => candidate.name === name);
+    if (job !== undefined) return job;
+    throw notFound(`There is no job "${name}" in this process. GET /api/v1/jobs lists those there are.`);
+  };
+  addReadingRoutes(server, jobs, find);
+  addEndingRoutes(server, find, mutation);
+
+  server.post(
+    '/api/v1/jobs/:name/savepoints',
+    {
+      ...mutation,
+      ...emptyBody,
+      schema: { params: JobName, body: NoFields, response: { 201: Savepoint, ...PROBLEMS } },
+    },
+    async (request, reply) => {
+      const job = find(request.params.name);
+      refuse(job, 'take a savepoint of', ENDING);
+      const id = await job.savepoint();
+      return reply.code(201).send({ id });
+    },
+  );
+
+  server.patch(
+    '/api/v1/jobs/:name/checkpoint-interval',
+    { ...mutation, schema: { params: JobName, body: Interval, response: { 200: Interval, ...PROBLEMS } } },
+    async (request) => {
+      const job = find(request.params.name);
+      refuse(job, 'change', ENDING);
+      job.setCheckpointInterval(request.body.ms);
+      return { ms: job.status().checkpointIntervalMs };
+    },
+  );
+}
+
+type FindJob = (name: string) => JobHandle;
+
+function addReadingRoutes(server: TypedServer, jobs: () => readonly JobHandle[], find: FindJob): void {
+  server.get('/api/v1/jobs', { schema: { response: { 200: JobList, ...PROBLEMS } } }, async () => ({
+    jobs: jobs().map((job) => job.status()),
+  }));
+  server.get(
+    '/api/v1/jobs/:name',
+    { schema: { params: JobName, response: { 200: Job, ...PROBLEMS } } },
+    async (request) => find(request.params.name).status(),
+  );
+  server.get(
+    '/api/v1/jobs/:name/checkpoints',
+    { schema: { params: JobName, response: { 200: Checkpoints, ...PROBLEMS } } },
+    async (request) => find(request.params.name).status().checkpoints,
+  );
+}
+
+function addEndingRoutes(server: TypedServer, find: FindJob, mutation: { readonly config: object }): void {
+  server.post(
+    '/api/v1/jobs/:name/cancel',
+    {
+      ...mutation,
+      ...emptyBody,
+      schema: { params: JobName, body: NoFields, response: { 200: State, ...PROBLEMS } },
+    },
+    async (request) => {
+      const job = find(request.params.name);
+      refuse(
+        job,
+        'cancel',
+        FINAL.filter((state) => state !== 'cancelled'),
+      );
+      await job.cancel();
+      return { name: job.name, state: job.status().state };
+    },
+  );
+  server.post(
+    '/api/v1/jobs/:name/stop',
+    {
+      ...mutation,
+      ...emptyBody,
+      schema: { params: JobName, body: StopOptions, response: { 200: Stopped, ...PROBLEMS } },
+    },
+    async (request) => {
+      const job = find(request.params.name);
+      refuse(job, 'stop', ENDING);
+      const checkpoint = await job.stop({ savepoint: request.body.savepoint ?? false });
+      return { name: job.name, state: job.status().state, checkpoint };
+    },
+  );
+}
+
+/** A command without a body means the same as one with `{}`. */
+const emptyBody = {
+  preValidation: async (request: { body: unknown }): Promise<void> => {
+    request.body ??= {};
+  },
+};
+
+function refuse(job: JobHandle, what: string, states: readonly JobState[]): void {
+  const { state } = job.status();
+  if (!states.includes(state)) return;
+  throw new MillraceError('MR_API_CONFLICT', `Cannot ${what} job "${job.name}": it is ${state}.`);
+}

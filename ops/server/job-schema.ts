@@ -1,0 +1,116 @@
+import Type from 'typebox';
+
+/** Wire form of {@link import('../../engine/coordinator/job-status.ts').JobStatus}; times are epoch ms. */
+const count = Type.Number({ minimum: 0 });
+const nullable = (schema: Type.TSchema) => Type.Union([schema, Type.Null()]);
+const closed = { additionalProperties: false };
+
+const Failure = Type.Object(
+  {
+    at: Type.Number(),
+    code: Type.String(),
+    message: Type.String(),
+    operator: nullable(Type.String()),
+    generation: count,
+  },
+  closed,
+);
+
+const Operator = Type.Object(
+  {
+    id: Type.String(),
+    kind: Type.String(),
+    parallelism: count,
+    recordsIn: count,
+    recordsOut: count,
+    lateRecords: count,
+    deadLetters: count,
+    watermark: nullable(Type.Number()),
+    stateKeys: count,
+    timers: count,
+    busyMs: count,
+    idleMs: count,
+    backpressuredMs: count,
+  },
+  closed,
+);
+
+const Source = Type.Object(
+  {
+    operator: Type.String(),
+    topic: Type.String(),
+    partition: count,
+    offset: count,
+    lagRecords: nullable(count),
+    lagMs: nullable(Type.Number()),
+    watermark: nullable(Type.Number()),
+    idle: Type.Boolean(),
+    recordsRead: count,
+    bytesRead: count,
+  },
+  closed,
+);
+
+const Sink = Type.Object(
+  {
+    operator: Type.String(),
+    kind: Type.String(),
+    target: Type.String(),
+    guarantee: Type.String(),
+    stats: Type.Record(Type.String(), Type.Number()),
+  },
+  closed,
+);
+
+const Checkpoint = Type.Object(
+  {
+    id: count,
+    kind: Type.String(),
+    outcome: Type.String(),
+    triggeredAt: Type.Number(),
+    durationMs: count,
+    stateBytes: count,
+    failure: nullable(Type.String()),
+  },
+  closed,
+);
+
+export const Checkpoints = Type.Object(
+  {
+    completed: count,
+    failed: count,
+    inProgress: nullable(count),
+    restoredFrom: nullable(count),
+    history: Type.Array(Checkpoint),
+  },
+  closed,
+);
+
+export const JobSummary = Type.Object(
+  {
+    name: Type.String(),
+    state: Type.String(),
+    generation: count,
+    startedAt: Type.Number(),
+    stateSince: Type.Number(),
+    restarts: count,
+  },
+  closed,
+);
+
+export const Job = Type.Object(
+  {
+    ...JobSummary.properties,
+    checkpointIntervalMs: count,
+    maxParallelism: count,
+    failures: Type.Array(Failure),
+    operators: Type.Array(Operator),
+    edges: Type.Array(Type.Object({ from: Type.String(), to: Type.String(), kind: Type.String() }, closed)),
+    sources: Type.Array(Source),
+    sinks: Type.Array(Sink),
+    checkpoints: Checkpoints,
+  },
+  closed,
+);
+
+export const JobList = Type.Object({ jobs: Type.Array(JobSummary) }, closed);
