@@ -1,5 +1,12 @@
 import { DeadLetter } from '../log/dead-letter.ts';
-import { errorCode, errorText, invariant, MillraceError } from '../base/errors.ts';
+import {
+  ERROR_CATALOGUE,
+  errorCode,
+  errorText,
+  failureOf,
+  invariant,
+  MillraceError,
+} from '../base/errors.ts';
 import type { RestoredState } from '../checkpoint/restored-state.ts';
 import type { ExecutionGraph, Member, Vertex } from '../graph/execution-graph.ts';
 import { DEAD_LETTER_ID } from '../graph/validate.ts';
@@ -234,8 +241,8 @@ class TaskBuilder {
     const { onError } = this.#context.graph.job.options;
     return (error, row, time) => {
       const code = errorCode(error);
-      // Our own bug is no record's fault, and must not be set aside with one.
-      if (code === 'MR_INVARIANT') throw error;
+      // Our own bug, or a service that is away, is no record's fault: setting records aside would empty the stream.
+      if (code !== null && ERROR_CATALOGUE[code].domain !== 'user') throw failureOf(error, operator, code);
       if (code !== 'MR_KEY_INVALID' && onError === 'fail') {
         throw code !== null
           ? error

@@ -1,5 +1,15 @@
 import t from 'tap';
-import { type Element, invariant, MAX_WATERMARK, seededRandom, type Source, systemClock } from '#engine';
+import {
+  DeadLetter,
+  deadLetterTopic,
+  type Element,
+  invariant,
+  MAX_WATERMARK,
+  MillraceError,
+  seededRandom,
+  type Source,
+  systemClock,
+} from '#engine';
 import { count, defineJob, type JobSettings, partitionLog, tumbling } from '#operators';
 import { eventTime, f64, type Infer, schema, string } from '#wire';
 import { createJobBench, until } from '../../support/job-bench.ts';
@@ -199,6 +209,38 @@ void t.test('a broken invariant fails the job, also where bad records go to dead
   test.equal(await handle.done, 'failed');
   test.match(handle.status().failures, [{ code: 'MR_INVARIANT' }]);
   test.same(await bench.read('out', Row), [], 'nothing of the failed attempt is visible');
+});
+
+void t.test('a service that is away sets no record aside: the attempt fails and comes back', async (test) => {
+  const bench = createJobBench();
+  await bench.feed('in', Row, rows(0, 5));
+  let away = true;
+  const graph = defineJob(
+    'away',
+    {
+      guarantee: 'exactly-once',
+      onError: 'dead-letter',
+      checkpointInterval: '100ms',
+      restart: { first: '10ms' },
+    },
+    (job) =>
+      job
+        .source('in', partitionLog('in', Row))
+        .asyncMap('look-up', async (row) => {
+          if (row.n === 2 && away) {
+            away = false;
+            throw new MillraceError('MR_REDIS_UNAVAILABLE', 'the registry does not answer');
+          }
+          return row;
+        })
+        .to('out', partitionLog('out', Row, { partitions: 1 })),
+  ).graph();
+  const handle = bench.run(graph);
+  await until(async () => (await bench.read('out', Row)).length === 5, 'all through');
+  await handle.stop();
+  test.equal(handle.status().restarts, 1);
+  test.match(handle.status().failures, [{ code: 'MR_REDIS_UNAVAILABLE', operator: 'look-up' }]);
+  test.same(await bench.read(deadLetterTopic('away'), DeadLetter), []);
 });
 
 void t.test(
