@@ -14,7 +14,7 @@ import { CHECKPOINT_DURATION, JOB_METRICS, type MetricDefinition } from './job-m
 import { PROCESS_METRICS, ProcessReadings } from './process-metrics.ts';
 
 /** Series of one process at most; what is beyond is left out and counted in `millrace_metrics_series_dropped`. */
-export const SERIES_MAX = 20_000;
+const SERIES_MAX = 20_000;
 
 /**
  * Hands the status of all jobs to OpenTelemetry once per collection. Tasks count in plain slots and know nothing of
