@@ -14,11 +14,12 @@ const warmUpEvents = Math.min(events / 2, 1_000_000);
 const frames = () => framesOf({ events, devices: Number(devicesText), seed: 42 }, folder as string).frames;
 const warmUpFrames = (all: readonly Uint8Array[]) => all.slice(0, warmUpEvents / 1_000);
 
-const inMemory = (run: (some: readonly Uint8Array[], count: number) => Promise<Outcome> | Outcome) => async () => {
-  const all = frames();
-  await run(warmUpFrames(all), warmUpEvents);
-  return run(all, events);
-};
+const inMemory =
+  (run: (some: readonly Uint8Array[], count: number) => Promise<Outcome> | Outcome) => async () => {
+    const all = frames();
+    await run(warmUpFrames(all), warmUpEvents);
+    return run(all, events);
+  };
 
 const run: Record<string, () => Promise<Outcome | null>> = {
   floor: inMemory((some) => runFloor(some)),
@@ -37,5 +38,6 @@ const run: Record<string, () => Promise<Outcome | null>> = {
   },
 };
 const chosen = run[variant ?? ''];
-if (chosen === undefined) throw new Error(`unknown variant '${variant}'; one of ${Object.keys(run).join(', ')}`);
+if (chosen === undefined)
+  throw new Error(`unknown variant '${variant}'; one of ${Object.keys(run).join(', ')}`);
 process.stdout.write(`${JSON.stringify(await chosen())}\n`);

@@ -24,8 +24,12 @@ export async function runT1(options: T1Options): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const { path } = framesOf({ events: options.events, devices: options.devices, seed: SEED }, folder);
   const bytes = readFileSync(path).length / options.events;
-  print(`T1: ${options.events} events, ${options.devices} devices, ${bytes.toFixed(1)} bytes per event in frames of 1,000`);
-  print(`Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(2)}`);
+  print(
+    `T1: ${options.events} events, ${options.devices} devices, ${bytes.toFixed(1)} bytes per event in frames of 1,000`,
+  );
+  print(
+    `Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(2)}`,
+  );
   const outcomes = new Map<string, Outcome[]>();
   for (let round = 0; round <= options.runs; round++) {
     for (const variant of options.variants) {
@@ -36,7 +40,8 @@ export async function runT1(options: T1Options): Promise<void> {
   }
   const digests = new Set([...outcomes.values()].flat().map((o) => `${o.rows} rows, digest ${o.digest}`));
   print('', ...table(outcomes), '', `Results: ${[...digests].join(' ≠ ')}`);
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(Object.fromEntries(outcomes), null, 2)}\n`);
+  if (options.json !== undefined)
+    writeFileSync(options.json, `${JSON.stringify(Object.fromEntries(outcomes), null, 2)}\n`);
   if (digests.size !== 1) throw new Error('The variants do not agree on the results.');
 }
 
@@ -45,7 +50,14 @@ async function runOnce(variant: string, { events, devices }: T1Options, folder: 
   const redis = variant === 'drain' ? await startBenchRedis(dir) : null;
   try {
     const run = async (what: string) => {
-      const args = [join(import.meta.dirname, 'once.ts'), what, String(events), String(devices), folder, redis?.url ?? ''];
+      const args = [
+        join(import.meta.dirname, 'once.ts'),
+        what,
+        String(events),
+        String(devices),
+        folder,
+        redis?.url ?? '',
+      ];
       const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1 << 20 });
       return JSON.parse(stdout) as Outcome;
     };
@@ -67,11 +79,18 @@ function table(outcomes: ReadonlyMap<string, readonly Outcome[]>): string[] {
     const share = Number.isNaN(floor) ? '' : (floor / mid).toFixed(2);
     return `| ${runs[0]?.variant} | ${mid.toFixed(0)} (${Math.min(...ns).toFixed(0)}–${Math.max(...ns).toFixed(0)}) | ${(1e3 / mid).toFixed(2)} | ${share} |`;
   });
-  return ['| variant | CPU ns per event, median (min–max) | million events per CPU-second | of the hand-written loop |', '|---|---|---|---|', ...rows];
+  return [
+    '| variant | CPU ns per event, median (min–max) | million events per CPU-second | of the hand-written loop |',
+    '|---|---|---|---|',
+    ...rows,
+  ];
 }
 
 function describe(outcome: Outcome): string {
-  const server = outcome.serverCpuMs === undefined ? '' : `, server ${((outcome.serverCpuMs * 1e6) / outcome.events).toFixed(0)} ns`;
+  const server =
+    outcome.serverCpuMs === undefined
+      ? ''
+      : `, server ${((outcome.serverCpuMs * 1e6) / outcome.events).toFixed(0)} ns`;
   return `${outcome.variant}: ${nsPerEvent(outcome).toFixed(0)} ns CPU, ${((outcome.wallMs * 1e6) / outcome.events).toFixed(0)} ns wall per event${server}`;
 }
 
@@ -79,7 +98,9 @@ const nsPerEvent = (outcome: Outcome): number => (outcome.cpuMs * 1e6) / outcome
 
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted.length === 0 ? Number.NaN : (((sorted[(sorted.length - 1) >> 1] as number) + (sorted[sorted.length >> 1] as number)) / 2);
+  return sorted.length === 0
+    ? Number.NaN
+    : ((sorted[(sorted.length - 1) >> 1] as number) + (sorted[sorted.length >> 1] as number)) / 2;
 }
 
 function print(...lines: readonly string[]): void {

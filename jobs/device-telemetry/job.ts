@@ -77,15 +77,13 @@ export function deviceTelemetry(options: DeviceTelemetryOptions): JobDefinition 
         partitionLog('telemetry-late', Reading, { partitionBy: 'deviceId', retention: { age: '7d' } }),
       );
 
-      readings
-        .asyncMap('enrich', withDeviceRegistry(registry), { concurrency: 64 })
-        .to(
-          'lake',
-          iceberg('curated.readings', EnrichedReading, {
-            warehouse,
-            partitionBy: [day('ts'), identity('tenant')],
-          }),
-        );
+      readings.asyncMap('enrich', withDeviceRegistry(registry), { concurrency: 64 }).to(
+        'lake',
+        iceberg('curated.readings', EnrichedReading, {
+          warehouse,
+          partitionBy: [day('ts'), identity('tenant')],
+        }),
+      );
     },
   );
 }

@@ -264,7 +264,11 @@ await t.test(
       checkpointAt(3, 5, 'savepoint'),
     ];
     const chosen = (id: number) => decideRestore(factsOf(manifests, { chosen: checkpointId(id) }));
-    t.match(decideRestore(factsOf(manifests)), { kind: 'restore', manifest: { id: 2 }, refused: [{ id: 3 }] });
+    t.match(decideRestore(factsOf(manifests)), {
+      kind: 'restore',
+      manifest: { id: 2 },
+      refused: [{ id: 3 }],
+    });
     t.match(chosen(2), { kind: 'restore', manifest: { id: 2 } });
     t.match(chosen(3), { kind: 'impossible', refused: [{ id: 3 }] });
     t.same(chosen(4), { kind: 'impossible', refused: [] });

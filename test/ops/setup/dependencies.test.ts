@@ -13,7 +13,7 @@ const sections = read('docs/dependencies.md').split(/^## /m);
 /** Rows of one list: package, version and the reason. */
 function listed(title: string): { name: string; version: string; why: string }[] {
   const section = sections.find((text) => text.startsWith(title)) ?? '';
-  return [...section.matchAll(/^\| ([@a-z][^ ]*) \| (\d[^ ]*) \| (.+) \|$/gm)].map(
+  return [...section.matchAll(/^\| ([@a-z]\S*) +\| (\d\S*) +\| (.+?) +\|$/gm)].map(
     ([, name = '', version = '', why = '']) => ({ name, version, why }),
   );
 }
