@@ -133,3 +133,22 @@ await t.test('a wrong PORT is refused before anything starts', async (t) => {
   t.strictSame(await wrong.exit, [1, null]);
   t.match(wrong.said(), /PORT must be a whole number/);
 });
+
+await t.test('a second signal ends all of it at once, though the engine is frozen (SV2)', async (t) => {
+  const frozen = start();
+  await until('the address', 30_000, async () => (/http:/.test(frozen.said()) ? true : null));
+  const left = childrenOf(frozen.child.pid).map(({ pid }) => pid);
+  process.kill(engineOf(frozen.child.pid)?.pid ?? -1, 'SIGSTOP');
+  frozen.child.kill('SIGINT');
+  await sleep(500);
+  t.equal(frozen.child.exitCode, null, 'it waits for the engine');
+  const since = performance.now();
+  frozen.child.kill('SIGINT');
+  t.strictSame(await frozen.exit, [1, null]);
+  t.ok(performance.now() - since < 1_000);
+  await until('the children gone', 2_000, async () =>
+    processes().some(({ pid, command }) => left.includes(pid) && !command.includes('<defunct>'))
+      ? null
+      : true,
+  );
+});
