@@ -87,14 +87,15 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   server.setNotFoundHandler((request) => {
     throw notFound(`There is nothing at ${request.method} ${request.url.slice(0, 256)}.`);
   });
+  // Before the guard: its hooks end the socket of an upgrade that the guard refuses, else `close` would wait for it.
+  await server.register(websocket, {
+    options: { maxPayload: LIVE.messageBytesMax, perMessageDeflate: false },
+  });
   server.addHook('onRequest', async (request, reply) => {
     void reply.headers(PAGE_HEADERS);
     guardHost(request);
   });
   await server.register(rateLimit, { max: limits.requestsPerMinute, timeWindow: 60_000 });
-  await server.register(websocket, {
-    options: { maxPayload: LIVE.messageBytesMax, perMessageDeflate: false },
-  });
   await server.register(fastifyStatic, { root: join(import.meta.dirname, '..', 'ui'), index: 'index.html' });
 
   addJobRoutes(server, jobs, {
