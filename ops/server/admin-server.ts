@@ -87,6 +87,9 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   server.setNotFoundHandler((request) => {
     throw notFound(`There is nothing at ${request.method} ${request.url.slice(0, 256)}.`);
   });
+  const live = new LiveSocket(new LiveFeed({ jobs, series, lake, clock }), clock);
+  // Before the websocket plugin, which closes clients without a reason.
+  server.addHook('preClose', async () => live.stop());
   // Before the guard: its hooks end the socket of an upgrade that the guard refuses, else `close` would wait for it.
   await server.register(websocket, {
     options: { maxPayload: LIVE.messageBytesMax, perMessageDeflate: false },
@@ -104,7 +107,7 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   addSeriesRoutes(server, series);
   addProbeRoutes(server, jobs, clock);
   if (metricsText !== undefined) addMetricsRoute(server, metricsText);
-  addLiveRoute(server, new LiveSocket(new LiveFeed({ jobs, series, lake, clock }), clock));
+  addLiveRoute(server, live);
   return { server, routes };
 }
 
@@ -121,7 +124,6 @@ async function noLake(): Promise<null> {
 function addLiveRoute(server: TypedServer, live: LiveSocket): void {
   server.get('/api/v1/live', { websocket: true }, (socket) => live.add(socket));
   server.addHook('onReady', async () => live.start());
-  server.addHook('preClose', async () => live.stop());
 }
 
 function addMetricsRoute(server: TypedServer, metricsText: () => Promise<string>): void {
