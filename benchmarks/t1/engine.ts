@@ -34,7 +34,7 @@ type Values = Readonly<
 type Row = WindowResult<unknown, Values>;
 
 /** Collects results in memory: the benchmark's sink. */
-export class ResultSink implements Sink<Row, 'exactly-once'> {
+class ResultSink implements Sink<Row, 'exactly-once'> {
   readonly kind = 'collect';
   readonly guarantee = 'exactly-once';
   readonly target = 'memory';
@@ -87,7 +87,7 @@ const AGGREGATES = {
 } as const;
 
 /** T1 as a job author writes it. `plain-functions` adds a filter, a map and a key function in plain TypeScript. */
-export function t1Job(form: Form, sink: ResultSink, checkpointIntervalMs: number): JobDefinition {
+function t1Job(form: Form, sink: ResultSink, checkpointIntervalMs: number): JobDefinition {
   return defineJob(
     't1',
     {

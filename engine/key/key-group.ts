@@ -3,8 +3,7 @@ import { MillraceError } from '../base/errors.ts';
 import { fmix32, mixRound } from '../wire/murmur3.ts';
 
 /** Bounds of max parallelism, which is frozen in a job's first checkpoint. Source: Flink, KeyGroupRangeAssignment. */
-export const MAX_PARALLELISM_MIN = 1;
-export const MAX_PARALLELISM_MAX = 32_768;
+const MAX_PARALLELISM_MAX = 32_768;
 
 /** Group of a key hash (hash.ts): Flink's integer mixer, then modulo. Source: Flink, MathUtils.murmurHash. */
 export function keyGroupOf(keyHash: number, maxParallelism: number): KeyGroup {

@@ -31,7 +31,7 @@ const LOOK_EVERY_MS = 100;
 const ENDS_EVERY_MS = 1_000;
 
 /** Reads a topic of the partition log; partition p belongs to subtask `p mod parallelism`. */
-export async function openLogSource(
+async function openLogSource(
   topic: string,
   schema: Schema,
   partitions: number,

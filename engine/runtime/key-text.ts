@@ -6,7 +6,7 @@ import type { RowText } from './row-text.ts';
  * Per column of a batch, the id that each dictionary code has got in this batch, −1 = not looked up yet. Valid for one batch:
  * ids may be reused afterwards (ST1).
  */
-export class CodeCache {
+class CodeCache {
   #ids = new Int32Array(1024);
 
   fresh(size: number): Int32Array {

@@ -40,7 +40,7 @@ export const FRAME_LAST_AT = 88;
 export const FRAME_PRODUCER_BYTES_AT = 96;
 export const FRAME_PRODUCER_AT = 100;
 /** Length of a producer's name in UTF-8 at most. */
-export const PRODUCER_BYTES_MAX = 128;
+const PRODUCER_BYTES_MAX = 128;
 
 /** What a producer says of a frame; the rest of the envelope follows from the batch. */
 export interface FrameHeader {

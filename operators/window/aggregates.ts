@@ -1,10 +1,5 @@
 import { MillraceError } from '#engine';
 
-/** Fields of `T` that hold numbers (or null). */
-export type NumericField<T> = {
-  [K in keyof T & string]: T[K] extends number | null | undefined ? K : never;
-}[keyof T & string];
-
 /**
  * A built-in aggregate of a window: `count()`, `sum('temperature')`, … Nulls are skipped; NaN is a value and shows in the result,
  * as with Math.min. `Result` is null where no value was seen. `In` is contravariant: the row must have the field.

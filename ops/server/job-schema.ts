@@ -86,7 +86,7 @@ export const Checkpoints = Type.Object(
   closed,
 );
 
-export const JobSummary = Type.Object(
+const JobSummary = Type.Object(
   {
     name: Type.String(),
     state: Type.String(),

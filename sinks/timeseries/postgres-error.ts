@@ -16,7 +16,7 @@ export function postgresFailure(error: unknown): PostgresFailure {
 }
 
 /** The five-character code of an answer of the server, or null when there was none. */
-export function sqlState(error: unknown): string | null {
+function sqlState(error: unknown): string | null {
   if (typeof error !== 'object' || error === null || !('code' in error)) return null;
   const { code } = error;
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in error ? code : null;

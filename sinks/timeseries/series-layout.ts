@@ -3,7 +3,7 @@ import { Packr } from 'msgpackr';
 
 /** Slots that one series spreads over in a cluster. Part of the layout: it never changes. */
 export const SERIES_SHARDS = 16;
-export const HOUR_MS = 3_600_000;
+const HOUR_MS = 3_600_000;
 
 /** The shard that holds everything of a series key. */
 export function shardOf(keyText: string): number {
