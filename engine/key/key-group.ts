@@ -2,10 +2,10 @@ import type { KeyGroup } from '../base/brand.ts';
 import { MillraceError } from '../base/errors.ts';
 import { fmix32, mixRound } from '../wire/murmur3.ts';
 
-/** Bounds of max parallelism, which is frozen in a job's first checkpoint. Source: Flink, KeyGroupRangeAssignment. */
+/** Bound of max parallelism, which is frozen in a job's first checkpoint. Source: Flink, KeyGroupRangeAssignment. */
 const MAX_PARALLELISM_MAX = 32_768;
 
-/** Group of a key hash (hash.ts): Flink's integer mixer, then modulo. Source: Flink, MathUtils.murmurHash. */
+/** Group of a key hash (key.ts): Flink's integer mixer, then modulo. Source: Flink, MathUtils.murmurHash. */
 export function keyGroupOf(keyHash: number, maxParallelism: number): KeyGroup {
   return (mixHash(keyHash) % maxParallelism) as KeyGroup;
 }
