@@ -33,6 +33,7 @@ async function main(settings: EngineSettings): Promise<number> {
   const { server } = await createAdminServer({
     jobs: () => [job.handle],
     series: () => job.series,
+    lake: job.lake,
     metricsText: telemetry.metricsText,
   });
   tell({ kind: 'ready', port: await listenOnLoopback(server, settings.port, settings.portFixed) });
