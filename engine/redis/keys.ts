@@ -22,6 +22,8 @@ import { LIMITS } from '../base/limits.ts';
  *   mr:<namespace>:{series:<name>:<shard>}:fence     hash    <job> <operator> → generation
  *   mr:<namespace>:{series:<name>:<shard>}:keys      zset    series key by wall time of its last write
  *   mr:<namespace>:{series:<name>:<shard>}:newest    hash    series key → <start>:<point>
+ *   mr:<namespace>:{series:<name>:<shard>}:u:<job> <operator>        zset  barrier intervals that can be undone
+ *   mr:<namespace>:{series:<name>:<shard>}:u:<job> <operator>:<seq>  hash  what the interval changed → as it was before
  *   mr:<namespace>:{series:<name>:<shard>}:p:<hour>:<series key>  hash  window start → point
  */
 
@@ -95,6 +97,10 @@ export interface SeriesKeys {
   readonly fence: string;
   readonly index: string;
   readonly newest: string;
+  /** Sequence numbers of the barrier intervals that a writer can undo; `<this>:<seq>` is the undo log of one. */
+  readonly undo: (writer: string) => string;
+  /** What every bucket's key begins with. */
+  readonly buckets: string;
   /** Points of one series key in one hour since the epoch. */
   readonly bucket: (hour: number, key: string) => string;
 }
@@ -105,6 +111,8 @@ export function seriesKeys(namespace: string, name: string, shard: number): Seri
     fence: `${base}:fence`,
     index: `${base}:keys`,
     newest: `${base}:newest`,
+    undo: (writer) => `${base}:u:${writer}`,
+    buckets: `${base}:p:`,
     bucket: (hour, key) => `${base}:p:${hour}:${key}`,
   };
 }

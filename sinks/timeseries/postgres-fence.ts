@@ -17,19 +17,23 @@ export class PostgresFence {
     this.#target = table.text;
   }
 
-  /** Makes this generation the one that counts. @throws MR_SINK_FENCED when a newer one does. */
-  async raise(client: Client): Promise<void> {
+  /**
+   * Makes this generation the one that counts. True for its first writer.
+   * @throws MR_SINK_FENCED when a newer one does
+   */
+  async raise(client: Client): Promise<boolean> {
     await lockSchema(client);
     await client.query(
       `CREATE TABLE IF NOT EXISTS ${this.#table} (job text, sink text, generation bigint NOT NULL, PRIMARY KEY (job, sink))`,
     );
     const { job, operator, generation } = this.#context;
-    await client.query(
+    const { rowCount } = await client.query(
       `INSERT INTO ${this.#table} AS f (job, sink, generation) VALUES ($1, $2, $3)
        ON CONFLICT (job, sink) DO UPDATE SET generation = excluded.generation WHERE f.generation < excluded.generation`,
       [job, operator, generation],
     );
     await this.hold(client);
+    return rowCount === 1;
   }
 
   /**

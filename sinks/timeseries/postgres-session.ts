@@ -9,11 +9,13 @@ import { postgresFailure } from './postgres-error.ts';
  * PS1 `transaction` runs its work as often as needed, so the work must be idempotent: a lost answer to COMMIT looks like a failure.
  * PS2 It settles: with the work's result, or with an error no later than one statement's time after `retryForMs`.
  * PS3 The server ends a transaction that we left idle (this process was frozen, say), so its locks cannot hold a successor for ever.
+ * PS4 One transaction runs at a time; others wait their turn, in order.
  */
 export class PostgresSession {
   readonly #options: PostgresSessionOptions;
   #client: Client | null = null;
   #closed = false;
+  #turn: Promise<unknown> = Promise.resolve();
   retries = 0;
 
   constructor(options: PostgresSessionOptions) {
@@ -21,10 +23,21 @@ export class PostgresSession {
   }
 
   /**
-   * Runs `work` in a transaction, again after transient failures.
+   * Runs `work` in a transaction of its own, again after transient failures.
    * @throws MR_SINK_FAILED when they last longer than `retryForMs`; what `work` throws, and the server's other errors, unchanged.
    */
-  async transaction<T>(work: (client: Client) => Promise<T>, hooks: TransactionHooks = {}): Promise<T> {
+  transaction<T>(work: (client: Client) => Promise<T>, hooks: TransactionHooks = {}): Promise<T> {
+    const result = this.#turn.then(() => this.#retried(work, hooks));
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#discard();
+  }
+
+  async #retried<T>(work: (client: Client) => Promise<T>, hooks: TransactionHooks): Promise<T> {
     const { clock, random, signal } = this.#options.context;
     const startedAt = clock.monotonic();
     for (let attempt = 0; ; attempt++) {
@@ -39,11 +52,6 @@ export class PostgresSession {
         await clock.sleep(backoffMs(attempt, RETRY_MS_FIRST, RETRY_MS_MAX, random), signal);
       }
     }
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#discard();
   }
 
   async #try<T>(work: (client: Client) => Promise<T>, hooks: TransactionHooks): Promise<T> {

@@ -156,16 +156,25 @@ const SCHEMA_LOCK = 0x6d696c6c;
 interface ColumnFacts {
   readonly type: string;
   readonly inKey: boolean;
+  /** Computed by the server: cannot be written. */
+  readonly generated: boolean;
 }
 
-async function readColumns(client: Client, table: TableName): Promise<ReadonlyMap<string, ColumnFacts>> {
-  const { rows } = await client.query<{ name: string; type: string; in_key: boolean }>(
-    `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, coalesce(a.attnum = ANY (i.indkey), false) AS in_key
+/** Columns of a table by name, in order; none when there is no such table. */
+export async function readColumns(
+  client: Client,
+  table: TableName,
+): Promise<ReadonlyMap<string, ColumnFacts>> {
+  const { rows } = await client.query<{ name: string; type: string; in_key: boolean; generated: boolean }>(
+    `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, coalesce(a.attnum = ANY (i.indkey), false) AS in_key,
+            a.attgenerated <> '' AS generated
      FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
-     WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped`,
+     WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
     [table.sql],
   );
-  return new Map(rows.map((row) => [row.name, { type: row.type, inKey: row.in_key }]));
+  return new Map(
+    rows.map((row) => [row.name, { type: row.type, inKey: row.in_key, generated: row.generated }]),
+  );
 }
 
 function otherKey(table: TableName, found: readonly string[], key: readonly string[]): MillraceError {

@@ -18,7 +18,8 @@ export interface PostgresTimeSeriesOptions {
 
 /**
  * Windows as rows of PostgreSQL (or TimescaleDB), one per key and window start, made and widened as needed.
- * Written through at once; a replay rewrites the same rows, and an attempt that has lost its job is refused.
+ * Written through at once. When an attempt is lost, the next one first undoes what it wrote after the checkpoint that is restored; an
+ * attempt that has lost its job is refused. Two tables beside it, `millrace_fences` and `millrace_undo`, serve that.
  * @example perDevice.to('history', postgresTimeSeries('device_10s', { url }), { accept: 'idempotent' });
  * @throws MR_CONFIG_INVALID
  */

@@ -1,9 +1,17 @@
 import { crc32 } from 'node:zlib';
 import type { Client } from 'pg';
-import { errorText, MillraceError, type SinkContext, type SinkInput, type SinkWriter } from '#engine';
+import {
+  type CheckpointId,
+  errorText,
+  MillraceError,
+  type SinkContext,
+  type SinkInput,
+  type SinkWriter,
+} from '#engine';
 import { postgresFailure } from './postgres-error.ts';
 import { PostgresFence } from './postgres-fence.ts';
 import { PostgresSession } from './postgres-session.ts';
+import { PostgresUndo } from './postgres-undo.ts';
 import {
   columnType,
   ensureTable,
@@ -41,7 +49,7 @@ export interface PostgresWriterOptions {
  * Owns two connections with a lane each; a key always takes the same one. Suspends in `write` while a lane is full.
  *
  * PW1 When opening has resolved, no batch of an older generation of this sink can commit any more.
- * PW2 Each batch is one transaction that holds the fence.
+ * PW2 Each batch is one transaction that holds the fence and keeps what its rows were (PU1).
  * PW3 A row that the server refuses for good goes to the dead letters once; the other rows of its batch are written.
  *
  * @throws MR_SINK_FENCED, MR_SINK_FAILED, MR_SINK_REFUSED
@@ -67,9 +75,12 @@ const RETENTION_EVERY_MS = 60_000;
 class PostgresWriter implements SinkWriter<WindowResult> {
   readonly #options: PostgresWriterOptions;
   readonly #fence: PostgresFence;
+  readonly #undo: PostgresUndo;
   readonly #sessions: readonly PostgresSession[];
   readonly #lanes: readonly UpsertLane<SeriesRow>[];
   #tags: readonly string[] | null;
+  /** Of the next barrier. */
+  #seq: number;
   /** Columns known to exist; `version` names the prepared statement. */
   #shape: TableShape | null = null;
   #version = 0;
@@ -83,16 +94,23 @@ class PostgresWriter implements SinkWriter<WindowResult> {
     this.#options = options;
     this.#tags = options.tags;
     this.#fence = new PostgresFence(table, context);
+    this.#undo = new PostgresUndo(table, context);
+    this.#seq = context.nextSeq;
     const session = () => new PostgresSession({ url, context, target: `table ${table.text}`, retryForMs });
     this.#sessions = Array.from({ length: LANES }, session);
     this.#lanes = this.#sessions.map((own) => {
-      const write = (batch: readonly SeriesRow[]) => this.#writeBatch(own, batch);
+      const write = (batch: readonly SeriesRow[], seq: number) => this.#writeBatch(own, batch, seq);
       return new UpsertLane<SeriesRow>({ batchMax: BATCH_ROWS_MAX, pendingMax: PENDING_ROWS_MAX, write });
     });
   }
 
   raiseFence(): Promise<void> {
-    return this.#named(() => this.#session(0).transaction((client) => this.#fence.raise(client)));
+    const raise = async (client: Client) => {
+      const first = await this.#fence.raise(client);
+      await this.#undo.ensure(client);
+      if (first) await this.#undo.undoFrom(client, this.#options.context.nextSeq);
+    };
+    return this.#named(() => this.#session(0).transaction(raise));
   }
 
   write(input: SinkInput<WindowResult>): void | Promise<void> {
@@ -103,15 +121,17 @@ class PostgresWriter implements SinkWriter<WindowResult> {
       const key = columnsText(row, this.#tags);
       if (typeof key !== 'string')
         deadLetter({ key: row.key, window: row.window, value: row.value }, key.refused);
-      else this.#lanes[crc32(key) % LANES]?.put(`${row.window.start} ${key}`, row);
+      else this.#lanes[crc32(key) % LANES]?.put(this.#seq, `${row.window.start} ${key}`, row);
     }
     for (const lane of this.#lanes) lane.start();
     const full = this.#lanes.filter((lane) => lane.full);
     if (full.length > 0) return Promise.all(full.map((lane) => lane.hasRoom())).then(() => undefined);
   }
 
-  async prepareCommit(): Promise<null> {
+  async prepareCommit(_checkpoint: CheckpointId, seq: number): Promise<null> {
+    this.#seq = seq + 1;
     await Promise.all(this.#lanes.map((lane) => lane.flushed()));
+    await this.#named(() => this.#pruneUndo(seq));
     await this.#named(() => this.#dropOldRows());
     return null;
   }
@@ -135,18 +155,23 @@ class PostgresWriter implements SinkWriter<WindowResult> {
     return this.#sessions[lane] as PostgresSession;
   }
 
-  #writeBatch(session: PostgresSession, batch: readonly SeriesRow[]): Promise<void> {
+  #writeBatch(session: PostgresSession, batch: readonly SeriesRow[], seq: number): Promise<void> {
     return this.#named(async () => {
       const shape = await this.#shapeFor(session, batch);
-      await this.#upsert(session, shape, batch);
+      await this.#upsert(session, shape, batch, seq);
     });
   }
 
   /** Writes a batch; when the server takes none of it for the sake of a row, finds that row by halving. */
-  async #upsert(session: PostgresSession, shape: TableShape, batch: readonly SeriesRow[]): Promise<void> {
+  async #upsert(
+    session: PostgresSession,
+    shape: TableShape,
+    batch: readonly SeriesRow[],
+    seq: number,
+  ): Promise<void> {
     const { killPoint, deadLetter } = this.#options.context;
     try {
-      await session.transaction((client) => this.#statement(client, shape, batch), {
+      await session.transaction((client) => this.#statements(client, shape, batch, seq), {
         beforeCommit: () => killPoint('postgres:before-commit'),
         afterCommit: () => killPoint('postgres:after-commit'),
       });
@@ -157,18 +182,25 @@ class PostgresWriter implements SinkWriter<WindowResult> {
       const { key, window, value } = batch[0] as SeriesRow;
       if (batch.length === 1) return deadLetter({ key, window, value }, errorText(error));
       const half = batch.length >>> 1;
-      await this.#upsert(session, shape, batch.slice(0, half));
-      await this.#upsert(session, shape, batch.slice(half));
+      await this.#upsert(session, shape, batch.slice(0, half), seq);
+      await this.#upsert(session, shape, batch.slice(half), seq);
     }
   }
 
-  async #statement(client: Client, shape: TableShape, batch: readonly SeriesRow[]): Promise<void> {
+  async #statements(
+    client: Client,
+    shape: TableShape,
+    batch: readonly SeriesRow[],
+    seq: number,
+  ): Promise<void> {
     const { context, table } = this.#options;
+    const values = upsertParameters(batch, shape, context.generation);
     await this.#fence.hold(client);
+    await this.#undo.keep(client, shape, seq, values);
     const { rowCount } = await client.query({
       name: `millrace-upsert-${this.#version}`,
       text: upsertSql(table, shape),
-      values: upsertParameters(batch, shape, context.generation),
+      values,
     });
     // The fence holds, so rows of a newer generation can only be another job's.
     if (rowCount === batch.length) return;
@@ -202,6 +234,15 @@ class PostgresWriter implements SinkWriter<WindowResult> {
       return shape;
     }
     return this.#shapeFor(session, batch); // the other lane was faster
+  }
+
+  /** One subtask does it for all; the checkpoint before the last one stays undoable, should the last one prove unreadable (PU3). */
+  async #pruneUndo(seq: number): Promise<void> {
+    if (this.#options.context.subtask !== 0) return;
+    await this.#session(0).transaction(async (client) => {
+      await this.#fence.hold(client);
+      await this.#undo.prune(client, seq - 2);
+    });
   }
 
   /** Deletes what is older than the retention, a bounded number of rows at a time; one subtask does it. */

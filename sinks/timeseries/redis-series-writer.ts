@@ -28,6 +28,10 @@ export interface RedisSeriesOptions {
  *
  * RW1 When opening has resolved, no older generation of this sink can write any point (the fence stands in every shard).
  * RW2 Each batch checks the fence in the script that writes it.
+ * RW3 The first writer of a generation undoes, in the script that raises the fence, what older ones changed after the checkpoint that
+ *     is restored. So a replay that decides otherwise about a record leaves no row of the lost attempt behind.
+ * RW4 Before a point is changed for the first time between two barriers, the same script keeps what it was. Kept are the last three
+ *     intervals at most, and no longer than the points.
  *
  * @throws MR_SINK_FENCED, MR_REDIS_UNAVAILABLE, MR_REDIS_UNSUPPORTED
  */
@@ -44,8 +48,8 @@ export async function openRedisSeriesWriter(options: RedisSeriesOptions): Promis
   }
 }
 
-const openSeries = loadScript(new URL('./scripts/open-series-1.lua', import.meta.url));
-const writePoints = loadScript(new URL('./scripts/write-points-3.lua', import.meta.url));
+const openSeries = loadScript(new URL('./scripts/open-series-4.lua', import.meta.url));
+const writePoints = loadScript(new URL('./scripts/write-points-6.lua', import.meta.url));
 
 /** Points of one script call: about a millisecond of the server. */
 const BATCH_POINTS_MAX = 256;
@@ -59,6 +63,8 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
   readonly #redis: RedisConnection;
   readonly #options: RedisSeriesOptions;
   readonly #lanes: readonly UpsertLane<SeriesRow>[];
+  /** Of the next barrier. */
+  #seq: number;
   #rowsWritten = 0;
   #batches = 0;
   #retries = 0;
@@ -66,8 +72,9 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
   constructor(redis: RedisConnection, options: RedisSeriesOptions) {
     this.#redis = redis;
     this.#options = options;
+    this.#seq = options.context.nextSeq;
     this.#lanes = Array.from({ length: SERIES_SHARDS }, (_, shard) => {
-      const write = (batch: readonly SeriesRow[]) => this.#writeBatch(shard, batch);
+      const write = (batch: readonly SeriesRow[], seq: number) => this.#writeBatch(shard, batch, seq);
       return new UpsertLane<SeriesRow>({ batchMax: BATCH_POINTS_MAX, pendingMax: PENDING_POINTS_MAX, write });
     });
   }
@@ -75,14 +82,15 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
   write(input: SinkInput<WindowResult>): void | Promise<void> {
     for (const lane of this.#lanes) lane.check();
     for (const row of seriesRows(input, this.#options.context.deadLetter)) {
-      this.#lanes[shardOf(row.keyText)]?.put(`${row.window.start} ${row.keyText}`, row);
+      this.#lanes[shardOf(row.keyText)]?.put(this.#seq, `${row.window.start} ${row.keyText}`, row);
     }
     for (const lane of this.#lanes) lane.start();
     const full = this.#lanes.filter((lane) => lane.full);
     if (full.length > 0) return Promise.all(full.map((lane) => lane.hasRoom())).then(() => undefined);
   }
 
-  async prepareCommit(_checkpoint: CheckpointId, _seq: number): Promise<null> {
+  async prepareCommit(_checkpoint: CheckpointId, seq: number): Promise<null> {
+    this.#seq = seq + 1;
     await Promise.all(this.#lanes.map((lane) => lane.flushed()));
     return null;
   }
@@ -96,13 +104,11 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
     this.#redis.close();
   }
 
-  async #writeBatch(shard: number, batch: readonly SeriesRow[]): Promise<void> {
-    const { context, name } = this.#options;
-    const { buckets, args } = scriptInput(this.#options, shard, batch);
-    const { fence, index, newest } = seriesKeys(context.namespace, name, shard);
+  async #writeBatch(shard: number, batch: readonly SeriesRow[], seq: number): Promise<void> {
+    const { keys, buckets, args } = scriptInput(this.#options, shard, batch, seq);
     const script = { ...writePoints, keyCount: writePoints.keyCount + buckets.length };
     const reply = (await this.#whileOutOfMemory(() =>
-      this.#redis.script(script, [fence, index, newest, ...buckets], args),
+      this.#redis.script(script, [...keys, ...buckets], args),
     )) as readonly ['ok'] | readonly ['fenced', number];
     if (reply[0] === 'fenced') throw refused(this.#options, reply[1]);
     this.#rowsWritten += batch.length;
@@ -127,17 +133,19 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
 }
 
 async function raiseFences(redis: RedisConnection, options: RedisSeriesOptions): Promise<void> {
-  const { context, name } = options;
+  const { context, name, ttlMs } = options;
   const raise = async (_: unknown, shard: number) => {
-    const keys = [seriesKeys(context.namespace, name, shard).fence];
-    const held = Number(await redis.script(openSeries, keys, [fenceField(context), context.generation]));
+    const { fence, index, newest, undo, buckets } = seriesKeys(context.namespace, name, shard);
+    const who = writerName(context);
+    const args = [who, context.generation, context.nextSeq, ttlMs, buckets];
+    const held = Number(await redis.script(openSeries, [fence, index, newest, undo(who)], args));
     if (held !== context.generation) throw refused(options, held);
   };
   await Promise.all(Array.from({ length: SERIES_SHARDS }, raise));
 }
 
 /** The operator's name, not the sink id: an attempt that crashed before its first checkpoint had another id. */
-function fenceField({ job, operator }: SinkContext): string {
+function writerName({ job, operator }: SinkContext): string {
   return `${job} ${operator}`;
 }
 
@@ -145,14 +153,22 @@ function scriptInput(
   { context, name, ttlMs, keysMax }: RedisSeriesOptions,
   shard: number,
   batch: readonly SeriesRow[],
+  seq: number,
 ) {
-  const keys = seriesKeys(context.namespace, name, shard);
+  const who = writerName(context);
+  const { fence, index, newest, undo, bucket: bucketOf } = seriesKeys(context.namespace, name, shard);
   const buckets = new Map<string, number>();
   const keysPerShard = Math.max(1, Math.ceil(keysMax / SERIES_SHARDS));
-  const head = [fenceField(context), context.generation, context.clock.now(), ttlMs, keysPerShard];
-  const args: (string | number | Buffer)[] = head;
+  const args: (string | number | Buffer)[] = [
+    who,
+    context.generation,
+    context.clock.now(),
+    ttlMs,
+    keysPerShard,
+    seq,
+  ];
   for (const { window, keyText, value } of batch) {
-    const bucket = keys.bucket(hourOf(window.start), keyText);
+    const bucket = bucketOf(hourOf(window.start), keyText);
     let number = buckets.get(bucket);
     if (number === undefined) {
       number = buckets.size + 1;
@@ -160,7 +176,9 @@ function scriptInput(
     }
     args.push(number, keyText, window.start, encodePoint(window.end, value));
   }
-  return { buckets: [...buckets.keys()], args };
+  const log = undo(who);
+  const keys = [fence, index, newest, log, `${log}:${seq - 1}`, `${log}:${seq}`];
+  return { keys, buckets: [...buckets.keys()], args };
 }
 
 function refused({ context, name }: RedisSeriesOptions, held: number): MillraceError {

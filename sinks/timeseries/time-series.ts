@@ -13,7 +13,8 @@ export interface TimeSeriesOptions {
 
 /**
  * A live view of windows in Redis: the newest value of every (key, window start), readable by {@link openTimeSeriesReader}.
- * Written through at once; a replay rewrites the same values, and an attempt that has lost its job is refused.
+ * Written through at once. When an attempt is lost, the next one first undoes what it wrote after the checkpoint that is restored; an
+ * attempt that has lost its job is refused.
  * @example perDevice.to('live', timeSeries('device_10s'), { accept: 'idempotent' });
  * @throws MR_CONFIG_INVALID for a name or duration that is none
  */

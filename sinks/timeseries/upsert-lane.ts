@@ -5,15 +5,16 @@
  * Suspends while a batch is under way.
  *
  * UL1 One batch is under way at a time, so that no row is ever overtaken by an older value of its key.
- * UL2 Inside a batch each key occurs once, with its last value.
+ * UL2 Inside a batch each key occurs once, with its last value of that interval.
  * UL3 `flushed` waits for everything put before the call and for nothing put after it.
  * UL4 At most `pendingMax` rows wait beyond what one `put` burst brings; `hasRoom` tells when to go on.
  * UL5 The first failure is final: it rejects every wait, now and later.
+ * UL6 A batch lies between two barriers: `write` gets the rows of one interval with its `seq`, the intervals in order.
  */
 export class UpsertLane<Row> {
   readonly #options: UpsertLaneOptions<Row>;
-  /** Waiting rows by key, oldest first. */
-  readonly #waiting = new Map<string, Row>();
+  /** Waiting rows by interval and key, oldest first. */
+  readonly #waiting = new Map<string, Waiting<Row>>();
   #writing = false;
   #closed = false;
   /** Rows ever put as new entries of `#waiting`, and how many of those are acknowledged. */
@@ -30,10 +31,11 @@ export class UpsertLane<Row> {
     this.#options = options;
   }
 
-  /** Takes a row; nothing is sent before {@link start}. */
-  put(key: string, row: Row): void {
-    if (!this.#waiting.has(key)) this.#put++;
-    this.#waiting.set(key, row);
+  /** Takes a row of barrier interval `seq`, which never falls; nothing is sent before {@link start}. */
+  put(seq: number, key: string, row: Row): void {
+    const place = `${seq} ${key}`;
+    if (!this.#waiting.has(place)) this.#put++;
+    this.#waiting.set(place, { seq, row });
   }
 
   /** Sends what waits. Call it after a burst of `put`. */
@@ -73,8 +75,8 @@ export class UpsertLane<Row> {
     this.#writing = true;
     try {
       while (this.#waiting.size > 0 && !this.#closed) {
-        const batch = this.#take();
-        await this.#options.write(batch);
+        const { seq, batch } = this.#take();
+        await this.#options.write(batch, seq);
         this.#acknowledged += batch.length;
         this.#settle();
       }
@@ -86,14 +88,16 @@ export class UpsertLane<Row> {
     }
   }
 
-  #take(): readonly Row[] {
+  #take(): { readonly seq: number; readonly batch: readonly Row[] } {
     const batch: Row[] = [];
-    for (const [key, row] of this.#waiting) {
-      if (batch.length === this.#options.batchMax) break;
-      batch.push(row);
-      this.#waiting.delete(key);
+    let seq = Number.NaN;
+    for (const [place, waiting] of this.#waiting) {
+      if (batch.length === 0) seq = waiting.seq;
+      if (batch.length === this.#options.batchMax || waiting.seq !== seq) break;
+      batch.push(waiting.row);
+      this.#waiting.delete(place);
     }
-    return batch;
+    return { seq, batch };
   }
 
   #until(done: () => boolean): Promise<void> {
@@ -119,6 +123,11 @@ export interface UpsertLaneOptions<Row> {
   readonly batchMax: number;
   /** Rows waiting before the sender must stop. */
   readonly pendingMax: number;
-  /** Writes one batch for good, or throws for good. */
-  readonly write: (batch: readonly Row[]) => Promise<void>;
+  /** Writes one batch of interval `seq` for good, or throws for good. */
+  readonly write: (batch: readonly Row[], seq: number) => Promise<void>;
+}
+
+interface Waiting<Row> {
+  readonly seq: number;
+  readonly row: Row;
 }

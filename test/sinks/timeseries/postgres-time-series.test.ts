@@ -106,7 +106,7 @@ await t.test('an older generation is refused once a newer one has opened (PW1, P
 await t.test(
   'opening waits for an older batch under way; one that starts later is refused (PW1)',
   async (t) => {
-    const zombie = await open(t, 'under_way', 1);
+    const zombie = await open(t, 'under_way', 1, { subtask: 1 }); // its barriers only flush
     await writeThrough(zombie.writer, [result('k', 0, { n: 1 })]);
     const blocker = await connectTo(t, server.url);
     await blocker.query('BEGIN');

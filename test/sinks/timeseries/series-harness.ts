@@ -22,7 +22,7 @@ export function seriesContext(attempt: number, overrides: Partial<SinkContext> =
     parallelism: 1,
     generation: generation(attempt),
     sinkId: `sink-of-attempt-${attempt}`, // an attempt that never completed a checkpoint has an id of its own
-    nextSeq: 1,
+    nextSeq: attempt, // as if each attempt had published one checkpoint
     namespace: 'test',
     log: null as unknown as PartitionLog, // these sinks never touch the log
     clock: systemClock,

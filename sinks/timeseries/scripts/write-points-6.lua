@@ -1,23 +1,39 @@
--- Upserts points of one shard of a series, all or none.
--- KEYS  1 fence, 2 index, 3 newest, 4 … buckets (callers raise the key count by the number of buckets)
+-- Upserts points of one shard of a series, all or none, and keeps what they were at the last barrier.
+-- KEYS  1 fence, 2 index, 3 newest, 4 undo log, 5 its interval before, 6 its interval,
+--       7 … buckets (callers raise the key count by the number of buckets)
 -- ARGV  1 <job> <operator>, 2 generation, 3 now (epoch ms), 4 time to live in ms, 5 series keys remembered at most,
---       then per point: 6 number of its bucket (1 = KEYS 4), 7 series key, 8 window start, 9 the point
+--       6 barrier interval,
+--       then per point: 7 number of its bucket (1 = KEYS 7), 8 series key, 9 window start, 10 the point
 -- reply {'ok'} | {'fenced', generation that holds, 0 = none}
+-- An interval of the undo log: 'p<start> <series key>' → the point before, '' for none;
+--       'n<series key>' → '<score in index> <value in newest>' before, '' for none
 -- Keeps: nothing is written under a generation that is not the newest one; index and newest have the same members;
 -- newest has the point of the latest window, whatever the order of arrival. A repeated call changes nothing.
 local held = redis.call('HGET', KEYS[1], ARGV[1])
 if held ~= ARGV[2] then return {'fenced', tonumber(held or '0')} end
 local now, ttl, keysMax = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-for i = 6, #ARGV, 4 do
+redis.call('ZADD', KEYS[4], ARGV[6], ARGV[6])
+for i = 7, #ARGV, 4 do
   local key, start, point = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  redis.call('HSET', KEYS[3 + tonumber(ARGV[i])], start, point)
+  local bucket = KEYS[6 + tonumber(ARGV[i])]
+  redis.call('HSETNX', KEYS[6], 'p' .. start .. ' ' .. key, redis.call('HGET', bucket, start) or '')
+  redis.call('HSET', bucket, start, point)
   local newest = redis.call('HGET', KEYS[3], key)
+  if redis.call('HEXISTS', KEYS[6], 'n' .. key) == 0 then
+    redis.call('HSET', KEYS[6], 'n' .. key, newest and (redis.call('ZSCORE', KEYS[2], key) or ARGV[3]) .. ' ' .. newest or '')
+  end
   if not newest or tonumber(string.match(newest, '^(-?%d+):')) <= tonumber(start) then
     redis.call('HSET', KEYS[3], key, start .. ':' .. point)
   end
   redis.call('ZADD', KEYS[2], ARGV[3], key)
 end
 for i = 2, #KEYS do redis.call('PEXPIRE', KEYS[i], ttl) end
+
+-- A barrier comes only after the checkpoint of the one before is published: nothing restores what is two barriers old.
+for _, seq in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', tonumber(ARGV[6]) - 2)) do
+  redis.call('UNLINK', KEYS[4] .. ':' .. seq)
+  redis.call('ZREM', KEYS[4], seq)
+end
 
 -- Forgets a bounded number of keys per call, the ones idle longest first.
 local gone = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('(%.0f', now - ttl), 'LIMIT', 0, 256)

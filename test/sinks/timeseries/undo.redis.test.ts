@@ -1,0 +1,83 @@
+import { Redis } from 'ioredis';
+import t, { type Test } from 'tap';
+import { checkpointId, systemClock } from '#engine';
+import { timeSeries } from '../../../sinks/timeseries/time-series.ts';
+import { openTimeSeriesReader } from '../../../sinks/timeseries/time-series-reader.ts';
+import { startRedis } from '../../support/redis-server.ts';
+import { DAY, input, result, seriesContext, WINDOW_MS } from './series-harness.ts';
+import { undoBehaviour, type UndoStore } from './undo-behaviour.ts';
+
+const server = await startRedis();
+t.teardown(() => server.stop());
+const raw = new Redis(server.url);
+t.teardown(() => raw.disconnect());
+
+await t.test('the live series (RW3, RW4)', (t) => undoBehaviour(t, series));
+
+await t.test('the newest point and the list of keys are undone too (RW3)', async (t) => {
+  const { open } = await series(t, 'newest');
+  const reader = await openTimeSeriesReader({ url: server.url, namespace: 'test', clock: systemClock });
+  t.teardown(() => reader.close());
+  const first = await open(1, { nextSeq: 1 });
+  await first.write(input([result('a', 5, { n: 1 })]));
+  await first.prepareCommit(checkpointId(1), 1);
+  await first.write(input([result('a', 9, { n: 2 }), result('b', 0, { n: 3 })]));
+  await first.prepareCommit(checkpointId(2), 2);
+  await open(2, { nextSeq: 2 });
+  const newest = {
+    key: 'a',
+    point: { start: DAY + 5 * WINDOW_MS, end: DAY + 6 * WINDOW_MS, values: { n: 1 } },
+  };
+  t.same(await reader.latest('newest', 10), [newest]);
+  t.same(await raw.keys('mr:test:{series:newest:*:p:*:b'), [], 'no bucket is left');
+  const indexed = await Promise.all(
+    (await raw.keys('mr:test:{series:newest:*:keys')).map((key) => raw.zrange(key, '0', '-1')),
+  );
+  t.same(indexed.flat(), ['a'], 'index and newest have the same members');
+  const lasting = await Promise.all(
+    (await raw.keys('mr:test:{series:newest:*')).map(async (key) => [key, await raw.pttl(key)] as const),
+  );
+  t.same(
+    lasting.filter(([key, ttl]) => ttl < 0 && !key.endsWith(':fence')),
+    [],
+    'everything but the fence expires',
+  );
+});
+
+async function series(t: Test, name: string): Promise<UndoStore> {
+  const reader = await openTimeSeriesReader({ url: server.url, namespace: 'test', clock: systemClock });
+  t.teardown(() => reader.close());
+  return {
+    async open(attempt, context) {
+      const writer = await timeSeries(name, { url: server.url }).openWriter(seriesContext(attempt, context));
+      t.teardown(() => writer.close());
+      return writer;
+    },
+    async read() {
+      const buckets = await raw.keys(`mr:test:{series:${name}:*:p:*`);
+      const keys = [...new Set(buckets.map((bucket) => bucket.split(':').at(-1) as string))].toSorted();
+      const found = await Promise.all(
+        keys.map(async (key) => {
+          const points = await reader.range({
+            name,
+            key,
+            from: DAY,
+            to: Number.MAX_SAFE_INTEGER,
+            pointsMax: 10_000,
+          });
+          return points.map(
+            (point) => [`${key}@${(point.start - DAY) / WINDOW_MS}`, point.values['n'] as number] as const,
+          );
+        }),
+      );
+      return Object.fromEntries(found.flat());
+    },
+    async kept() {
+      const intervals = (await raw.keys(`mr:test:{series:${name}:*:u:*`)).filter((key) => /:\d+$/.test(key));
+      return (await Promise.all(intervals.map((key) => raw.hlen(key)))).reduce(
+        (sum, fields) => sum + fields,
+        0,
+      );
+    },
+  };
+}
