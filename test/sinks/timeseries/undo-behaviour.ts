@@ -39,7 +39,7 @@ export async function undoBehaviour(
     },
   );
 
-  await t.test('a row put again after a barrier keeps the value from before it', async (t) => {
+  await t.test('a row put again after a barrier keeps the value from before it (UL6)', async (t) => {
     const { open, read } = await create(t, 'across');
     const first = await open(1, { nextSeq: 1 });
     const rows = Array.from({ length: 3_000 }, (_, i): Row => [`k${i % 1_000}`, Math.floor(i / 1_000), i]);
