@@ -19,7 +19,7 @@ export const LIMITS = {
   /** Batches queued on one in-thread channel before the sender must stop. */
   channelBatchesMax: 8,
   /** Frames a source reads ahead per partition. */
-  sourceFramesAheadMax: 16,
+  sourceFramesAheadMax: 32,
   /** A task's turn before it yields to the event loop. */
   turnMs: 2,
   /** Records of one batch handed on by an operator that emits many (window fires, timers). */

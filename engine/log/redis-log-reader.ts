@@ -221,8 +221,7 @@ class RedisLogReader implements LogReader {
       return fail(`entry ${id.toString()} is not a frame of ours`);
     if (id.toString() !== `${expected.offset}-1`) return fail(`the next entry is ${id.toString()}`);
     if (chain?.toString() !== expected.chain) return fail(`the chain there is '${chain?.toString()}'`);
-    const bytes = Buffer.allocUnsafeSlow(stored.byteLength);
-    stored.copy(bytes);
+    const bytes = standsAlone(stored) ? stored : alignedCopy(stored);
     const { records, frameCrc } = readEnvelope(bytes);
     cursor.next = { offset: offset(expected.offset + records), chain: nextChain(expected.chain, frameCrc) };
     cursor.queue.push({ partition: cursor.partition, offset: expected.offset, next: cursor.next, bytes });
@@ -254,6 +253,17 @@ class RedisLogReader implements LogReader {
   }
 }
 
+/** A large reply comes in memory of its own, which need not be copied; a small one is a view of a chunk that it would keep alive. */
+function standsAlone(stored: Buffer): boolean {
+  return (stored.byteOffset & 7) === 0 && stored.buffer.byteLength <= stored.byteLength + ALONE_SLACK_BYTES;
+}
+
+function alignedCopy(stored: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(stored.byteLength);
+  stored.copy(bytes);
+  return bytes;
+}
+
 /** One partition being read. */
 interface PartitionCursor {
   readonly partition: number;
@@ -275,3 +285,5 @@ const VERIFY_MS = 1_000;
 /** How long to block over some partitions while others have no room. */
 const PARTIAL_BLOCK_MS = 10;
 const CATCH_UP_READS_MAX = 8;
+/** What may lie around a frame in memory that is kept for it alone. */
+const ALONE_SLACK_BYTES = 1_024;
