@@ -329,7 +329,6 @@ await t.test('a full partition makes it wait, and delivery goes on when the log 
     clock: systemClock,
   });
   t.teardown(() => log.close());
-  let trimmed = 0;
   let consuming = true;
   const consumer = (async () => {
     while (consuming) {
@@ -341,15 +340,16 @@ await t.test('a full partition makes it wait, and delivery goes on when the log 
         chain: '',
       }));
       await log.registerPositions('job', 1, positions);
-      for (const { partition } of ends) trimmed += await log.trim('telemetry', partition);
+      for (const { partition } of ends) await log.trim('telemetry', partition);
       await sleep(5);
     }
   })();
   await running;
   consuming = false;
   await consumer;
-  const left = (await log.ends('telemetry')).reduce((n, { start, end }) => n + end - start, 0);
-  t.equal(trimmed + left, 10_000);
+  // Offsets are dense, so the ends tell what was appended whoever trimmed: an append to a full partition trims too.
+  const appended = (await log.ends('telemetry')).reduce((n, { end }) => n + end, 0);
+  t.equal(appended, 10_000);
 });
 
 async function command(url: string, name: string): Promise<void> {
