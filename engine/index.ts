@@ -25,12 +25,22 @@ export type {
 } from './runtime/sink.ts';
 export { isKey, type Key, type KeyScalar } from './key/key.ts';
 export { defaultMaxParallelism, keyGroupOf, keyGroupRange, subtaskOf } from './key/key-group.ts';
-export type { GraphNode, JobGraph, JobOptions, NodeInput, RestartOptions } from './graph/job-graph.ts';
+export type {
+  GraphNode,
+  JobGraph,
+  JobOptions,
+  NodeInput,
+  OperatorInput,
+  Partitioning,
+  RestartOptions,
+} from './graph/job-graph.ts';
 export { validateGraph } from './graph/validate.ts';
 export { type JobEnvironment, runJob } from './coordinator/job-runner.ts';
 export { writeKeySlot } from './runtime/key-text.ts';
 export type { LoopWriter } from './runtime/loop-writer.ts';
+export { InputMerger, type MergedInputs } from './runtime/input-merger.ts';
 export type {
+  MultiInputOperator,
   Operator,
   OperatorContext,
   OperatorCounters,
@@ -38,6 +48,7 @@ export type {
   OperatorState,
   Output,
   Records,
+  Waiting,
 } from './runtime/operator.ts';
 export { RowEmitter } from './runtime/row-emitter.ts';
 export { recordCount, type RowConsumer, RowLoop, rowAt, type Stage, timeAt } from './runtime/row-loop.ts';
@@ -51,6 +62,7 @@ export {
   type KeySpace,
   type ValueKeySpace,
 } from './state/key-space.ts';
+export { KeyGroupWriter, type StoredGroup } from './state/key-groups.ts';
 export type { SlotTable } from './state/slot-table.ts';
 export { MAX_WATERMARK, MIN_WATERMARK, minusSaturating, plusSaturating } from './time/watermark.ts';
 export { DeadLetter, deadLetterTopic } from './log/dead-letter.ts';
@@ -60,6 +72,7 @@ export { RedisConnection } from './redis/connection.ts';
 export { jobDataKey, type SeriesKeys, seriesKeys, validName } from './redis/keys.ts';
 export { redisFailure } from './redis/redis-error.ts';
 export { loadScript } from './redis/script.ts';
+export { ProcessingTimers } from './time/processing-timers.ts';
 export { TimerQueue } from './time/timer-queue.ts';
 export {
   openMemoryCheckpointStore,

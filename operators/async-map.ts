@@ -37,7 +37,7 @@ interface StoredInput {
 export function asyncMap(
   transform: (record: unknown) => unknown,
   options: AsyncMapOptions,
-): OperatorDefinition {
+): OperatorDefinition<Operator> {
   const concurrency = options.concurrency ?? 100;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new MillraceError(

@@ -1,4 +1,4 @@
-import type { OperatorDefinition } from '#engine';
+import type { Operator, OperatorDefinition } from '#engine';
 import { ProcessOperator } from './process-operator.ts';
 
 /** A phantom that carries a type into `defineOperator`: `input: type<CartEvent>()`. */
@@ -104,7 +104,7 @@ export function defineOperator<
 /** The engine's side of a defined operator. */
 export function processOperator(
   operator: KeyedOperator<unknown, unknown, unknown, unknown>,
-): OperatorDefinition {
+): OperatorDefinition<Operator> {
   return {
     kind: 'process',
     sides: Object.keys(operator.sides ?? {}),

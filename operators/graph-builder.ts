@@ -7,6 +7,7 @@ import {
   MillraceError,
   type NodeInput,
   type OperatorDefinition,
+  type Partitioning,
   type Sink,
   type Source,
   type SourceOptions,
@@ -110,7 +111,8 @@ export class GraphBuilder {
     input: NodeInput,
     keys: KeySelector | null,
   ): DataStream<unknown> & { readonly node: number } {
-    const { node } = this.#add({ kind: 'operator', id, operator, input, keys });
+    const partitioning: Partitioning = keys === null ? { kind: 'forward' } : { kind: 'hash', keys };
+    const { node } = this.#add({ kind: 'operator', id, operator, inputs: [{ ...input, partitioning }] });
     return { ...this.#stream({ node, side: null }), node };
   }
 

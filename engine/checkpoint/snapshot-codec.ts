@@ -8,7 +8,7 @@ import type { OperatorState } from '../runtime/operator.ts';
  * One subtask's snapshot of one operator, as msgpack:
  *
  * ```text
- * { format: 1, keyCodec, watermark, idle, items: […], groups: [[key group, packed bytes], …] }
+ * { format: 1, keyCodec, watermark, idle, items: […], broadcast?, groups: [[key group, packed bytes], …] }
  * ```
  *
  * Each group is packed by itself, so that a subtask unpacks only the groups it now owns.
@@ -19,6 +19,7 @@ interface StoredSnapshot {
   readonly watermark: number;
   readonly idle: boolean;
   readonly items: readonly unknown[];
+  readonly broadcast?: unknown;
   readonly groups: readonly (readonly [number, Uint8Array])[];
 }
 
@@ -32,6 +33,7 @@ export function encodeSnapshot(state: OperatorState): Uint8Array {
     watermark: state.watermark,
     idle: state.idle,
     items: state.items,
+    ...(state.broadcast === undefined ? {} : { broadcast: state.broadcast }),
     groups: [...state.groups].map(([group, value]) => [group, Uint8Array.from(packr.pack(value))] as const),
   };
   return Uint8Array.from(packr.pack(stored));
@@ -66,6 +68,7 @@ export function decodeSnapshot(
     watermark: stored.watermark,
     idle: stored.idle,
     items: stored.items,
+    ...(stored.broadcast === undefined ? {} : { broadcast: stored.broadcast }),
     groups: new Map(mine.map(([group, value]) => [group, packr.unpack(value) as unknown])),
   };
 }

@@ -47,7 +47,7 @@ export interface JobStatus {
   readonly edges: readonly {
     readonly from: string;
     readonly to: string;
-    readonly kind: 'forward' | 'hash';
+    readonly kind: 'forward' | 'hash' | 'broadcast';
   }[];
   readonly sources: readonly SourceStatus[];
   readonly sinks: readonly SinkStatus[];

@@ -91,16 +91,16 @@ function sourceStatus(meter: MemberMeter): SourceStatus[] {
 function edgesOf({ job }: ExecutionGraph): JobStatus['edges'] {
   return job.nodes.flatMap((node) => {
     if (node.kind === 'source' || node.kind === 'stage') return [];
-    const hash = node.kind === 'operator' && node.keys !== null && job.options.parallelism > 1;
-    return [
-      {
-        from: namedAbove(job.nodes, node.input),
-        to: node.id,
-        kind: hash ? ('hash' as const) : ('forward' as const),
-      },
-    ];
+    const inputs = node.kind === 'operator' ? node.inputs : [{ ...node.input, partitioning: FORWARD }];
+    return inputs.map(({ partitioning, ...input }) => ({
+      from: namedAbove(job.nodes, input),
+      to: node.id,
+      kind: job.options.parallelism > 1 ? partitioning.kind : FORWARD.kind,
+    }));
   });
 }
+
+const FORWARD = { kind: 'forward' } as const;
 
 function namedAbove(nodes: readonly GraphNode[], input: NodeInput): string {
   const node = nodes[input.node] as GraphNode;

@@ -1,10 +1,17 @@
-import type { KeySelector } from '../state/key-space.ts';
 import type { Stage } from '../runtime/row-loop.ts';
-import type { GraphNode, JobGraph, OperatorNode, SinkNode, SourceNode } from './job-graph.ts';
+import type {
+  GraphNode,
+  JobGraph,
+  NodeInput,
+  OperatorNode,
+  Partitioning,
+  SinkNode,
+  SourceNode,
+} from './job-graph.ts';
 
 /**
- * The job as it runs: stateless steps fused into whoever consumes them, and cut into vertices at hash edges. A vertex runs as
- * `parallelism` tasks; within one, operators call each other directly.
+ * The job as it runs: stateless steps fused into whoever consumes them, and cut into vertices where records change subtask or
+ * several inputs meet. A vertex runs as `parallelism` tasks; within one, operators call each other directly.
  */
 export interface ExecutionGraph {
   readonly job: JobGraph;
@@ -17,11 +24,11 @@ export interface Vertex {
   readonly index: number;
   /** In call order; the first one is fed by the source's reader or by the input gate. */
   readonly members: readonly Member[];
-  /** The vertex whose router feeds this one, or null for a source. */
-  readonly upstream: number | null;
+  /** Per input, the vertex whose router feeds it; empty for a source. */
+  readonly upstream: readonly number[];
 }
 
-/** One operator inside a vertex. `input` names an earlier member, or null for the vertex's own input. */
+/** One operator inside a vertex. `input` names an earlier member, or null for the vertex's own inputs. */
 export type Member =
   | { readonly role: 'source'; readonly id: string; readonly node: SourceNode; readonly input: null }
   | {
@@ -39,13 +46,14 @@ export type Member =
       readonly stages: readonly Stage[];
       readonly input: MemberInput;
     }
-  /** Sends records to the subtask of `target` that owns their key group. */
+  /** Sends records to the subtasks of `target`, into one of its inputs. */
   | {
       readonly role: 'router';
       readonly id: string;
       readonly stages: readonly Stage[];
-      readonly keys: KeySelector;
+      readonly partitioning: Partitioning;
       readonly target: number;
+      readonly targetInput: number;
       readonly input: MemberInput;
     };
 
@@ -66,14 +74,14 @@ export function planExecution(job: JobGraph): ExecutionGraph {
 
 class Planner {
   readonly #job: JobGraph;
-  readonly #vertices: { id: string; index: number; members: Member[]; upstream: number | null }[] = [];
+  readonly #vertices: { id: string; index: number; members: Member[]; upstream: number[] }[] = [];
   readonly #places = new Map<number, Place>();
   readonly #consumers: number[];
 
   constructor(job: JobGraph) {
     this.#job = job;
     this.#consumers = job.nodes.map(
-      (_, i) => job.nodes.filter((n) => n.kind !== 'source' && n.input.node === i).length,
+      (_, i) => job.nodes.flatMap(inputsOf).filter((input) => input.node === i).length,
     );
   }
 
@@ -81,7 +89,7 @@ class Planner {
     this.#job.nodes.forEach((node, index) => {
       switch (node.kind) {
         case 'source':
-          this.#places.set(index, this.#open({ role: 'source', id: node.id, node, input: null }, null));
+          this.#places.set(index, this.#open({ role: 'source', id: node.id, node, input: null }, []));
           break;
         case 'stage':
           // Fused into its only consumer unless several take its output.
@@ -101,26 +109,38 @@ class Planner {
   }
 
   #placeOperator(node: OperatorNode): Place {
-    const { vertex, member, side, stages } = this.#upstream(node);
-    if (node.keys === null || this.#job.options.parallelism === 1) {
+    const [only, ...others] = node.inputs;
+    if (only !== undefined && others.length === 0 && this.#staysInPlace(only.partitioning)) {
+      const { vertex, member, side, stages } = this.#upstream(only);
       return this.#add(vertex, { role: 'operator', id: node.id, node, stages, input: { member, side } });
     }
-    const place = this.#open({ role: 'operator', id: node.id, node, stages: [], input: null }, vertex);
-    this.#add(vertex, {
-      role: 'router',
-      id: `${node.id}.router`,
-      stages,
-      keys: node.keys,
-      target: place.vertex,
-      input: { member, side },
-    });
+    const upstream = node.inputs.map((input) => this.#upstream(input));
+    const place = this.#open(
+      { role: 'operator', id: node.id, node, stages: [], input: null },
+      upstream.map(({ vertex }) => vertex),
+    );
+    for (const [targetInput, { vertex, member, side, stages }] of upstream.entries()) {
+      this.#add(vertex, {
+        role: 'router',
+        id: node.inputs.length === 1 ? `${node.id}~router` : `${node.id}~router-${targetInput}`,
+        stages,
+        partitioning: (node.inputs[targetInput] as OperatorNode['inputs'][number]).partitioning,
+        target: place.vertex,
+        targetInput,
+        input: { member, side },
+      });
+    }
     return place;
   }
 
+  #staysInPlace(partitioning: Partitioning): boolean {
+    return partitioning.kind === 'forward' || this.#job.options.parallelism === 1;
+  }
+
   /** The nearest placed node above, and the steps between. */
-  #upstream(node: Exclude<GraphNode, SourceNode>): Place & { side: string | null; stages: Stage[] } {
+  #upstream(from: NodeInput): Place & { side: string | null; stages: Stage[] } {
     const stages: Stage[] = [];
-    let { input } = node;
+    let input = from;
     for (;;) {
       const place = this.#places.get(input.node);
       if (place !== undefined) return { ...place, side: input.side, stages: stages.reverse() };
@@ -132,11 +152,11 @@ class Planner {
 
   /** The same for a consumer that takes no steps of its own. */
   #materialised(node: SinkNode): Place & { side: string | null } {
-    const { stages, ...place } = this.#upstream(node);
+    const { stages, ...place } = this.#upstream(node.input);
     if (stages.length === 0) return place;
     const collected = this.#add(place.vertex, {
       role: 'collect',
-      id: `${node.id}.input`,
+      id: `${node.id}~input`,
       stages,
       input: { member: place.member, side: place.side },
     });
@@ -145,19 +165,19 @@ class Planner {
 
   #collect(index: number): void {
     const node = this.#job.nodes[index] as Extract<GraphNode, { kind: 'stage' }>;
-    const { vertex, member, side, stages } = this.#upstream(node);
+    const { vertex, member, side, stages } = this.#upstream(node.input);
     this.#places.set(
       index,
       this.#add(vertex, {
         role: 'collect',
-        id: `step-${index}`,
+        id: `step~${index}`,
         stages: [...stages, node.stage],
         input: { member, side },
       }),
     );
   }
 
-  #open(member: Member, upstream: number | null): Place {
+  #open(member: Member, upstream: number[]): Place {
     const index = this.#vertices.length;
     this.#vertices.push({ id: member.id, index, members: [member], upstream });
     return { vertex: index, member: 0 };
@@ -168,4 +188,10 @@ class Planner {
     members.push(member);
     return { vertex, member: members.length - 1 };
   }
+}
+
+/** Whose output a node takes. */
+export function inputsOf(node: GraphNode): readonly NodeInput[] {
+  if (node.kind === 'source') return [];
+  return node.kind === 'operator' ? node.inputs : [node.input];
 }

@@ -62,10 +62,21 @@ export interface OperatorNode {
   readonly kind: 'operator';
   readonly id: string;
   readonly operator: OperatorDefinition;
-  readonly input: NodeInput;
-  /** How its input is partitioned; null = as it comes. */
-  readonly keys: KeySelector | null;
+  readonly inputs: readonly OperatorInput[];
 }
+
+/** One input of an operator. */
+export interface OperatorInput extends NodeInput {
+  readonly partitioning: Partitioning;
+}
+
+/**
+ * Which subtask gets a record: the sender's own number; the owner of its key's group; or every one.
+ */
+export type Partitioning =
+  | { readonly kind: 'forward' }
+  | { readonly kind: 'hash'; readonly keys: KeySelector }
+  | { readonly kind: 'broadcast' };
 
 export interface SinkNode {
   readonly kind: 'sink';

@@ -1,7 +1,8 @@
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { checkParallelism } from '../key/key-group.ts';
-import type { GraphNode, JobGraph } from './job-graph.ts';
+import { inputsOf } from './execution-graph.ts';
+import type { GraphNode, JobGraph, NodeInput } from './job-graph.ts';
 
 /** Operator id of the dead-letter sink that every job has. */
 export const DEAD_LETTER_ID = 'dead-letter';
@@ -45,20 +46,23 @@ function nameFaults(graph: JobGraph): string[] {
 }
 
 function inputFaults(graph: JobGraph): string[] {
-  return graph.nodes.flatMap((node, index) => {
-    if (node.kind === 'source') return [];
-    const from = graph.nodes[node.input.node];
-    if (from === undefined || node.input.node >= index)
-      return [`${describe(node)} takes its input from a later or unknown node`];
-    if (from.kind === 'sink') return [`${describe(node)} takes its input from the sink '${from.id}'`];
-    const side = node.input.side;
-    if (side !== null && (from.kind !== 'operator' || !from.operator.sides.includes(side))) {
-      return [
-        `${describe(node)} takes the side output '${side}' of ${describe(from)}, which has none of that name`,
-      ];
-    }
-    return [];
-  });
+  return graph.nodes.flatMap((node, index) =>
+    inputsOf(node).flatMap((input) => inputFault(graph, node, index, input)),
+  );
+}
+
+function inputFault(graph: JobGraph, node: GraphNode, index: number, input: NodeInput): string[] {
+  const from = graph.nodes[input.node];
+  if (from === undefined || input.node >= index)
+    return [`${describe(node)} takes its input from a later or unknown node`];
+  if (from.kind === 'sink') return [`${describe(node)} takes its input from the sink '${from.id}'`];
+  const { side } = input;
+  if (side !== null && (from.kind !== 'operator' || !from.operator.sides.includes(side))) {
+    return [
+      `${describe(node)} takes the side output '${side}' of ${describe(from)}, which has none of that name`,
+    ];
+  }
+  return [];
 }
 
 function optionFaults({ options }: JobGraph): string[] {

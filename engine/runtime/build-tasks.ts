@@ -9,13 +9,21 @@ import {
 } from '../base/errors.ts';
 import type { RestoredState } from '../checkpoint/restored-state.ts';
 import type { ExecutionGraph, Member, Vertex } from '../graph/execution-graph.ts';
+import type { OperatorNode } from '../graph/job-graph.ts';
 import { DEAD_LETTER_ID } from '../graph/validate.ts';
 import type { AttemptEnvironment } from './attempt-environment.ts';
 import { Channel } from './channel.ts';
 import { InputGate } from './input-gate.ts';
-import { createKeyRouter } from './key-router.ts';
+import { createRouter } from './router.ts';
 import { MemberMeter } from './member-meter.ts';
-import type { Operator, OperatorContext, Output, Records, RecordErrorHandler } from './operator.ts';
+import type {
+  MultiInputOperator,
+  Operator,
+  OperatorContext,
+  Output,
+  Records,
+  RecordErrorHandler,
+} from './operator.ts';
 import { createPassThrough } from './pass-through.ts';
 import type { SinkRuntime } from './sink-runtime.ts';
 import { Task, type TaskInput, type TaskOperator, type TaskOptions } from './task.ts';
@@ -36,13 +44,10 @@ export interface BuildContext {
 export async function buildTasks(context: BuildContext): Promise<Task[]> {
   const { vertices, job } = context.graph;
   const { parallelism } = job.options;
-  // Channels of a vertex: [from subtask][to subtask].
-  const channels = new Map<number, Channel[][]>();
-  for (const vertex of vertices) {
-    if (vertex.upstream === null) continue;
-    const row = () => Array.from({ length: parallelism }, () => listened(context.wake));
-    channels.set(vertex.index, Array.from({ length: parallelism }, row));
-  }
+  const row = () => Array.from({ length: parallelism }, () => listened(context.wake));
+  const channels = vertices.map(({ upstream }) =>
+    upstream.map(() => Array.from({ length: parallelism }, row)),
+  );
   const tasks: Task[] = [];
   for (const vertex of vertices) {
     for (let subtask = 0; subtask < parallelism; subtask++) {
@@ -52,22 +57,21 @@ export async function buildTasks(context: BuildContext): Promise<Task[]> {
   return tasks;
 }
 
+/** Per vertex and input: [from subtask][to subtask]. */
+type Channels = readonly (readonly (readonly (readonly Channel[])[])[])[];
+
 class TaskBuilder {
   readonly #context: BuildContext;
   readonly #vertex: Vertex;
   readonly #subtask: number;
-  readonly #channels: ReadonlyMap<number, readonly (readonly Channel[])[]>;
+  readonly #channels: Channels;
   readonly #operators: TaskOperator[] = [];
   readonly #outputs: Channel[] = [];
-  readonly #inputs = new Map<number, Output>();
+  /** Per member, its inputs. */
+  readonly #inputs = new Map<number, readonly Output[]>();
   #deadLetters: Output | null = null;
 
-  constructor(
-    context: BuildContext,
-    vertex: Vertex,
-    subtask: number,
-    channels: ReadonlyMap<number, readonly (readonly Channel[])[]>,
-  ) {
+  constructor(context: BuildContext, vertex: Vertex, subtask: number, channels: Channels) {
     this.#context = context;
     this.#vertex = vertex;
     this.#subtask = subtask;
@@ -83,15 +87,15 @@ class TaskBuilder {
     const input = first.role === 'source' ? await this.#openSource(first) : this.#openGate();
     if (first.role !== 'source') await this.#make(0);
     this.#operators.reverse();
-    const head =
+    const heads =
       first.role === 'source'
-        ? this.#meter(0).counting(this.#outputOf(0, null))
-        : (this.#inputs.get(0) as Output);
+        ? [this.#meter(0).counting(this.#outputOf(0, null))]
+        : (this.#inputs.get(0) as readonly Output[]);
     return new Task({
       id: this.#vertex.id,
       subtask: this.#subtask,
       input,
-      head,
+      heads,
       operators: this.#operators,
       outputs: this.#outputs,
       onSnapshot: this.#context.onSnapshot,
@@ -106,10 +110,14 @@ class TaskBuilder {
     const meter = this.#meter(index);
     meter.operator = operator;
     this.#operators.push({ id: member.id, operator });
-    this.#inputs.set(index, meter.counting(operator));
+    const inputs = 'inputs' in operator ? operator.inputs : [operator];
+    this.#inputs.set(
+      index,
+      inputs.map((input) => meter.counting(input)),
+    );
   }
 
-  async #create(index: number, member: Member): Promise<Operator> {
+  async #create(index: number, member: Member): Promise<Operator | MultiInputOperator> {
     switch (member.role) {
       case 'source':
         throw new MillraceError(
@@ -125,17 +133,19 @@ class TaskBuilder {
       case 'collect':
         return createPassThrough(this.#operatorContext(index, member, member.stages));
       case 'router': {
-        const outputs = (this.#channels.get(member.target) as readonly (readonly Channel[])[])[
-          this.#subtask
-        ] as readonly Channel[];
+        const outputs = this.#edge(member.target, member.targetInput)[this.#subtask] as readonly Channel[];
         this.#outputs.push(...outputs);
-        return createKeyRouter(member.keys, outputs, this.#operatorContext(index, member, member.stages));
+        return createRouter(
+          member.partitioning,
+          outputs,
+          this.#operatorContext(index, member, member.stages),
+        );
       }
       case 'operator': {
         const { options } = this.#context.graph.job;
         const operator = member.node.operator.create({
           ...this.#operatorContext(index, member, member.stages),
-          keys: member.node.keys,
+          ...keysOf(member.node),
         });
         const parts = this.#context.restored.parts(
           member.id,
@@ -163,6 +173,7 @@ class TaskBuilder {
       signal: environment.signal,
       stages,
       keys: null,
+      inputKeys: [],
       output: this.#meter(index).emitting(this.#outputOf(index, null)),
       side: (name) => this.#outputOf(index, name),
       onRecordError: this.#onRecordError(member.id),
@@ -197,10 +208,14 @@ class TaskBuilder {
   }
 
   #openGate(): TaskInput {
-    const incoming = (this.#channels.get(this.#vertex.index) as readonly (readonly Channel[])[]).map(
-      (row) => row[this.#subtask] as Channel,
+    const inputs = this.#vertex.upstream.map((_, input) =>
+      this.#edge(this.#vertex.index, input).map((row) => row[this.#subtask] as Channel),
     );
-    return { kind: 'gate', gate: new InputGate(incoming) };
+    return { kind: 'gate', gate: new InputGate(inputs) };
+  }
+
+  #edge(vertex: number, input: number): readonly (readonly Channel[])[] {
+    return this.#channels[vertex]?.[input] as readonly (readonly Channel[])[];
   }
 
   /** Every task writes its own dead letters; the sink is a member that no graph names. */
@@ -259,7 +274,9 @@ class TaskBuilder {
 
   #outputOf(index: number, side: string | null): Output {
     const consumers = this.#vertex.members.flatMap((member, i) =>
-      member.input?.member === index && member.input.side === side ? [this.#inputs.get(i) as Output] : [],
+      member.input?.member === index && member.input.side === side
+        ? (this.#inputs.get(i) as readonly Output[])
+        : [],
     );
     return fanOut(consumers);
   }
@@ -280,6 +297,13 @@ class TaskBuilder {
     }
     return meter;
   }
+}
+
+function keysOf({ inputs }: OperatorNode): Pick<OperatorContext, 'keys' | 'inputKeys'> {
+  const inputKeys = inputs.map(({ partitioning }) =>
+    partitioning.kind === 'hash' ? partitioning.keys : null,
+  );
+  return { inputKeys, keys: inputKeys[0] ?? null };
 }
 
 function fanOut(consumers: readonly Output[]): Output {

@@ -6,43 +6,49 @@ import type { Records } from './operator.ts';
 
 /** What a task is to do next. */
 export type GateEvent =
-  | { readonly kind: 'records'; readonly records: Records }
-  | { readonly kind: 'watermark'; readonly time: number }
-  | { readonly kind: 'idle' }
+  | { readonly kind: 'records'; readonly input: number; readonly records: Records }
+  | { readonly kind: 'watermark'; readonly input: number; readonly time: number }
+  | { readonly kind: 'idle'; readonly input: number }
   | { readonly kind: 'barrier'; readonly checkpoint: CheckpointId }
   | { readonly kind: 'end' };
 
+/** One of a subtask's inputs: a channel from each subtask of the vertex above, their merged time, and whether idleness was said. */
+interface GateInput {
+  readonly merger: WatermarkMerger;
+  idle: boolean;
+}
+
 /**
- * Joins a subtask's input channels into one sequence of events: merges watermarks, aligns barriers.
+ * Joins a subtask's input channels into one sequence of events: merges watermarks per input, aligns barriers over all.
  *
  * IG1 from a channel's barrier until every channel has delivered it (or ended), nothing is taken from that channel.
  * IG2 the barrier event comes after all records before the barrier on every channel, and before all after it.
- * IG3 a channel that turned idle is active again from its next record or watermark on; idleness of all is said once, after the
- *     watermark that it raised.
+ * IG3 a channel that turned idle is active again from its next record or watermark on; idleness of all of an input's channels
+ *     is said once, after the watermark that it raised.
  */
 export class InputGate {
   readonly #channels: readonly Channel[];
-  readonly #merger: WatermarkMerger;
+  readonly #inputs: readonly GateInput[];
+  /** Per channel, its input and its number within it. */
+  readonly #places: readonly (readonly [input: number, index: number])[];
   readonly #blocked: boolean[];
   readonly #ended: boolean[];
   #aligning: CheckpointId | null = null;
   #next = 0;
-  #isIdle = false;
 
-  constructor(channels: readonly Channel[]) {
-    this.#channels = channels;
-    this.#merger = new WatermarkMerger(channels.length);
-    this.#blocked = channels.map(() => false);
-    this.#ended = channels.map(() => false);
-  }
-
-  restore(watermark: number): void {
-    this.#merger.restore(watermark);
+  /** @param inputs per input, its channels */
+  constructor(inputs: readonly (readonly Channel[])[]) {
+    this.#channels = inputs.flat();
+    this.#inputs = inputs.map((channels) => ({ merger: new WatermarkMerger(channels.length), idle: false }));
+    this.#places = inputs.flatMap((channels, input) => channels.map((_, index) => [input, index] as const));
+    this.#blocked = this.#channels.map(() => false);
+    this.#ended = this.#channels.map(() => false);
   }
 
   /** The next event, or null when no channel can give one. Takes channels in turn. */
   poll(): GateEvent | null {
-    if (this.#turnsIdle()) return { kind: 'idle' };
+    for (let input = 0; input < this.#inputs.length; input++)
+      if (this.#turnsIdle(input)) return { kind: 'idle', input };
     for (let tries = this.#channels.length; tries > 0; tries--) {
       const channel = this.#next;
       this.#next = (channel + 1) % this.#channels.length;
@@ -54,23 +60,25 @@ export class InputGate {
   }
 
   /** Takes from one channel until an event comes of it or it is empty or blocked. */
-  #take(index: number): GateEvent | null {
-    const channel = this.#channels[index] as Channel;
+  #take(at: number): GateEvent | null {
+    const channel = this.#channels[at] as Channel;
+    const [input, index] = this.#places[at] as readonly [number, number];
+    const state = this.#inputs[input] as GateInput;
+    const { merger } = state;
     for (let element = channel.shift(); element !== null; element = channel.shift()) {
       switch (element.kind) {
         case 'records':
-          this.#merger.active(index);
-          this.#isIdle = false;
-          return element;
+          merger.active(index);
+          state.idle = false;
+          return { kind: 'records', input, records: element.records };
         case 'watermark':
-          this.#isIdle = false;
-          if (this.#merger.watermark(index, element.time))
-            return { kind: 'watermark', time: this.#merger.merged };
+          state.idle = false;
+          if (merger.watermark(index, element.time)) return { kind: 'watermark', input, time: merger.merged };
           break;
         case 'idle':
           // Idleness of all may have raised the watermark: that first, idleness with the next poll.
-          if (this.#merger.idle(index)) return { kind: 'watermark', time: this.#merger.merged };
-          if (this.#turnsIdle()) return { kind: 'idle' };
+          if (merger.idle(index)) return { kind: 'watermark', input, time: merger.merged };
+          if (this.#turnsIdle(input)) return { kind: 'idle', input };
           break;
         case 'barrier': {
           invariant(
@@ -78,12 +86,12 @@ export class InputGate {
             `barrier ${element.checkpoint} arrived while aligning ${this.#aligning}`,
           );
           this.#aligning = element.checkpoint;
-          this.#blocked[index] = true;
+          this.#blocked[at] = true;
           return this.#complete();
         }
         case 'end':
-          this.#ended[index] = true;
-          this.#blocked[index] = true;
+          this.#ended[at] = true;
+          this.#blocked[at] = true;
           if (this.#ended.every(Boolean)) return { kind: 'end' };
           if (this.#aligning !== null) return this.#complete();
           return null;
@@ -92,10 +100,11 @@ export class InputGate {
     return null;
   }
 
-  /** All channels are idle and that has not been said yet. */
-  #turnsIdle(): boolean {
-    if (this.#isIdle || !this.#merger.allIdle) return false;
-    this.#isIdle = true;
+  /** All channels of an input are idle and that has not been said yet. */
+  #turnsIdle(input: number): boolean {
+    const state = this.#inputs[input] as GateInput;
+    if (state.idle || !state.merger.allIdle) return false;
+    state.idle = true;
     return true;
   }
 

@@ -1,4 +1,4 @@
-import type { FieldKeySpace, ValueKeySpace } from '../state/key-space.ts';
+import type { FieldKeySpace, KeySelector, ValueKeySpace } from '../state/key-space.ts';
 import type { LoopWriter } from './loop-writer.ts';
 import type { RowText } from './row-text.ts';
 
@@ -16,13 +16,21 @@ class CodeCache {
   }
 }
 
-/** Writes text that puts the current record's key slot into a local; returns its name. */
-export function writeKeySlot(writer: LoopWriter, row: RowText, space: FieldKeySpace | ValueKeySpace): string {
+/**
+ * Writes text that puts the current record's key slot into a local; returns its name.
+ * @param selector of this input, where several inputs share the keys; the fields are the same for all
+ */
+export function writeKeySlot(
+  writer: LoopWriter,
+  row: RowText,
+  space: FieldKeySpace | ValueKeySpace,
+  selector: KeySelector = space.selector,
+): string {
   const keys = writer.bind('keys', space);
   const slot = writer.local('slot');
-  if (space.selector.kind === 'function') {
+  if (selector.kind === 'function') {
     writer.line(
-      `const ${slot} = ${keys}.slotOfKey(${writer.bind('select', space.selector.select)}(${row.object()}));`,
+      `const ${slot} = ${keys}.slotOfKey(${writer.bind('select', selector.select)}(${row.object()}));`,
     );
     return slot;
   }
@@ -30,7 +38,7 @@ export function writeKeySlot(writer: LoopWriter, row: RowText, space: FieldKeySp
     writer.line(`const ${slot} = ${keys}.slotOfRow(${row.object()});`);
     return slot;
   }
-  const ids = space.selector.fields.map((field, component) =>
+  const ids = selector.fields.map((field, component) =>
     writeComponentId(writer, row, space as FieldKeySpace, keys, field, component),
   );
   if (ids.length <= 2) writer.line(`const ${slot} = ${keys}.slotOf${ids.length}(${ids.join(', ')});`);

@@ -1,5 +1,5 @@
 import { MIN_WATERMARK } from '../time/watermark.ts';
-import type { Operator, Output } from './operator.ts';
+import type { MultiInputOperator, Operator, Output } from './operator.ts';
 import { recordCount } from './row-loop.ts';
 import type { SourceReader } from './source.ts';
 
@@ -7,27 +7,34 @@ import type { SourceReader } from './source.ts';
 export class MemberMeter {
   readonly id: string;
   readonly subtask: number;
-  operator: Operator | null = null;
+  operator: Operator | MultiInputOperator | null = null;
   reader: SourceReader | null = null;
   recordsIn = 0;
   recordsOut = 0;
   deadLetters = 0;
-  watermark = MIN_WATERMARK;
+  /** Per input. */
+  readonly watermarks: number[] = [];
 
   constructor(id: string, subtask: number) {
     this.id = id;
     this.subtask = subtask;
   }
 
-  /** The operator's input, counted. */
+  /** Event time that has reached all inputs. */
+  get watermark(): number {
+    return this.watermarks.length === 0 ? MIN_WATERMARK : Math.min(...this.watermarks);
+  }
+
+  /** One of the operator's inputs, counted. */
   counting(inner: Output): Output {
+    const input = this.watermarks.push(MIN_WATERMARK) - 1;
     return {
       records: (records) => {
         this.recordsIn += recordCount(records);
         inner.records(records);
       },
       watermark: (time) => {
-        this.watermark = Math.max(this.watermark, time);
+        this.watermarks[input] = Math.max(this.watermarks[input] as number, time);
         inner.watermark(time);
       },
       idle: () => inner.idle(),

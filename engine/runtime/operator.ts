@@ -16,11 +16,8 @@ export interface Output {
   readonly idle: () => void;
 }
 
-/**
- * One subtask's instance of one operator. Between two calls it has no unflushed output (OP1), so that a barrier may fall
- * between any two calls.
- */
-export interface Operator extends Output {
+/** What every operator may have beside its inputs. */
+interface OperatorLife {
   /** The task's input has ended, and nothing is pending in any of its operators. */
   readonly end?: () => void;
   /** Runs what has become possible since (answered promises, due processing-time timers). Called in every turn. */
@@ -34,7 +31,29 @@ export interface Operator extends Output {
   /** Called before the first record, with every stored part that concerns this subtask. */
   readonly restore?: (parts: readonly OperatorState[]) => void;
   readonly counters?: () => OperatorCounters;
+  /** What it will give without a new record, and when; null when nothing. For "why is there no output?". */
+  readonly waiting?: () => Waiting | null;
   readonly close?: () => Promise<void>;
+}
+
+/**
+ * One subtask's instance of one operator with one input. Between two calls it has no unflushed output (OP1), so that a
+ * barrier may fall between any two calls.
+ */
+export interface Operator extends OperatorLife, Output {}
+
+/** The same for an operator with several inputs, in the order of its node's inputs (see InputMerger for their time). */
+export interface MultiInputOperator extends OperatorLife {
+  readonly inputs: readonly Output[];
+}
+
+/** The next output that needs no new record. */
+export interface Waiting {
+  readonly what: 'window' | 'timer' | 'processing-time timer' | 'join' | 'pattern' | 'call';
+  /** Event time (processing-time timers: wall clock) at which it comes, epoch ms; null for a call that may answer any time. */
+  readonly until: number | null;
+  /** How many of them there are. */
+  readonly count: number;
 }
 
 /** What a snapshot holds. Values are plain, msgpack-able data or typed arrays. */
@@ -46,6 +65,8 @@ export interface OperatorState {
   readonly groups: ReadonlyMap<number, unknown>;
   /** State of the subtask itself, e.g. in-flight inputs; a rescaled operator shares the list round robin. */
   readonly items: readonly unknown[];
+  /** State that is the same in every subtask (broadcast state); each gets one subtask's copy back, whole. */
+  readonly broadcast?: unknown;
 }
 
 export interface OperatorCounters {
@@ -64,10 +85,12 @@ export interface OperatorContext {
   readonly generation: Generation;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Stateless steps fused in front of it. */
+  /** Stateless steps fused in front of it; none where it has several inputs. */
   readonly stages: readonly Stage[];
-  /** Of a keyed input, else null. */
+  /** Of its (first) input when that is keyed, else null. */
   readonly keys: KeySelector | null;
+  /** The same for each input. */
+  readonly inputKeys: readonly (KeySelector | null)[];
   readonly output: Output;
   /** A named side output; records only. */
   readonly side: (name: string) => Output;
@@ -82,10 +105,10 @@ export interface OperatorContext {
 export type RecordErrorHandler = (error: unknown, row: () => unknown, time: number) => void;
 
 /** What a graph node says of its operator: a value, shared by all subtasks. */
-export interface OperatorDefinition {
+export interface OperatorDefinition<O extends Operator | MultiInputOperator = Operator | MultiInputOperator> {
   /** Short kind for graphs and metrics, e.g. `window-aggregate`. */
   readonly kind: string;
   /** Names of its side outputs. */
   readonly sides: readonly string[];
-  readonly create: (context: OperatorContext) => Operator;
+  readonly create: (context: OperatorContext) => O;
 }

@@ -2,8 +2,8 @@ import type { CheckpointId } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorCode, errorText, failureOf, MillraceError } from '../base/errors.ts';
 import type { Channel, Element } from './channel.ts';
-import type { InputGate } from './input-gate.ts';
-import type { Operator, OperatorState, Output } from './operator.ts';
+import type { GateEvent, InputGate } from './input-gate.ts';
+import type { MultiInputOperator, Operator, OperatorState, Output } from './operator.ts';
 import { SinkOperator } from './sink-operator.ts';
 import type { SourceReader, SourceSnapshot } from './source.ts';
 
@@ -15,7 +15,7 @@ export type TaskInput =
 /** An operator inside a task, in call order. */
 export interface TaskOperator {
   readonly id: string;
-  readonly operator: Operator;
+  readonly operator: Operator | MultiInputOperator;
 }
 
 /** What a task hands to the coordinator for one barrier. */
@@ -33,8 +33,8 @@ export interface TaskOptions {
   readonly id: string;
   readonly subtask: number;
   readonly input: TaskInput;
-  /** First of the task's operators, or a fan-out to several. */
-  readonly head: Output;
+  /** Per input, who takes it: the task's first operator, or a fan-out to several. */
+  readonly heads: readonly Output[];
   readonly operators: readonly TaskOperator[];
   /** Channels to downstream tasks; barriers go to all of them. */
   readonly outputs: readonly Channel[];
@@ -142,12 +142,11 @@ export class Task {
     if (input.kind === 'source') {
       const element = this.#draining ? null : this.#poll(input);
       if (element === null) return 'idle';
-      this.#take(element);
+      this.#take(0, element);
     } else {
       const event = input.gate.poll();
       if (event === null) return 'idle';
-      if (event.kind === 'barrier') this.#barrier(event.checkpoint);
-      else this.#take(event);
+      this.#take('input' in event ? event.input : 0, event);
     }
     return 'progress';
   }
@@ -160,8 +159,8 @@ export class Task {
     }
   }
 
-  #take(element: Element): void {
-    const { head } = this.#options;
+  #take(input: number, element: Element | GateEvent): void {
+    const head = this.#options.heads[input] as Output;
     switch (element.kind) {
       case 'records':
         head.records(element.records);

@@ -31,8 +31,8 @@ export interface KeySpace {
   readonly slots: SlotTable;
   /** Keys held. */
   readonly size: number;
-  /** Slot of a row's key. @throws MR_KEY_INVALID when the row has none */
-  readonly slotOfRow: (row: unknown) => number;
+  /** Slot of a row's key, by `selector` unless another is given. @throws MR_KEY_INVALID when the row has none */
+  readonly slotOfRow: (row: unknown, selector?: KeySelector) => number;
   /** Slot of a canonical key, on restore. */
   readonly slotOfCanonical: (bytes: Uint8Array) => number;
   /** The key as users see it: an object of the named fields, or what their function returned. */
@@ -283,8 +283,8 @@ export class ValueKeySpace implements KeySpace {
     return this.#ids.size + this.#tupleIds.size;
   }
 
-  slotOfRow(row: unknown): number {
-    return this.slotOfKey(this.selector.select(row));
+  slotOfRow(row: unknown, selector: KeySelector = this.selector): number {
+    return this.slotOfKey(selector.kind === 'function' ? selector.select(row) : this.selector.select(row));
   }
 
   /** Slot of what the key function returned. @throws MR_KEY_INVALID */

@@ -13,6 +13,16 @@ export class TimerQueue {
     return this.#size;
   }
 
+  /** Time of the earliest timer, or null. */
+  get next(): number | null {
+    for (let time = this.#heap[0]; time !== undefined; time = this.#heap[0]) {
+      if ((this.#buckets.get(time) as Set<number>).size > 0) return time;
+      this.#buckets.delete(time);
+      this.#pop();
+    }
+    return null;
+  }
+
   /** True when the timer is new. */
   add(slot: number, time: number): boolean {
     let bucket = this.#buckets.get(time);

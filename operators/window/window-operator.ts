@@ -38,7 +38,7 @@ export interface WindowSpec {
 /** Name of the side output with the records whose window was closed for good. */
 export const LATE = 'late';
 
-export function windowAggregate(spec: WindowSpec): OperatorDefinition {
+export function windowAggregate(spec: WindowSpec): OperatorDefinition<Operator> {
   return { kind: 'window-aggregate', sides: [LATE], create: (context) => new WindowOperator(spec, context) };
 }
 

@@ -85,6 +85,7 @@ export function createOperatorBench(
       signal: new AbortController().signal,
       stages: [],
       keys: null,
+      inputKeys: [],
       output,
       side,
       onRecordError(error, row, time) {

@@ -32,7 +32,7 @@ export interface Subtasks {
 }
 
 export function createSubtasks(
-  definition: OperatorDefinition,
+  definition: OperatorDefinition<Operator>,
   options: { readonly keys: KeySelector; readonly stages?: readonly Stage[]; readonly interpreted: boolean },
 ): Subtasks {
   const keySpace = createKeySpace(options.keys, MAX_PARALLELISM);

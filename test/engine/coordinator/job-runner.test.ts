@@ -248,7 +248,7 @@ void t.test(
     await until(async () => (await bench.read('copy', Reading)).length >= 50, 'all copied');
     await handle.stop();
     test.equal(handle.status().restarts, 1);
-    test.match(handle.status().failures[0], { code: 'MR_OPERATOR_FAILED', operator: 'out.input' });
+    test.match(handle.status().failures[0], { code: 'MR_OPERATOR_FAILED', operator: 'out~input' });
     test.same((await bench.read('copy', Reading)).length, 50, 'each once');
   },
 );

@@ -46,11 +46,11 @@ void t.test('at parallelism 1 a job is one vertex; steps run inside whoever take
   test.same(text(plan(1, windowed)), [
     {
       id: 'in',
-      upstream: null,
+      upstream: [],
       members: [
         'source in',
         'operator count <- 0 {filter map}',
-        'collect out.input <- 1 {map}',
+        'collect out~input <- 1 {map}',
         'sink out <- 2',
         'sink late <- 1:late',
       ],
@@ -62,11 +62,11 @@ void t.test(
   'at parallelism 3 a keyed operator is cut off by a router, which runs the steps before the exchange',
   async (test) => {
     test.same(text(plan(3, windowed)), [
-      { id: 'in', upstream: null, members: ['source in', 'router count.router <- 0 {filter map} -> 1'] },
+      { id: 'in', upstream: [], members: ['source in', 'router count~router <- 0 {filter map} -> 1'] },
       {
         id: 'count',
-        upstream: 0,
-        members: ['operator count', 'collect out.input <- 0 {map}', 'sink out <- 1', 'sink late <- 0:late'],
+        upstream: [0],
+        members: ['operator count', 'collect out~input <- 0 {map}', 'sink out <- 1', 'sink late <- 0:late'],
       },
     ]);
   },
@@ -83,9 +83,9 @@ void t.test('a stream taken twice runs its steps once', async (test) => {
   });
   test.same(text(graph)[0]?.members, [
     'source in',
-    'collect step-2 <- 0 {map filter}',
+    'collect step~2 <- 0 {map filter}',
     'sink a <- 1',
-    'collect b.input <- 1 {map}',
+    'collect b~input <- 1 {map}',
     'sink b <- 3',
   ]);
 });
@@ -110,9 +110,9 @@ void t.test(
     test.same(
       text(graph).map(({ id, upstream, members }) => [id, upstream, members.length]),
       [
-        ['in', null, 3],
-        ['first', 0, 2],
-        ['second', 1, 3],
+        ['in', [], 3],
+        ['first', [0], 2],
+        ['second', [1], 3],
       ],
     );
   },

@@ -29,8 +29,7 @@ const stateful = (id: string, input: NodeInput): GraphNode => ({
   kind: 'operator',
   id,
   operator,
-  input,
-  keys: null,
+  inputs: [{ ...input, partitioning: { kind: 'forward' } }],
 });
 
 const options = defineJob('defaults', { guarantee: 'exactly-once' }, (job) =>

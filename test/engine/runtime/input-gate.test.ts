@@ -21,7 +21,7 @@ const row = (event: GateEvent | null): Tagged => {
 };
 const gateOf = (count: number) => {
   const channels = Array.from({ length: count }, () => new Channel());
-  return { channels, gate: new InputGate(channels), channel: (i: number) => channels[i] as Channel };
+  return { channels, gate: new InputGate([channels]), channel: (i: number) => channels[i] as Channel };
 };
 const drain = (gate: InputGate) => {
   const events: GateEvent[] = [];
@@ -67,15 +67,21 @@ void t.test('IG3: all idle gives the highest watermark, then idleness, once', as
   const { gate, channel } = gateOf(2);
   channel(0).push(watermark(10));
   channel(1).push(watermark(50));
-  test.same(drain(gate), [{ kind: 'watermark', time: 10 }]);
+  test.same(drain(gate), [{ kind: 'watermark', input: 0, time: 10 }]);
   channel(1).push({ kind: 'idle' });
   channel(0).push({ kind: 'idle' });
-  test.same(drain(gate), [{ kind: 'watermark', time: 50 }, { kind: 'idle' }]);
+  test.same(drain(gate), [
+    { kind: 'watermark', input: 0, time: 50 },
+    { kind: 'idle', input: 0 },
+  ]);
   channel(0).push({ kind: 'idle' });
   test.same(drain(gate), []);
   channel(0).push(watermark(60));
   channel(0).push({ kind: 'idle' });
-  test.same(drain(gate), [{ kind: 'watermark', time: 60 }, { kind: 'idle' }]);
+  test.same(drain(gate), [
+    { kind: 'watermark', input: 0, time: 60 },
+    { kind: 'idle', input: 0 },
+  ]);
 });
 
 void t.test('IG3: a channel that speaks again after idleness is waited for', async (test) => {

@@ -66,7 +66,7 @@ function taskOf(input: TaskInput, operator: Operator, outputs: readonly Channel[
     id: 'vertex',
     subtask: 0,
     input,
-    head: operator,
+    heads: [operator],
     operators: [{ id: 'sum', operator }],
     outputs,
     onSnapshot: (_, snapshot) => snapshots.push(snapshot),
@@ -115,7 +115,7 @@ void t.test(
     const inputs = [new Channel(), new Channel()];
     const output = new Channel();
     const operator = summing(output);
-    const { task, snapshots } = taskOf({ kind: 'gate', gate: new InputGate(inputs) }, operator, [output]);
+    const { task, snapshots } = taskOf({ kind: 'gate', gate: new InputGate([inputs]) }, operator, [output]);
     const barrier: Element = { kind: 'barrier', checkpoint: 3 as CheckpointId };
     for (const element of [records(1), barrier, records(100)]) inputs[0]?.push(element);
     inputs[1]?.push(records(2));
@@ -209,7 +209,7 @@ void t.test('a loop of tasks runs a pipeline to its end, and reports the first f
   const head = taskOf(source([...Array.from({ length: 50 }, (_, i) => records(i)), { kind: 'end' }]), first, [
     channel,
   ]);
-  const tail = taskOf({ kind: 'gate', gate: new InputGate([channel]) }, second);
+  const tail = taskOf({ kind: 'gate', gate: new InputGate([[channel]]) }, second);
   const loop = new TaskLoop([head.task, tail.task]);
   channel.listen(
     () => loop.wake(),

@@ -13,7 +13,7 @@ import {
 } from '#engine';
 import { hashKey, type Key } from '../../../engine/key/key.ts';
 import { Channel } from '../../../engine/runtime/channel.ts';
-import { createKeyRouter } from '../../../engine/runtime/key-router.ts';
+import { createRouter } from '../../../engine/runtime/router.ts';
 import { createOperatorBench } from '../../support/operator-bench.ts';
 import { form, forms, type Sample, samples, stages } from '../../support/row-arbitraries.ts';
 
@@ -61,7 +61,7 @@ void t.test(
         ([keys, keyOf], input, parallelism, interpreted) => {
           const channels = Array.from({ length: parallelism }, () => new Channel());
           const bench = createOperatorBench({ maxParallelism: MAX_PARALLELISM, interpreted });
-          const router = createKeyRouter(keys, channels, bench.context);
+          const router = createRouter({ kind: 'hash', keys }, channels, bench.context);
           for (const [rows, how] of input) router.records(forms(rows, how));
           const all = input.flatMap(([rows]) => rows);
           const expected = channels.map((_, i) =>
@@ -105,7 +105,7 @@ void t.test('stages in front of a router: the same records whether generated or 
       const run = (interpreted: boolean) => {
         const channels = Array.from({ length: 3 }, () => new Channel());
         const bench = createOperatorBench({ interpreted, stages: steps });
-        createKeyRouter(keys, channels, bench.context).records(forms(rows, how));
+        createRouter({ kind: 'hash', keys }, channels, bench.context).records(forms(rows, how));
         return [channels.map(drain), bench.errors];
       };
       return isDeepStrictEqual(run(false), run(true));
@@ -116,8 +116,8 @@ void t.test('stages in front of a router: the same records whether generated or 
 
 void t.test('time, idleness and the end go to every subtask', async (test) => {
   const channels = [new Channel(), new Channel()];
-  const router = createKeyRouter(
-    { kind: 'fields', fields: ['tenant'] },
+  const router = createRouter(
+    { kind: 'hash', keys: { kind: 'fields', fields: ['tenant'] } },
     channels,
     createOperatorBench().context,
   );

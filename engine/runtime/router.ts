@@ -1,22 +1,43 @@
 import { describeKey, hashKey, hashTuple, isKey, isScalar, type KeyScalar } from '../key/key.ts';
 import { keyGroupOf, subtaskOf } from '../key/key-group.ts';
 import { MillraceError } from '../base/errors.ts';
+import type { Partitioning } from '../graph/job-graph.ts';
 import type { KeySelector } from '../state/key-space.ts';
 import type { Channel } from './channel.ts';
 import type { LoopWriter } from './loop-writer.ts';
 import type { Operator, OperatorContext, Records } from './operator.ts';
+import { createPassThrough } from './pass-through.ts';
 import { RowLoop } from './row-loop.ts';
 import type { RowText } from './row-text.ts';
 
-/**
- * The sending side of a hash edge: every record goes to the subtask that owns its key's group. While records are still columns
- * only their indices are sorted out and the batch itself is shared; rows are sorted out as they are.
- */
-export function createKeyRouter(
-  keys: KeySelector,
+/** The sending side of an edge between subtasks: who gets a record is the partitioning's; signals go to every channel. */
+export function createRouter(
+  partitioning: Partitioning,
   channels: readonly Channel[],
   context: OperatorContext,
 ): Operator {
+  return {
+    ...(partitioning.kind === 'hash'
+      ? splitting(partitioning.keys, channels, context)
+      : copying(
+          partitioning.kind === 'forward' ? [channels[context.subtask] as Channel] : channels,
+          context,
+        )),
+    watermark: (time) => channels.forEach((channel) => channel.push({ kind: 'watermark', time })),
+    idle: () => channels.forEach((channel) => channel.push({ kind: 'idle' })),
+    end: () => channels.forEach((channel) => channel.push({ kind: 'end' })),
+  };
+}
+
+/**
+ * Every record to the subtask that owns its key's group. While records are still columns only their indices are sorted out and
+ * the batch itself is shared; rows are sorted out as they are.
+ */
+function splitting(
+  keys: KeySelector,
+  channels: readonly Channel[],
+  context: OperatorContext,
+): Pick<Operator, 'records'> {
   const split = new Split(keys, channels.length, context.maxParallelism);
   const loop = new RowLoop({
     name: `${context.operator}.${context.subtask}`,
@@ -30,10 +51,20 @@ export function createKeyRouter(
       loop.run(records);
       split.flush(records, channels);
     },
-    watermark: (time) => channels.forEach((channel) => channel.push({ kind: 'watermark', time })),
-    idle: () => channels.forEach((channel) => channel.push({ kind: 'idle' })),
-    end: () => channels.forEach((channel) => channel.push({ kind: 'end' })),
   };
+}
+
+/** Every record to each of the channels: to one (forward), or to all (broadcast). */
+function copying(channels: readonly Channel[], context: OperatorContext): Pick<Operator, 'records'> {
+  const push = (records: Records) => {
+    for (const channel of channels) channel.push({ kind: 'records', records });
+  };
+  if (context.stages.length === 0) return { records: push };
+  const through = createPassThrough({
+    ...context,
+    output: { records: push, watermark: () => {}, idle: () => {} },
+  });
+  return { records: (records) => through.records(records) };
 }
 
 class Split {

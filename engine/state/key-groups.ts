@@ -1,0 +1,36 @@
+import type { KeySpace } from './key-space.ts';
+
+/** One key group as stored: its keys, each named by its position everywhere else in the group. */
+export interface StoredGroup {
+  readonly keys: Uint8Array[];
+}
+
+/** Sorts a snapshot's entries by key group. Every key is stored once per group. */
+export class KeyGroupWriter<Group extends StoredGroup> {
+  readonly groups = new Map<number, Group>();
+  readonly #keys: KeySpace;
+  readonly #create: () => Group;
+  readonly #indices = new Map<number, number>();
+
+  /** @param create an empty group, with `keys: []` */
+  constructor(keys: KeySpace, create: () => Group) {
+    this.#keys = keys;
+    this.#create = create;
+  }
+
+  /** The group of a slot's key, and the key's index in it. */
+  place(slot: number): { readonly group: Group; readonly key: number } {
+    const number = this.#keys.group(slot);
+    let group = this.groups.get(number);
+    if (group === undefined) {
+      group = this.#create();
+      this.groups.set(number, group);
+    }
+    let key = this.#indices.get(slot);
+    if (key === undefined) {
+      key = group.keys.push(this.#keys.canonical(slot)) - 1;
+      this.#indices.set(slot, key);
+    }
+    return { group, key };
+  }
+}
