@@ -46,7 +46,8 @@ class Collector {
 
   generate(writer: LoopWriter, row: RowText): void {
     const collector = writer.bind('collector', this);
-    if (this.#keepsColumns && row.columns !== null) writer.line(`${collector}.keep(${row.columns.index});`);
+    if (this.#keepsColumns && row.isInput && row.columns !== null)
+      writer.line(`${collector}.keep(${row.columns.index});`);
     else writer.line(`${collector}.accept(${row.object()}, ${row.time});`);
   }
 

@@ -92,7 +92,7 @@ class Split {
 
   generate(writer: LoopWriter, row: RowText): void {
     const split = writer.bind('split', this);
-    if (row.columns === null) {
+    if (row.columns === null || !row.isInput) {
       writer.line(`${split}.accept(${row.object()}, ${row.time});`);
       return;
     }

@@ -1,7 +1,7 @@
 import type { Batch } from '../wire/batch.ts';
 import { type RowReader, rowReader } from '../wire/row-reader.ts';
 import type { Schema } from '../wire/schema.ts';
-import { columnRow, objectRow, type RowText } from './row-text.ts';
+import { columnRow, derivedText, objectRow, objectText, type RowText } from './row-text.ts';
 import { LoopWriter } from './loop-writer.ts';
 import type { RecordErrorHandler, Records } from './operator.ts';
 
@@ -9,7 +9,9 @@ import type { RecordErrorHandler, Records } from './operator.ts';
 export type Stage =
   | { readonly kind: 'filter'; readonly run: (row: unknown) => unknown }
   | { readonly kind: 'map'; readonly run: (row: unknown) => unknown }
-  | { readonly kind: 'flatMap'; readonly run: (row: unknown) => Iterable<unknown> };
+  | { readonly kind: 'flatMap'; readonly run: (row: unknown) => Iterable<unknown> }
+  /** Adds fields, each a function of the row as it came; one of a name that the row has takes its place. */
+  | { readonly kind: 'derive'; readonly fields: ReadonlyMap<string, (row: unknown) => unknown> };
 
 /** What stands at the end of a loop and takes each record that comes through. */
 export interface RowConsumer {
@@ -153,6 +155,17 @@ function writeStages(
     else writer.line(`${writer.bind('consumer', consumer)}.accept(${row.object()}, ${row.time});`);
     return;
   }
+  if (stage.kind === 'derive') {
+    const derived = new Map<string, string>();
+    const base = row.object();
+    for (const [name, run] of stage.fields) {
+      const value = writer.local('derived');
+      writer.line(`const ${value} = ${writer.bind('derive', run)}(${base});`);
+      derived.set(name, value);
+    }
+    writeStages(writer, derivedText(writer, row, derived), rest, consumer);
+    return;
+  }
   const run = writer.bind(stage.kind, stage.run);
   if (stage.kind === 'filter') {
     writer.line(`if (!${run}(${row.object()})) continue;`);
@@ -171,33 +184,24 @@ function writeStages(
   writer.close('}');
 }
 
-/** A row that is a plain object in a local. */
-function objectText(name: string, time: string): RowText {
-  return {
-    time,
-    object: () => name,
-    field: (field) => ({
-      value: `${name}[${JSON.stringify(field)}]`,
-      isNull: `${name}[${JSON.stringify(field)}] == null`,
-    }),
-    columns: null,
-  };
-}
-
 function interpret(stages: readonly Stage[], consumer: RowConsumer): (row: unknown, time: number) => void {
   return stages.reduceRight<(row: unknown, time: number) => void>(
     (next, stage) => {
-      const { run } = stage;
       switch (stage.kind) {
         case 'filter':
           return (row, time) => {
-            if (run(row)) next(row, time);
+            if (stage.run(row)) next(row, time);
           };
         case 'map':
-          return (row, time) => next(run(row), time);
+          return (row, time) => next(stage.run(row), time);
         case 'flatMap':
           return (row, time) => {
-            for (const made of run(row) as Iterable<unknown>) next(made, time);
+            for (const made of stage.run(row)) next(made, time);
+          };
+        case 'derive':
+          return (row, time) => {
+            const derived = [...stage.fields].map(([name, run]) => [name, run(row)]);
+            next(Object.assign({}, row, Object.fromEntries(derived)), time);
           };
       }
     },

@@ -12,6 +12,10 @@ export interface RowText {
   readonly field: (name: string) => FieldText;
   /** Direct access to string columns; null when the row is an object. */
   readonly columns: ColumnsText | null;
+  /** The record is the input's own, unchanged: its index in the columns stands for it. */
+  readonly isInput: boolean;
+  /** Names of its fields where they are known before it runs. */
+  readonly fields: readonly string[] | null;
 }
 
 export interface FieldText {
@@ -53,6 +57,8 @@ export function objectRow(writer: LoopWriter): RowText {
       return { value, isNull: `${value} == null` };
     },
     columns: null,
+    isInput: true,
+    fields: null,
   };
 }
 
@@ -98,6 +104,57 @@ export function columnRow(writer: LoopWriter, schema: Schema): RowText {
         };
       },
     },
+    isInput: true,
+    fields: schema.fields.map((field) => field.name),
+  };
+}
+
+/** A row that is a plain object in a local. */
+export function objectText(name: string, time: string): RowText {
+  return {
+    time,
+    object: () => name,
+    field: (field) => ({
+      value: `${name}[${JSON.stringify(field)}]`,
+      isNull: `${name}[${JSON.stringify(field)}] == null`,
+    }),
+    columns: null,
+    isInput: false,
+    fields: null,
+  };
+}
+
+/** `row` with more fields, whose values stand in locals: columns stay columns, and an object is made only where one is asked for. */
+export function derivedText(writer: LoopWriter, row: RowText, derived: ReadonlyMap<string, string>): RowText {
+  let local: string | null = null;
+  const { columns } = row;
+  const fields = row.fields === null ? null : [...new Set([...row.fields, ...derived.keys()])];
+  return {
+    time: row.time,
+    object: () => {
+      if (local === null) {
+        const base = row.object();
+        local = writer.local('row');
+        const named = (fields ?? [...derived.keys()]).map((field) => {
+          const name = JSON.stringify(field);
+          return `${name}: ${derived.get(field) ?? `${base}[${name}]`}`;
+        });
+        const made = `{ ${named.join(', ')} }`;
+        // Object spread would make a dictionary of every row.
+        writer.line(`const ${local} = ${fields === null ? `Object.assign({}, ${base}, ${made})` : made};`);
+      }
+      return local;
+    },
+    field: (name) => {
+      const value = derived.get(name);
+      return value === undefined ? row.field(name) : { value, isNull: `${value} == null` };
+    },
+    columns:
+      columns === null
+        ? null
+        : { ...columns, strings: (name) => (derived.has(name) ? null : columns.strings(name)) },
+    isInput: false,
+    fields,
   };
 }
 

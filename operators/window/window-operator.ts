@@ -160,7 +160,7 @@ class WindowOperator implements Operator {
     const operator = writer.bind('window', this);
     const windows = writer.bind('windows', this.#windows);
     // A row made inside a block would not be visible after it: make it first where it is needed anyway.
-    const object = row.columns === null || fold !== null ? row.object() : null;
+    const object = row.columns === null || !row.isInput || fold !== null ? row.object() : null;
     const slot = writeKeySlot(writer, row, this.#keys);
     const values = plan.inputs.map((input) => writeInput(writer, row, input.of));
     const time = writer.local('time');

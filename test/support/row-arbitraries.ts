@@ -72,6 +72,14 @@ export function stages(): fc.Arbitrary<readonly Stage[]> {
     { kind: 'map', run: on((row) => (boom(row), { ...row, value: row.value === null ? 1 : null })) },
     { kind: 'flatMap', run: on((row) => (row.level > 0 ? [row, { ...row, level: 0 }] : [])) },
     {
+      kind: 'derive',
+      fields: new Map([
+        ['level', on((row) => row.level * 2)],
+        ['extra', on((row) => (boom(row), `${row.tenant}!`))],
+      ]),
+    },
+    { kind: 'derive', fields: new Map([['device', on((row) => row.tenant)]]) },
+    {
       kind: 'flatMap',
       run: on(function* (row) {
         yield row;

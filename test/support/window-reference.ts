@@ -78,7 +78,11 @@ export class WindowReference {
     if (stage.kind === 'filter') {
       if (stage.run(row)) this.#staged(row, at + 1);
     } else if (stage.kind === 'map') this.#staged(stage.run(row) as Sample, at + 1);
-    else for (const made of stage.run(row)) this.#staged(made as Sample, at + 1);
+    else if (stage.kind === 'derive') {
+      const derived: Record<string, unknown> = { ...row };
+      for (const [name, run] of stage.fields) derived[name] = run(row);
+      this.#staged(derived as unknown as Sample, at + 1);
+    } else for (const made of stage.run(row)) this.#staged(made as Sample, at + 1);
   }
 
   #accept(row: Sample): void {
