@@ -1,21 +1,26 @@
 /**
  * Runs the tests and ends with one line, `N passed, N failed` (and `, N skipped`). Arguments are path prefixes or parts:
  * `npm test -- test/ops redis`. Files `*.long.test.ts` run only with `--long`, through `npm run test:crash` and others.
+ * `--property` takes the files with property tests alone; with `--long` each property then runs at least 10,000 times.
  * Exits 1 when a test failed, when nothing ran, or when a test of a real server was skipped.
  */
 import { spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { delimiter, dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findPostgresFolder } from './find-test-programs.mjs';
 import { findRedisServer } from './find-redis.mjs';
 import { createTapSummary, mayNotSkip, summaryLine } from './tap-summary.mjs';
 
+const PROPERTY_RUNS_LONG = 10_000;
+
 const args = process.argv.slice(2);
-const long = args.includes('--long');
+const properties = args.includes('--property');
+const long = args.includes('--long') && !properties;
 const wanted = args.filter((arg) => !arg.startsWith('--'));
 const files = globSync('test/**/*.test.ts')
   .filter((file) => file.endsWith('.long.test.ts') === long)
+  .filter((file) => !properties || readFileSync(file, 'utf8').includes('propertyRuns('))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
   .sort();
 if (files.length === 0) {
@@ -31,9 +36,11 @@ const folders = [redis === null ? null : dirname(redis.program), postgres].filte
 );
 const PATH = [process.env['PATH'], ...folders].join(delimiter);
 
-const timeout = long ? ['--timeout=900'] : [];
+const runsLong = args.includes('--long');
+const timeout = runsLong ? ['--timeout=3600'] : [];
+const runs = runsLong && properties ? { MILLRACE_PROPERTY_RUNS: String(PROPERTY_RUNS_LONG) } : {};
 const tap = spawn('tap', ['run', '--reporter=tap', ...timeout, ...files], {
-  env: { ...process.env, PATH },
+  env: { ...process.env, PATH, ...runs },
   stdio: ['ignore', 'pipe', 'inherit'],
 });
 const stopTap = (signal) => tap.kill(signal);
