@@ -7,4 +7,9 @@ export interface AggregateFunction<in In, Acc, out Out> {
   readonly createAccumulator: () => Acc;
   readonly add: (record: In, accumulator: Acc) => Acc;
   readonly getResult: (accumulator: Acc) => Out;
+  /**
+   * Both as one, as if `b`'s records had come after `a`'s. May change and return `a`; `b` stays as it is. Windows that grow
+   * together (sessions) need it; sliding windows are cheaper with it.
+   */
+  readonly merge?: (a: Acc, b: Acc) => Acc;
 }

@@ -1,88 +1,327 @@
-import type { Aggregate } from './aggregates.ts';
-import type { QuantileSketch } from './quantile-sketch.ts';
+import type { Aggregate, Scalar } from './aggregates.ts';
+import { HyperLogLog, type HyperLogLogState } from './hyperloglog.ts';
+import { QuantileSketch, type QuantileSketchState } from './quantile-sketch.ts';
+import { TimedValue, type TimedValueState } from './timed-value.ts';
 
 /**
- * The numbers that a set of aggregates keeps per key and window. Aggregates over the same field share cells; cell 0 counts
- * records and doubles as "touched". Cells have stable names, so that a restored snapshot fits a job with more aggregates.
+ * What a set of aggregates keeps per key and window: a row of numbers ("cells", Float64) and, where numbers do not do, a few
+ * objects. Aggregates over the same field share them; cell 0 counts records and doubles as "touched". All have stable names, so
+ * that a restored snapshot fits a job with other aggregates.
+ *
+ * CP1 every cell and object can be merged: what two rows of cells saw, one row says as if it had seen it all, the first row's
+ *     records before the second's. Sketches stay within their declared error.
  */
 export interface CellPlan {
   readonly cells: readonly Cell[];
-  /** Fields (or functions) with a quantile sketch, each once. */
-  readonly sketches: readonly CellInput[];
-  /** Distinct inputs that any cell reads, each evaluated once per record. */
+  /** How a record changes the cells. */
+  readonly steps: readonly CellStep[];
+  readonly objects: readonly ObjectCell[];
+  /** Distinct inputs that anything reads, each evaluated once per record. */
   readonly inputs: readonly CellInput[];
   readonly results: readonly CellResult[];
 }
 
+/** One number of a row. */
 export interface Cell {
   readonly name: string;
-  readonly kind: 'records' | 'sum' | 'min' | 'max';
-  /** Index into inputs; −1 for records. */
-  readonly input: number;
   readonly initial: number;
+}
+
+/**
+ * One or more cells from `at` on, and what a record does to them. `nulls` counts records in which the input was null;
+ * `moments` are three cells: values seen, their mean, the sum of their squared deviations from it.
+ */
+export interface CellStep {
+  readonly kind: 'nulls' | 'sum' | 'min' | 'max' | 'countIf' | 'moments';
+  /** Index into inputs. */
+  readonly input: number;
+  readonly at: number;
+}
+
+export interface ObjectCell {
+  readonly name: string;
+  readonly kind: 'quantile' | 'distinct' | 'first' | 'last';
+  /** Index into inputs. */
+  readonly input: number;
 }
 
 export interface CellInput {
   readonly name: string;
-  readonly of: string | ((row: unknown) => number | null);
+  readonly of: string | ((row: unknown) => unknown);
 }
+
+export type CellObject = QuantileSketch | HyperLogLog | TimedValue;
+/** A CellObject as plain data. */
+export type CellObjectState = QuantileSketchState | HyperLogLogState | TimedValueState | null;
 
 /** A key's cells in one window. */
 export interface CellView {
   readonly page: Float64Array;
   /** First cell, the number of records. */
   readonly at: number;
-  /** Records in which an input was null. */
-  readonly nulls: (input: number) => number;
-  readonly sketches: readonly QuantileSketch[] | undefined;
+  /** In the order of the plan's. */
+  readonly objects: readonly CellObject[];
 }
 
 /** How one named result comes out of the cells. */
 export interface CellResult {
   readonly name: string;
-  readonly read: (cells: CellView) => number | null;
+  readonly read: (cells: CellView) => Scalar | null;
 }
 
-const INITIAL = { sum: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY } as const;
+interface Draft {
+  readonly cells: Cell[];
+  readonly steps: CellStep[];
+  readonly objects: ObjectCell[];
+  readonly inputs: CellInput[];
+}
 
-export function planCells(spec: Readonly<Record<string, Aggregate<never, unknown>>>): CellPlan {
-  const cells: Cell[] = [{ name: 'records', kind: 'records', input: -1, initial: 0 }];
-  const inputs: CellInput[] = [];
-  const sketches: CellInput[] = [];
-  const inputOf = (result: string, of: NonNullable<Aggregate<never, unknown>['of']>): number => {
-    const known = inputs.findIndex((input) => input.of === of);
-    if (known >= 0) return known;
-    // A function has no name of its own: the result's name stands for it, and is what state is matched by.
-    inputs.push({ name: typeof of === 'string' ? of : `=${result}`, of: of as CellInput['of'] });
-    return inputs.length - 1;
-  };
-  const cellOf = (kind: 'sum' | 'min' | 'max', input: number): number => {
-    const known = cells.findIndex((cell) => cell.kind === kind && cell.input === input);
-    if (known >= 0) return known;
-    const name = `${kind}(${(inputs[input] as CellInput).name})`;
-    cells.push({ name, kind, input, initial: INITIAL[kind] });
-    return cells.length - 1;
-  };
-  const results = Object.entries(spec).map(([name, { kind, of, q }]): CellResult => {
-    if (kind === 'count' || of === null) return { name, read: ({ page, at }) => page[at] as number };
-    const input = inputOf(name, of);
-    if (kind === 'quantile') {
-      const field = inputs[input] as CellInput;
-      if (!sketches.includes(field)) sketches.push(field);
-      const index = sketches.indexOf(field);
-      return { name, read: ({ sketches: all }) => all?.[index]?.quantile(q as number) ?? null };
+type Spec = Readonly<Record<string, Aggregate<never, unknown>>>;
+
+export function planCells(spec: Spec): CellPlan {
+  const draft: Draft = { cells: [{ name: 'records', initial: 0 }], steps: [], objects: [], inputs: [] };
+  const results = Object.entries(spec).map(
+    ([name, aggregate]): CellResult => ({ name, read: reader(draft, name, aggregate) }),
+  );
+  return { ...draft, results };
+}
+
+/** Makes a row of cells that has seen nothing. */
+export function initialCells({ cells }: CellPlan, page: Float64Array, at: number): void {
+  for (let i = 0; i < cells.length; i++) page[at + i] = (cells[i] as Cell).initial;
+}
+
+/** New objects of one row. */
+export function initialObjects({ objects }: CellPlan): CellObject[] {
+  return objects.map(({ kind }) => makeObject(kind));
+}
+
+/** The plan's inputs of one record, null where the row has none. */
+export function inputValues({ inputs }: CellPlan, row: unknown): unknown[] {
+  return inputs.map(
+    ({ of }) => (typeof of === 'string' ? (row as Readonly<Record<string, unknown>>)[of] : of(row)) ?? null,
+  );
+}
+
+/** One record, with its input values, on an initialised row; what generated text does without a call (update-text.ts). */
+export function addToCells(plan: CellPlan, to: CellView, values: readonly unknown[], time: number): void {
+  const { page, at } = to;
+  page[at] = (page[at] as number) + 1;
+  for (const step of plan.steps) {
+    const value = values[step.input];
+    if (step.kind === 'nulls') {
+      if (value === null) page[at + step.at] = (page[at + step.at] as number) + 1;
+    } else if (value !== null) addToStep(step.kind, page, at + step.at, value);
+  }
+  for (let i = 0; i < plan.objects.length; i++) {
+    const value = values[(plan.objects[i] as ObjectCell).input];
+    if (value !== null) (to.objects[i] as TimedValue).add(value as Scalar, time);
+  }
+}
+
+/** Adds what the row `from` has seen to the row `into`, both initialised; `from` stays as it is (CP1). */
+export function mergeCells(
+  plan: CellPlan,
+  into: Float64Array,
+  at: number,
+  from: Float64Array,
+  fromAt: number,
+): void {
+  into[at] = (into[at] as number) + (from[fromAt] as number);
+  const { steps } = plan;
+  for (let i = 0; i < steps.length; i++) {
+    const step = steps[i] as CellStep;
+    const a = at + step.at;
+    const value = from[fromAt + step.at] as number;
+    switch (step.kind) {
+      case 'nulls':
+      case 'countIf':
+      case 'sum':
+        into[a] = (into[a] as number) + value;
+        break;
+      case 'min':
+        if (value < (into[a] as number) || value !== value) into[a] = value;
+        break;
+      case 'max':
+        if (value > (into[a] as number) || value !== value) into[a] = value;
+        break;
+      case 'moments':
+        mergeMoments(into, a, from, fromAt + step.at);
+        break;
     }
-    const cell = kind === 'avg' ? cellOf('sum', input) : cellOf(kind, input);
-    const divide = kind === 'avg';
-    return {
-      name,
-      read({ page, at, nulls }) {
-        const seen = (page[at] as number) - nulls(input);
+  }
+}
+
+/** The same for the rows' objects: `into` changes, `from` does not. */
+export function mergeObjects(into: readonly CellObject[], from: readonly CellObject[]): void {
+  // The plan says which kind stands where; it is the same on both sides.
+  for (let i = 0; i < into.length; i++) (into[i] as TimedValue).merge(from[i] as TimedValue);
+}
+
+/** @param state what `state()` of an object of this kind gave; undefined when the snapshot does not know it */
+export function objectFrom(kind: ObjectCell['kind'], state: CellObjectState | undefined): CellObject {
+  if (state === undefined || state === null) return makeObject(kind);
+  switch (kind) {
+    case 'quantile':
+      return QuantileSketch.from(state as QuantileSketchState);
+    case 'distinct':
+      return HyperLogLog.from(state as HyperLogLogState);
+    case 'first':
+    case 'last':
+      return new TimedValue(kind, state as TimedValueState);
+  }
+}
+
+export function readResults({ results }: CellPlan, cells: CellView): Record<string, Scalar | null> {
+  const value: Record<string, Scalar | null> = {};
+  for (const { name, read } of results) value[name] = read(cells);
+  return value;
+}
+
+function makeObject(kind: ObjectCell['kind']): CellObject {
+  switch (kind) {
+    case 'quantile':
+      return new QuantileSketch();
+    case 'distinct':
+      return new HyperLogLog();
+    case 'first':
+    case 'last':
+      return new TimedValue(kind);
+  }
+}
+
+/** Adds what `aggregate` needs to the plan; returns how its result is read. */
+function reader(draft: Draft, name: string, { kind, of, q }: Spec[string]): CellResult['read'] {
+  if (kind === 'count' || of === null) return ({ page, at }) => page[at] as number;
+  const input = inputOf(draft, name, of);
+  switch (kind) {
+    case 'countIf': {
+      const cell = stepOf(draft, kind, input);
+      return ({ page, at }) => page[at + cell] as number;
+    }
+    case 'variance':
+    case 'stddev': {
+      const cell = stepOf(draft, 'moments', input);
+      return ({ page, at }) => {
+        const seen = page[at + cell] as number;
         if (seen === 0) return null;
-        const value = page[at + cell] as number;
-        return divide ? value / seen : value;
-      },
-    };
-  });
-  return { cells, inputs, sketches, results };
+        const squared = (page[at + cell + 2] as number) / seen;
+        return kind === 'variance' ? squared : Math.sqrt(squared);
+      };
+    }
+    case 'quantile': {
+      const object = objectOf(draft, kind, input);
+      return ({ objects }) => (objects[object] as QuantileSketch).quantile(q as number);
+    }
+    case 'distinct': {
+      const object = objectOf(draft, kind, input);
+      return ({ objects }) => (objects[object] as HyperLogLog).count();
+    }
+    case 'first':
+    case 'last': {
+      const object = objectOf(draft, kind, input);
+      return ({ objects }) => (objects[object] as TimedValue).value;
+    }
+    case 'sum':
+    case 'min':
+    case 'max':
+    case 'avg':
+      return numberReader(draft, kind, input);
+  }
+}
+
+function numberReader(draft: Draft, kind: 'sum' | 'min' | 'max' | 'avg', input: number): CellResult['read'] {
+  const cell = stepOf(draft, kind === 'avg' ? 'sum' : kind, input);
+  const nulls = stepOf(draft, 'nulls', input);
+  return ({ page, at }) => {
+    const seen = (page[at] as number) - (page[at + nulls] as number);
+    if (seen === 0) return null;
+    const value = page[at + cell] as number;
+    return kind === 'avg' ? value / seen : value;
+  };
+}
+
+function inputOf({ inputs }: Draft, result: string, of: string | ((row: never) => unknown)): number {
+  const known = inputs.findIndex((input) => input.of === of);
+  if (known >= 0) return known;
+  // A function has no name of its own: the result's name stands for it, and is what state is matched by.
+  inputs.push({ name: typeof of === 'string' ? of : `=${result}`, of: of as CellInput['of'] });
+  return inputs.length - 1;
+}
+
+/** Index of a step's first cell. */
+function stepOf({ cells, steps, inputs }: Draft, kind: CellStep['kind'], input: number): number {
+  const known = steps.find((step) => step.kind === kind && step.input === input);
+  if (known !== undefined) return known.at;
+  const at = cells.length;
+  steps.push({ kind, input, at });
+  const { name } = inputs[input] as CellInput;
+  if (kind === 'moments') {
+    for (const part of ['values', 'mean', 'm2']) cells.push({ name: `${part}(${name})`, initial: 0 });
+  } else cells.push({ name: `${kind}(${name})`, initial: INITIAL[kind] });
+  return at;
+}
+
+const INITIAL = {
+  nulls: 0,
+  sum: 0,
+  countIf: 0,
+  min: Number.POSITIVE_INFINITY,
+  max: Number.NEGATIVE_INFINITY,
+} as const;
+
+function objectOf({ objects, inputs }: Draft, kind: ObjectCell['kind'], input: number): number {
+  const known = objects.findIndex((object) => object.kind === kind && object.input === input);
+  if (known >= 0) return known;
+  const { name } = inputs[input] as CellInput;
+  // Quantiles were there first and go by the field alone.
+  objects.push({ name: kind === 'quantile' ? name : `${kind}(${name})`, kind, input });
+  return objects.length - 1;
+}
+
+function addToStep(
+  kind: Exclude<CellStep['kind'], 'nulls'>,
+  page: Float64Array,
+  at: number,
+  input: unknown,
+): void {
+  const value = input as number;
+  const before = page[at] as number;
+  switch (kind) {
+    case 'countIf':
+      if (input) page[at] = before + 1;
+      return;
+    case 'sum':
+      page[at] = before + value;
+      return;
+    case 'min':
+      if (value < before || value !== value) page[at] = value;
+      return;
+    case 'max':
+      if (value > before || value !== value) page[at] = value;
+      return;
+    case 'moments': {
+      // Welford's update.
+      const seen = before + 1;
+      const from = value - (page[at + 1] as number);
+      const mean = (page[at + 1] as number) + from / seen;
+      page[at] = seen;
+      page[at + 1] = mean;
+      page[at + 2] = (page[at + 2] as number) + from * (value - mean);
+      return;
+    }
+  }
+}
+
+/** Source: Chan, Golub, LeVeque, Updating formulae and a pairwise algorithm for computing sample variances (1979). */
+function mergeMoments(into: Float64Array, a: number, from: Float64Array, b: number): void {
+  const more = from[b] as number;
+  if (more === 0) return;
+  const had = into[a] as number;
+  const seen = had + more;
+  const apart = (from[b + 1] as number) - (into[a + 1] as number);
+  into[a] = seen;
+  into[a + 1] = had === 0 ? (from[b + 1] as number) : (into[a + 1] as number) + (apart * more) / seen;
+  const between = had === 0 ? 0 : (apart * apart * had * more) / seen;
+  into[a + 2] = (into[a + 2] as number) + (from[b + 2] as number) + between;
 }

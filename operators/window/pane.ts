@@ -1,9 +1,9 @@
 import type { SlotTable } from '#engine';
-import type { CellPlan } from './cells.ts';
-import { QuantileSketch } from './quantile-sketch.ts';
+import { type CellObject, type CellPlan, type CellView, initialCells, initialObjects } from './cells.ts';
 
 const PAGE_BITS = 10;
 export const PAGE_SLOTS = 1 << PAGE_BITS;
+const NO_OBJECTS: readonly CellObject[] = [];
 
 /**
  * One open window: per key slot a row of cells in pages of Float64, and the list of slots it has touched. Pooled: a closed
@@ -16,10 +16,8 @@ export class Pane {
   fired = false;
   readonly pages: (Float64Array | undefined)[] = [];
   touched: number[] = [];
-  readonly sketches: (QuantileSketch[] | undefined)[] = [];
+  readonly objects: (CellObject[] | undefined)[] = [];
   readonly accumulators: unknown[] = [];
-  /** Per page and input, records in which it was null; made with a page's first null. */
-  readonly #nullPages: (Int32Array | undefined)[] = [];
   readonly #plan: CellPlan;
   readonly #slots: SlotTable;
 
@@ -37,9 +35,8 @@ export class Pane {
 
   /** A slot's first record in this window. */
   touch(slot: number, page: Float64Array, at: number): void {
-    const { cells, sketches } = this.#plan;
-    for (let i = 0; i < cells.length; i++) page[at + i] = (cells[i] as { initial: number }).initial;
-    if (sketches.length > 0) this.sketches[slot] = sketches.map(() => new QuantileSketch());
+    initialCells(this.#plan, page, at);
+    if (this.#plan.objects.length > 0) this.objects[slot] = initialObjects(this.#plan);
     this.touched.push(slot);
     this.#slots.hold(slot);
   }
@@ -52,23 +49,9 @@ export class Pane {
     return { page, at };
   }
 
-  /** Counts `count` records of a slot in which an input was null. */
-  addNulls(slot: number, input: number, count: number): void {
-    const width = this.#plan.inputs.length;
-    let page = this.#nullPages[slot >>> PAGE_BITS];
-    if (page === undefined) {
-      page = new Int32Array(PAGE_SLOTS * width);
-      this.#nullPages[slot >>> PAGE_BITS] = page;
-    }
-    const at = (slot & (PAGE_SLOTS - 1)) * width + input;
-    page[at] = (page[at] as number) + count;
-  }
-
-  nulls(slot: number, input: number): number {
-    const page = this.#nullPages[slot >>> PAGE_BITS];
-    return page === undefined
-      ? 0
-      : (page[(slot & (PAGE_SLOTS - 1)) * this.#plan.inputs.length + input] as number);
+  /** The same with the slot's objects. */
+  viewOf(slot: number): CellView {
+    return { ...this.cellsOf(slot), objects: this.objects[slot] ?? NO_OBJECTS };
   }
 
   /** Empties the pane for its next window and lets its slots go. */
@@ -77,10 +60,7 @@ export class Pane {
     for (const slot of this.touched) {
       const page = this.pages[slot >>> PAGE_BITS] as Float64Array;
       page[(slot & (PAGE_SLOTS - 1)) * stride] = 0;
-      const width = this.#plan.inputs.length;
-      const nullAt = (slot & (PAGE_SLOTS - 1)) * width;
-      this.#nullPages[slot >>> PAGE_BITS]?.fill(0, nullAt, nullAt + width);
-      this.sketches[slot] = undefined;
+      this.objects[slot] = undefined;
       this.accumulators[slot] = undefined;
       this.#slots.drop(slot);
     }

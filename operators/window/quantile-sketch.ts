@@ -29,12 +29,28 @@ export class QuantileSketch {
   #zeros = 0;
   #nans = 0;
 
-  add(value: number): void {
+  /** The second argument is for call sites shared with what needs a time. */
+  add(value: number, _time?: number): void {
     if (value !== value) this.#nans++;
     else if (this.#exact === null) this.#addToBuckets(value, 1);
     else {
       this.#exact.push(value);
       if (this.#exact.length > EXACT_MAX) this.#leaveExact();
+    }
+  }
+
+  /** Adds all that `other` has seen; `other` stays as it is. */
+  merge(other: QuantileSketch): void {
+    this.#nans += other.#nans;
+    if (other.#exact !== null) {
+      for (const value of other.#exact) this.add(value);
+      return;
+    }
+    if (this.#exact !== null) this.#leaveExact();
+    this.#zeros += other.#zeros;
+    for (const [bucket, n] of other.#buckets) {
+      this.#buckets.set(bucket, (this.#buckets.get(bucket) ?? 0) + n);
+      if (this.#buckets.size > BUCKETS_MAX) this.#collapse();
     }
   }
 

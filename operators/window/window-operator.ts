@@ -21,9 +21,9 @@ import {
 } from '#engine';
 import type { AggregateFunction } from './aggregate-function.ts';
 import type { TumblingWindows } from './assigner.ts';
-import type { CellPlan } from './cells.ts';
+import { addToCells, type CellPlan, inputValues, readResults } from './cells.ts';
 import type { Pane } from './pane.ts';
-import { writeCellUpdate } from './update-text.ts';
+import { writeCellUpdate, writeInput } from './update-text.ts';
 import { WindowSet } from './window-set.ts';
 import { restoreWindows, snapshotWindows } from './window-snapshot.ts';
 
@@ -133,25 +133,11 @@ class WindowOperator implements Operator {
   accept(row: unknown, time: number): void {
     const { plan, fold } = this.#spec;
     const slot = this.#keys.slotOfRow(row);
-    const values = plan.inputs.map(
-      ({ of }) =>
-        (typeof of === 'string' ? (row as Readonly<Record<string, number | null>>)[of] : of(row)) ?? null,
-    );
+    const values = inputValues(plan, row);
     const pane = this.#windows.paneAt(time);
     if (pane === null) return this.late(row, time);
     if (fold !== null) this.fold(pane, slot, row);
-    const { page, at } = pane.cellsOf(slot);
-    page[at] = (page[at] as number) + 1;
-    for (const [input, value] of values.entries()) {
-      if (value === null) {
-        pane.addNulls(slot, input, 1);
-        continue;
-      }
-      for (const [i, cell] of plan.cells.entries())
-        if (cell.input === input) updateCell(page, at + i, cell.kind, value);
-      const sketch = plan.sketches.indexOf(plan.inputs[input] as CellPlan['inputs'][number]);
-      if (sketch >= 0) pane.sketches[slot]?.[sketch]?.add(value);
-    }
+    addToCells(plan, pane.viewOf(slot), values, time);
     if (pane.fired) this.refire(pane, slot);
   }
 
@@ -173,7 +159,7 @@ class WindowOperator implements Operator {
     writer.line(`if (${pane} === null) { ${operator}.${late}; continue; }`);
     writer.close('}');
     if (fold !== null) writer.line(`${operator}.fold(${pane}, ${slot}, ${object});`);
-    writeCellUpdate(writer, plan, { slot, pane, values });
+    writeCellUpdate(writer, plan, { slot, pane, time, values });
     writer.line(`if (${pane}.fired) ${operator}.refire(${pane}, ${slot});`);
   }
 
@@ -219,58 +205,6 @@ class WindowOperator implements Operator {
   #result(pane: Pane, slot: number): unknown {
     const { plan, fold } = this.#spec;
     if (fold !== null) return fold.getResult(pane.accumulators[slot]);
-    const { page, at } = pane.cellsOf(slot);
-    const view = {
-      page,
-      at,
-      nulls: (input: number) => pane.nulls(slot, input),
-      sketches: pane.sketches[slot],
-    };
-    const value: Record<string, number | null> = {};
-    for (const { name, read } of plan.results) value[name] = read(view);
-    return value;
-  }
-}
-
-function writeInput(
-  writer: LoopWriter,
-  row: RowText,
-  of: string | ((row: unknown) => number | null),
-): { value: string; isNull: string | null } {
-  const value = writer.local('value');
-  if (typeof of !== 'string') {
-    writer.line(`const ${value} = ${writer.bind('input', of)}(${row.object()});`);
-    return { value, isNull: `${value} == null` };
-  }
-  const field = row.field(of);
-  if (field.isNull === null) {
-    writer.line(`const ${value} = ${field.value};`);
-    return { value, isNull: null };
-  }
-  writer.line(
-    `const ${value} = ${row.columns === null ? field.value : `${field.isNull} ? null : ${field.value}`};`,
-  );
-  return { value, isNull: `${value} == null` };
-}
-
-function updateCell(
-  page: Float64Array,
-  at: number,
-  kind: CellPlan['cells'][number]['kind'],
-  value: number,
-): void {
-  const before = page[at] as number;
-  switch (kind) {
-    case 'records':
-      return;
-    case 'sum':
-      page[at] = before + value;
-      return;
-    case 'min':
-      if (value < before || value !== value) page[at] = value;
-      return;
-    case 'max':
-      if (value > before || value !== value) page[at] = value;
-      return;
+    return readResults(plan, pane.viewOf(slot));
   }
 }

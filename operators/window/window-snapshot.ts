@@ -1,6 +1,6 @@
 import { type FieldKeySpace, MillraceError, type OperatorState, type ValueKeySpace } from '#engine';
+import { type CellInput, type CellObject, type CellObjectState, objectFrom } from './cells.ts';
 import type { Pane } from './pane.ts';
-import { QuantileSketch, type QuantileSketchState } from './quantile-sketch.ts';
 import type { WindowSpec } from './window-operator.ts';
 import type { WindowSet } from './window-set.ts';
 
@@ -18,7 +18,8 @@ interface StoredPane {
   readonly cells: Readonly<Record<string, Float64Array>>;
   /** Per input, records in which it was null. */
   readonly nulls: Readonly<Record<string, Float64Array>>;
-  readonly sketches: Readonly<Record<string, readonly QuantileSketchState[]>>;
+  /** Objects of each entry: quantile sketches by field, others by kind and field. */
+  readonly sketches: Readonly<Record<string, readonly CellObjectState[]>>;
   readonly accumulators: readonly unknown[] | null;
 }
 
@@ -89,24 +90,26 @@ function storePane(
   { plan, fold }: WindowSpec,
 ): StoredPane {
   const cells = plan.cells.map(() => new Float64Array(slots.length));
-  const sketches = plan.sketches.map((): QuantileSketchState[] => []);
+  const objects = plan.objects.map((): CellObjectState[] => []);
   slots.forEach((slot, i) => {
     const { page, at } = pane.cellsOf(slot);
     for (let c = 0; c < cells.length; c++) (cells[c] as Float64Array)[i] = page[at + c] as number;
-    for (let s = 0; s < sketches.length; s++)
-      sketches[s]?.push(((pane.sketches[slot] as QuantileSketch[])[s] as QuantileSketch).state());
+    for (let o = 0; o < objects.length; o++)
+      objects[o]?.push(((pane.objects[slot] as CellObject[])[o] as CellObject).state());
   });
+  const nulls = plan.steps.filter(({ kind }) => kind === 'nulls');
+  const isNulls = (c: number) => nulls.some(({ at }) => at === c);
   return {
     start: pane.start,
     end: pane.end,
     key: Int32Array.from(slots, (slot) => index.get(slot) as number),
-    cells: Object.fromEntries(plan.cells.map((cell, c) => [cell.name, cells[c] as Float64Array])),
-    sketches: Object.fromEntries(
-      plan.sketches.map((field, s) => [field.name, sketches[s] as QuantileSketchState[]]),
+    cells: Object.fromEntries(
+      plan.cells.flatMap((cell, c) => (isNulls(c) ? [] : [[cell.name, cells[c] as Float64Array]])),
     ),
     nulls: Object.fromEntries(
-      plan.inputs.map((input, i) => [input.name, Float64Array.from(slots, (slot) => pane.nulls(slot, i))]),
+      nulls.map(({ input, at }) => [(plan.inputs[input] as CellInput).name, cells[at] as Float64Array]),
     ),
+    sketches: Object.fromEntries(plan.objects.map(({ name }, o) => [name, objects[o] as CellObjectState[]])),
     accumulators: fold === null ? null : slots.map((slot) => structuredClone(pane.accumulators[slot])),
   };
 }
@@ -119,14 +122,15 @@ function loadPane(pane: Pane, stored: StoredPane, slots: readonly number[], { pl
       const value = stored.cells[cell.name]?.[i];
       if (value !== undefined) page[at + c] = value;
     }
-    for (const [s, field] of plan.sketches.entries()) {
-      const state = stored.sketches[field.name]?.[i];
-      if (state !== undefined) (pane.sketches[slot] as QuantileSketch[])[s] = QuantileSketch.from(state);
-    }
-    for (const [input, { name }] of plan.inputs.entries()) {
+    for (const { kind, input, at: cell } of plan.steps) {
+      if (kind !== 'nulls') continue;
       // An aggregate that the snapshot does not know has seen nothing of what it holds.
-      const nulls = stored.nulls[name]?.[i] ?? (stored.cells['records']?.[i] as number);
-      if (nulls > 0) pane.addNulls(slot, input, nulls);
+      const { name } = plan.inputs[input] as CellInput;
+      page[at + cell] = stored.nulls[name]?.[i] ?? (page[at] as number);
+    }
+    for (const [o, { name, kind }] of plan.objects.entries()) {
+      const state = stored.sketches[name]?.[i];
+      if (state !== undefined) (pane.objects[slot] as CellObject[])[o] = objectFrom(kind, state);
     }
     if (stored.accumulators !== null) pane.accumulators[slot] = stored.accumulators[i];
   });
