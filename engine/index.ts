@@ -64,6 +64,8 @@ export {
 } from './state/key-space.ts';
 export { KeyGroupWriter, type StoredGroup } from './state/key-groups.ts';
 export type { SlotTable } from './state/slot-table.ts';
+export { heapStateBackend } from './state/heap-state-backend.ts';
+export type { CellFormat, OpenStateBackend, StateBackend, StateCells } from './state/state-backend.ts';
 export { MAX_WATERMARK, MIN_WATERMARK, minusSaturating, plusSaturating } from './time/watermark.ts';
 export { DeadLetter, deadLetterTopic } from './log/dead-letter.ts';
 export { partitionLog, type PartitionLogOptions } from './log/log-endpoint.ts';

@@ -1,0 +1,150 @@
+import {
+  heapStateBackend,
+  type KeySpace,
+  MillraceError,
+  type OpenStateBackend,
+  type StateBackend,
+  type StateCells,
+} from '#engine';
+import type { CellKind, CurrentKey } from './cell-kind.ts';
+import { listCells } from './list-cells.ts';
+import { mapCells } from './map-cells.ts';
+import { type StoredSchema, upgradeFrom } from './schema-version.ts';
+import type { StateDeclaration, StateSpec } from './state-kinds.ts';
+import { TimeToLive } from './time-to-live.ts';
+import { valueCells } from './value-cells.ts';
+
+/** One state of one key group as stored: per key that has a cell, its index among the group's keys, and the cell. */
+export interface StoredState extends StoredSchema {
+  /** Whether values are stored with the times their lives began. */
+  readonly timed: boolean;
+  readonly cells: [key: number, stored: unknown][];
+}
+
+/** All states of a key group by name. Before kinds and versions there was value state only, as a bare array of cells. */
+export type StoredStates = Record<string, StoredState | StoredState['cells']>;
+
+interface OpenState {
+  readonly declaration: StateDeclaration<unknown, unknown>;
+  readonly kind: CellKind<unknown>;
+  readonly cells: StateCells<unknown>;
+}
+
+/**
+ * The keyed state of one operator's subtask: handles for users, cells in a backend, and the stored form.
+ *
+ * KS1 handles work on the key in {@link slot}, at the processing time {@link now}; whoever calls user code sets both.
+ * KS2 what is stored shares no memory with what is live, and holds nothing that has expired.
+ * KS3 every stored state names its kind and version; a restore makes values of the declared version of them or refuses.
+ */
+export class KeyedState implements CurrentKey {
+  slot = 0;
+  now = 0;
+  readonly handles: Readonly<Record<string, unknown>>;
+  readonly #operator: string;
+  readonly #backend: StateBackend;
+  readonly #states = new Map<string, OpenState>();
+
+  constructor(spec: StateSpec, operator: string, backend: StateBackend) {
+    this.#operator = operator;
+    this.#backend = backend;
+    const handles: Record<string, unknown> = {};
+    for (const [name, declaration] of Object.entries(spec)) {
+      const kind = cellKind(declaration, this);
+      const cells = backend.cells(name, kind);
+      this.#states.set(name, { declaration, kind, cells });
+      handles[name] = kind.handle(cells);
+    }
+    this.handles = handles;
+  }
+
+  /** Between batches, before slots are reclaimed. */
+  settle(): void {
+    this.#backend.settle?.();
+  }
+
+  /** Calls `visit` with the slot of every key that has state, once each, in no particular order. */
+  forEachSlot(keys: KeySpace, visit: (slot: number) => void): void {
+    const slots = new Set<number>();
+    for (const { cells } of this.#states.values()) {
+      cells.forEach((slot) => slots.add(slot));
+      cells.forEachSpilled?.((key) => slots.add(keys.slotOfCanonical(key)));
+    }
+    for (const slot of slots) visit(slot);
+  }
+
+  /**
+   * Writes every cell where its key belongs.
+   * @param place the stored states of a slot's key group, and the key's index in it
+   * @param placeSpilled the same for a key without a slot
+   */
+  store(
+    place: (slot: number) => { readonly states: StoredStates; readonly key: number },
+    placeSpilled: (key: Uint8Array, group: number) => { readonly states: StoredStates; readonly key: number },
+  ): void {
+    for (const [name, { declaration, kind, cells }] of this.#states) {
+      const write = ({ states, key }: ReturnType<typeof place>, stored: unknown) => {
+        states[name] ??= emptyState(declaration);
+        (states[name] as StoredState).cells.push([key, stored]);
+      };
+      cells.forEach((slot, cell) => {
+        const stored = kind.store(cell);
+        if (stored !== undefined) write(place(slot), stored);
+      });
+      cells.forEachSpilled?.((key, group, stored) => write(placeSpilled(key, group), stored));
+    }
+  }
+
+  /**
+   * Takes the stored states of one key group.
+   * @param slots by index among the group's keys
+   * @throws MR_STATE_INCOMPATIBLE
+   */
+  restore(states: StoredStates, slots: readonly number[]): void {
+    for (const [name, stored] of Object.entries(states)) {
+      const state = this.#states.get(name);
+      if (state === undefined) throw this.#undeclared(name);
+      const { kind, version, timed, cells } = Array.isArray(stored)
+        ? { kind: 'value' as const, version: 1, timed: false, cells: stored }
+        : stored;
+      const upgrade = upgradeFrom({ kind, version }, state.declaration, name, this.#operator);
+      for (const [key, it] of cells) {
+        const cell = state.kind.load(it, { timed, upgrade });
+        if (cell !== undefined) state.cells.set(slots[key] as number, cell);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#backend.close?.();
+  }
+
+  #undeclared(name: string): MillraceError {
+    return new MillraceError(
+      'MR_STATE_INCOMPATIBLE',
+      `Operator '${this.#operator}' has stored state '${name}', which it no longer declares. Declare it again, or give the operator a new id.`,
+      { details: { operator: this.#operator, state: name } },
+    );
+  }
+}
+
+/** Keeps all state in memory. */
+export const heapState: OpenStateBackend = (keys) => heapStateBackend(keys.slots);
+
+function cellKind({ kind, options, fold }: StateDeclaration<unknown, unknown>, current: CurrentKey) {
+  const ttl = TimeToLive.of(options, current);
+  switch (kind) {
+    case 'value':
+    case 'reducing':
+    case 'aggregating':
+      return valueCells(current, ttl, fold);
+    case 'list':
+      return listCells(current, ttl) as CellKind<unknown>;
+    case 'map':
+      return mapCells(current, ttl) as CellKind<unknown>;
+  }
+}
+
+function emptyState({ kind, options }: StateDeclaration<unknown, unknown>): StoredState {
+  return { kind, version: options.version ?? 1, timed: options.ttl !== undefined, cells: [] };
+}

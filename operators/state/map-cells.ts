@@ -1,0 +1,176 @@
+import type { StateCells } from '#engine';
+import { type CellKind, copyOf, type CurrentKey } from './cell-kind.ts';
+import type { MapHandle } from './state-kinds.ts';
+import { ExpirySweep, type TimeToLive } from './time-to-live.ts';
+
+type MapKey = string | number;
+/** Never empty. */
+type MapCell<V> = Map<MapKey, V>;
+
+/** A value with the time its life began. */
+interface TimedValue {
+  value: unknown;
+  at: number;
+}
+
+const NONE: ReadonlyMap<MapKey, never> = new Map<MapKey, never>();
+
+/** A map per key. Stored: `[key, value]` per entry; with a time to live `[key, value, at]`. */
+export function mapCells(current: CurrentKey, ttl: TimeToLive | null): CellKind<MapCell<unknown>> {
+  return {
+    store(cell) {
+      if (ttl === null) return [...cell].map(([key, value]) => [key, copyOf(value)]);
+      const live = [...(cell as MapCell<TimedValue>)].filter(([, { at }]) => !ttl.expired(at));
+      return live.length === 0 ? undefined : live.map(([key, { value, at }]) => [key, copyOf(value), at]);
+    },
+    load(stored, form) {
+      const cell: MapCell<unknown> = new Map();
+      for (const [key, before, at = current.now] of stored as [MapKey, unknown, number?][]) {
+        if (ttl?.expired(at)) continue;
+        const value = form === undefined ? before : form.upgrade(before);
+        cell.set(key, ttl === null ? value : ({ value, at } satisfies TimedValue));
+      }
+      return cell.size === 0 ? undefined : cell;
+    },
+    handle: (cells) =>
+      ttl === null
+        ? plainHandle(cells, current)
+        : timedHandle(cells as StateCells<MapCell<TimedValue>>, current, ttl),
+  };
+}
+
+function plainHandle(cells: StateCells<MapCell<unknown>>, current: CurrentKey): MapHandle<MapKey, unknown> {
+  const cell = () => cells.get(current.slot) ?? NONE;
+  return {
+    get: (key) => cell().get(key),
+    has: (key) => cell().has(key),
+    set(key, value) {
+      if (value === undefined) remove(cells, current.slot, key);
+      else put(cells, current.slot, key, value);
+    },
+    delete: (key) => remove(cells, current.slot, key),
+    keys: () => cell().keys(),
+    values: () => cell().values(),
+    entries: () => cell().entries(),
+    get size() {
+      return cell().size;
+    },
+    clear: () => cells.clear(current.slot),
+  };
+}
+
+function timedHandle(
+  cells: StateCells<MapCell<TimedValue>>,
+  current: CurrentKey,
+  ttl: TimeToLive,
+): MapHandle<MapKey, unknown> {
+  const sweep = new ExpirySweep(cells, entrySweep(cells, ttl));
+  /** The entry if it can be read. An expired one goes, unless it shows. */
+  const find = (key: MapKey) => {
+    const entry = cells.get(current.slot)?.get(key);
+    if (entry === undefined || !ttl.expired(entry.at)) return entry;
+    if (ttl.showsExpired) return entry;
+    remove(cells, current.slot, key);
+    return undefined;
+  };
+  const refresh = (entry: TimedValue) => {
+    if (!ttl.refreshesOnRead || entry.at === ttl.now || ttl.expired(entry.at)) return;
+    entry.at = ttl.now;
+    const cell = cells.get(current.slot);
+    if (cell !== undefined) cells.set(current.slot, cell);
+  };
+  function* visible(): Generator<readonly [MapKey, TimedValue]> {
+    for (const it of cells.get(current.slot) ?? NONE)
+      if (ttl.showsExpired || !ttl.expired(it[1].at)) yield it;
+  }
+  function* read<R>(part: (key: MapKey, value: unknown) => R): Generator<R> {
+    for (const [key, entry] of visible()) {
+      refresh(entry);
+      yield part(key, entry.value);
+    }
+  }
+  const swept = <R>(result: R): R => {
+    sweep.step();
+    return result;
+  };
+  return {
+    get(key) {
+      sweep.step();
+      const entry = find(key);
+      if (entry !== undefined) refresh(entry);
+      return entry?.value;
+    },
+    has(key) {
+      sweep.step();
+      const entry = find(key);
+      if (entry !== undefined) refresh(entry);
+      return entry !== undefined;
+    },
+    set(key, value) {
+      sweep.step();
+      if (value === undefined) remove(cells, current.slot, key);
+      else put(cells, current.slot, key, { value, at: ttl.now });
+    },
+    delete(key) {
+      sweep.step();
+      const wasThere = find(key) !== undefined;
+      remove(cells, current.slot, key);
+      return wasThere;
+    },
+    keys: () => swept(read((key) => key)),
+    values: () => swept(read((_, value) => value)),
+    entries: () => swept(read((key, value) => [key, value] as const)),
+    get size() {
+      sweep.step();
+      let size = 0;
+      for (const _ of visible()) size++;
+      return size;
+    },
+    clear() {
+      sweep.step();
+      cells.clear(current.slot);
+    },
+  };
+}
+
+/** Looks at a map's entries a few at a time, and goes on where it stopped. */
+function entrySweep(cells: StateCells<MapCell<TimedValue>>, ttl: TimeToLive) {
+  let open: MapCell<TimedValue> | null = null;
+  let entries: MapIterator<[MapKey, TimedValue]> = new Map<MapKey, TimedValue>().entries();
+  return (slot: number, cell: MapCell<TimedValue>, sweep: { budget: number }): boolean => {
+    if (open !== cell) {
+      open = cell;
+      entries = cell.entries();
+    }
+    let removed = 0;
+    let isThrough = false;
+    while (sweep.budget > 0 && !isThrough) {
+      const next = entries.next();
+      isThrough = next.done ?? false;
+      if (next.done) break;
+      sweep.budget--;
+      if (ttl.expired(next.value[1].at)) {
+        cell.delete(next.value[0]);
+        removed++;
+      }
+    }
+    if (isThrough || cell.size === 0) open = null;
+    if (removed > 0 && cell.size === 0) cells.clear(slot);
+    else if (removed > 0) cells.set(slot, cell);
+    return open === null;
+  };
+}
+
+function put<V>(cells: StateCells<MapCell<V>>, slot: number, key: MapKey, value: V): void {
+  const cell = cells.get(slot) ?? new Map<MapKey, V>();
+  cell.set(key, value);
+  cells.set(slot, cell);
+}
+
+function remove<V>(cells: StateCells<MapCell<V>>, slot: number, key: MapKey): boolean {
+  const cell = cells.get(slot);
+  if (cell === undefined || !cell.delete(key)) return false;
+  if (cell.size === 0) cells.clear(slot);
+  else cells.set(slot, cell);
+  return true;
+}
