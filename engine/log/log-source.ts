@@ -1,12 +1,11 @@
 import { errorCode, errorText, MillraceError } from '../base/errors.ts';
 import type { Element } from '../runtime/channel.ts';
 import type { Source, SourceContext, SourceReader, SourceSnapshot } from '../runtime/source.ts';
+import { admitRecords } from '../source/future-records.ts';
+import { LOOK_EVERY_MS, SourceTime } from '../source/source-time.ts';
 import { PartitionClock, type PartitionClockState } from '../time/partition-clock.ts';
-import { WatermarkMerger } from '../time/watermark-merger.ts';
 import { MIN_WATERMARK } from '../time/watermark.ts';
-import type { Batch } from '../wire/batch.ts';
 import { decodeFrame, readEnvelope } from '../wire/frame.ts';
-import { rowReader } from '../wire/row-reader.ts';
 import type { Schema } from '../wire/schema.ts';
 import type { LogReader, PartitionEnds, Position, StoredFrame } from './partition-log.ts';
 
@@ -26,8 +25,7 @@ interface Partition {
   bytes: number;
 }
 
-/** How often idleness is looked for and lag is refreshed. */
-const LOOK_EVERY_MS = 100;
+/** How often lag is refreshed. */
 const ENDS_EVERY_MS = 1_000;
 
 /** Reads a topic of the partition log; partition p belongs to subtask `p mod parallelism`. */
@@ -80,7 +78,8 @@ export function logSource<Row>(topic: string, schema: Schema<Row>, partitions: n
  *
  * LS1 positions and event time change only in `poll`, together with the batch that they belong to (SR2).
  * LS2 a record further ahead than `maxAheadMs` moves no watermark and goes to dead letters.
- * LS3 restored event time is that of the partition that lags most; none is left out until it proves idle again.
+ * LS3 restored event time is that of the partition that lags most; none is left out until it proves idle again (ST1).
+ * LS4 a partition that alignment has paused is not taken from; what is read ahead of it stays bounded by the reader.
  */
 class LogSourceReader implements SourceReader {
   readonly #topic: string;
@@ -88,12 +87,9 @@ class LogSourceReader implements SourceReader {
   readonly #partitions: readonly Partition[];
   readonly #reader: LogReader;
   readonly #context: SourceContext;
-  readonly #merger: WatermarkMerger;
-  #queued: Element[] = [];
-  #sentIdle = false;
+  readonly #time: SourceTime;
   #waiting = false;
   #closed = false;
-  #lookedAtMs = 0;
   #endsAtMs = Number.NEGATIVE_INFINITY;
   #ends: readonly PartitionEnds[] | null = null;
   #cancelTick: () => void = () => {};
@@ -110,20 +106,24 @@ class LogSourceReader implements SourceReader {
     this.#partitions = partitions;
     this.#reader = reader;
     this.#context = context;
-    this.#merger = new WatermarkMerger(Math.max(1, partitions.length));
-    // One after another into a fresh merger: it waits for all of them, so that no partition runs ahead of one that lags (LS3).
-    for (const [channel, { clock }] of partitions.entries()) this.#merger.watermark(channel, clock.watermark);
-    if (this.#merger.merged > MIN_WATERMARK) this.#queueWatermark();
+    this.#time = new SourceTime(
+      partitions.map(({ clock }) => clock),
+      context,
+    );
     this.#tick();
   }
 
   poll(): Element | null {
-    const queued = this.#queued.shift();
-    if (queued !== undefined) return queued;
+    const signal = this.#time.shift();
+    if (signal !== null) return signal;
+    for (const [channel, { partition }] of this.#partitions.entries())
+      this.#reader.pause(partition, this.#time.paused(channel));
     const frame = this.#reader.take();
     if (frame !== null) return this.#take(frame);
     if (this.#reader.failure !== null) throw this.#reader.failure;
-    this.#look();
+    this.#time.look((channel) =>
+      this.#reader.atHead((this.#partitions[channel] as Partition).partition, LOOK_EVERY_MS * 10),
+    );
     if (!this.#waiting) {
       this.#waiting = true;
       void this.#reader.ready().then(() => {
@@ -131,7 +131,7 @@ class LogSourceReader implements SourceReader {
         this.#context.wake();
       });
     }
-    return this.#queued.shift() ?? null;
+    return this.#time.shift();
   }
 
   snapshot(): SourceSnapshot {
@@ -147,7 +147,7 @@ class LogSourceReader implements SourceReader {
 
   status(): ReturnType<SourceReader['status']> {
     const nowMs = this.#context.clock.now();
-    return this.#partitions.map((p) => {
+    return this.#partitions.map((p, channel) => {
       const end = this.#ends?.find((ends) => ends.partition === p.partition)?.end;
       const lagRecords = end === undefined ? null : Math.max(0, end - p.position.offset);
       return {
@@ -158,6 +158,7 @@ class LogSourceReader implements SourceReader {
         lagMs: lagRecords === 0 ? 0 : Number.isNaN(p.newestMs) ? null : Math.max(0, nowMs - p.newestMs),
         watermark: p.clock.watermark === MIN_WATERMARK ? null : p.clock.watermark,
         idle: p.clock.idle,
+        paused: this.#time.paused(channel),
         recordsRead: p.records,
         bytesRead: p.bytes,
       };
@@ -167,6 +168,7 @@ class LogSourceReader implements SourceReader {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelTick();
+    this.#time.close();
     await this.#reader.close();
   }
 
@@ -176,24 +178,15 @@ class LogSourceReader implements SourceReader {
     partition.position = frame.next;
     partition.bytes += frame.bytes.length;
     const decoded = this.#decode(frame);
-    if (decoded === null) return this.#queued.shift() ?? null;
+    if (decoded === null) return this.#time.shift();
     const { batch, envelope } = decoded;
     partition.records += batch.count;
-    this.#sentIdle = false;
-    const limitMs = this.#context.clock.now() + this.#context.options.maxAheadMs;
-    const selection = envelope.maxTime > limitMs ? this.#refuseFuture(batch, limitMs) : null;
-    const newestMs = selection === null ? envelope.maxTime : newest(batch, selection);
+    this.#time.active();
+    const { selection, newestMs } = admitRecords(batch, envelope.maxTime, this.#context);
     partition.newestMs = newestMs;
-    if (newestMs > Number.NEGATIVE_INFINITY) {
-      partition.clock.observe(
-        envelope.producer,
-        newestMs,
-        envelope.watermark,
-        this.#context.clock.monotonic(),
-      );
-      if (this.#merger.watermark(channel, partition.clock.watermark)) this.#queueWatermark();
-    }
-    if (selection !== null && selection.length === 0) return this.#queued.shift() ?? null;
+    if (newestMs > Number.NEGATIVE_INFINITY)
+      this.#time.observe(channel, envelope.producer, newestMs, envelope.watermark);
+    if (selection !== null && selection.length === 0) return this.#time.shift();
     return { kind: 'records', records: { kind: 'columns', batch, selection } };
   }
 
@@ -222,41 +215,6 @@ class LogSourceReader implements SourceReader {
     }
   }
 
-  #refuseFuture(batch: Batch, limitMs: number): Uint16Array {
-    const kept: number[] = [];
-    const read = rowReader(batch.schema);
-    for (let i = 0; i < batch.count; i++) {
-      const time = batch.times[i] as number;
-      if (time <= limitMs) kept.push(i);
-      else this.#context.deadLetter(read(batch, i), 'future-timestamp', time);
-    }
-    return Uint16Array.from(kept);
-  }
-
-  /** Nothing has arrived: is a partition, or all of them, idle? */
-  #look(): void {
-    const nowMs = this.#context.clock.monotonic();
-    if (nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return;
-    this.#lookedAtMs = nowMs;
-    for (const [channel, p] of this.#partitions.entries()) {
-      if (!this.#reader.atHead(p.partition, LOOK_EVERY_MS * 10)) continue;
-      p.clock.atHead(nowMs);
-      // Idleness of its producers may have raised the partition's watermark: first the time, then that nothing follows.
-      const caughtUp = this.#merger.of(channel) === p.clock.watermark;
-      const risen = !(p.clock.idle && caughtUp) && this.#merger.watermark(channel, p.clock.watermark);
-      const freed = p.clock.idle && this.#merger.idle(channel);
-      if (risen || freed) this.#queueWatermark();
-    }
-    if ((this.#merger.allIdle || this.#partitions.length === 0) && !this.#sentIdle) {
-      this.#sentIdle = true;
-      this.#queued.push({ kind: 'idle' });
-    }
-  }
-
-  #queueWatermark(): void {
-    this.#queued.push({ kind: 'watermark', time: this.#merger.merged });
-  }
-
   /** Wakes the task for idleness, and refreshes what lag is measured against. */
   #tick(): void {
     if (this.#closed) return;
@@ -273,12 +231,6 @@ class LogSourceReader implements SourceReader {
     this.#context.wake();
     this.#cancelTick = this.#context.clock.after(LOOK_EVERY_MS, () => this.#tick());
   }
-}
-
-function newest(batch: Batch, selection: Uint16Array): number {
-  let max = Number.NEGATIVE_INFINITY;
-  for (const i of selection) max = Math.max(max, batch.times[i] as number);
-  return max;
 }
 
 function envelopeRecords(bytes: Uint8Array): number | null {

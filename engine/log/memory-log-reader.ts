@@ -21,6 +21,7 @@ export class MemoryLogReader implements LogReader {
   readonly #source: MemoryReaderSource;
   readonly #positions: Map<number, Position>;
   readonly #order: readonly number[];
+  readonly #paused = new Set<number>();
   readonly #stopListening: () => void;
   #turn = 0;
   #failure: Error | null = null;
@@ -45,14 +46,21 @@ export class MemoryLogReader implements LogReader {
     for (let looked = 0; looked < this.#order.length; looked++) {
       const partition = this.#order[this.#turn] as number;
       this.#turn = (this.#turn + 1) % this.#order.length;
-      const entry = this.#next(partition);
+      const entry = this.#paused.has(partition) ? null : this.#next(partition);
       if (entry !== null) return this.#give(partition, entry);
     }
     return null;
   }
 
+  pause(partition: number, paused: boolean): void {
+    if (paused) this.#paused.add(partition);
+    else if (this.#paused.delete(partition)) this.#wake();
+  }
+
   ready(): Promise<void> {
-    const has = this.#order.some((partition) => this.#next(partition) !== null);
+    const has = this.#order.some(
+      (partition) => !this.#paused.has(partition) && this.#next(partition) !== null,
+    );
     if (has || this.failure !== null || this.#closed) return Promise.resolve();
     this.#signal ??= Promise.withResolvers();
     return this.#signal.promise;

@@ -149,6 +149,8 @@ export interface StoredFrame {
 export interface LogReader {
   /** The next frame that has been read ahead, round robin over partitions, or null. */
   readonly take: () => StoredFrame | null;
+  /** While a partition is paused `take` and `ready` pass it over; what is read ahead of it stays bounded. */
+  readonly pause: (partition: number, paused: boolean) => void;
   /** Resolves when `take` may give something, or the reader has failed; spurious wake-ups are allowed. */
   readonly ready: () => Promise<void>;
   /** True when the last look at the partition found nothing beyond what `take` has given, and the look is younger than `maxAgeMs`. */

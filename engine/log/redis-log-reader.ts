@@ -36,6 +36,7 @@ export async function openRedisLogReader(options: RedisLogReaderOptions): Promis
       next: position,
       queue: [],
       behind: true,
+      paused: false,
       lookedAtMs: Number.NEGATIVE_INFINITY,
     };
   });
@@ -107,19 +108,32 @@ class RedisLogReader implements LogReader {
 
   take(): StoredFrame | null {
     if (this.#buffered === 0) return null;
-    for (;;) {
+    for (let looked = 0; looked < this.#partitions.length; looked++) {
       const cursor = this.#partitions[this.#turn] as PartitionCursor;
       this.#turn = (this.#turn + 1) % this.#partitions.length;
-      const frame = cursor.queue.shift();
+      const frame = cursor.paused ? undefined : cursor.queue.shift();
       if (frame === undefined) continue;
       this.#buffered--;
       this.#roomSignal?.resolve();
       return frame;
     }
+    return null;
+  }
+
+  pause(partition: number, paused: boolean): void {
+    const cursor = this.#byNumber.get(partition);
+    if (cursor === undefined || cursor.paused === paused) return;
+    cursor.paused = paused;
+    if (!paused) this.#wake();
   }
 
   ready(): Promise<void> {
-    if (this.#buffered > 0 || this.#failure !== null || this.#closed) return Promise.resolve();
+    if (
+      this.#partitions.some(({ paused, queue }) => !paused && queue.length > 0) ||
+      this.#failure !== null ||
+      this.#closed
+    )
+      return Promise.resolve();
     this.#frameSignal ??= Promise.withResolvers();
     return this.#frameSignal.promise;
   }
@@ -272,6 +286,8 @@ interface PartitionCursor {
   /** After the last frame in `queue`. */
   next: Position & { readonly offset: Offset };
   readonly queue: StoredFrame[];
+  /** Passed over by `take` and `ready`. */
+  paused: boolean;
   /** The last read gave all it was asked for. */
   behind: boolean;
   /** Monotonic ms of the last time the server had nothing more. */

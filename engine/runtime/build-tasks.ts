@@ -25,6 +25,7 @@ import type {
   RecordErrorHandler,
 } from './operator.ts';
 import { createPassThrough } from './pass-through.ts';
+import { WatermarkAlignment } from '../source/watermark-alignment.ts';
 import type { SinkRuntime } from './sink-runtime.ts';
 import { Task, type TaskInput, type TaskOperator, type TaskOptions } from './task.ts';
 
@@ -48,10 +49,11 @@ export async function buildTasks(context: BuildContext): Promise<Task[]> {
   const channels = vertices.map(({ upstream }) =>
     upstream.map(() => Array.from({ length: parallelism }, row)),
   );
+  const alignment = new WatermarkAlignment();
   const tasks: Task[] = [];
   for (const vertex of vertices) {
     for (let subtask = 0; subtask < parallelism; subtask++) {
-      tasks.push(await new TaskBuilder(context, vertex, subtask, channels).build());
+      tasks.push(await new TaskBuilder(context, vertex, subtask, channels, alignment).build());
     }
   }
   return tasks;
@@ -65,17 +67,25 @@ class TaskBuilder {
   readonly #vertex: Vertex;
   readonly #subtask: number;
   readonly #channels: Channels;
+  readonly #alignment: WatermarkAlignment;
   readonly #operators: TaskOperator[] = [];
   readonly #outputs: Channel[] = [];
   /** Per member, its inputs. */
   readonly #inputs = new Map<number, readonly Output[]>();
   #deadLetters: Output | null = null;
 
-  constructor(context: BuildContext, vertex: Vertex, subtask: number, channels: Channels) {
+  constructor(
+    context: BuildContext,
+    vertex: Vertex,
+    subtask: number,
+    channels: Channels,
+    alignment: WatermarkAlignment,
+  ) {
     this.#context = context;
     this.#vertex = vertex;
     this.#subtask = subtask;
     this.#channels = channels;
+    this.#alignment = alignment;
   }
 
   async build(): Promise<Task> {
@@ -192,6 +202,8 @@ class TaskBuilder {
       subtask: this.#subtask,
       parallelism: graph.job.options.parallelism,
       log: environment.log,
+      redisUrl: environment.redisUrl,
+      alignment: this.#alignment,
       clock: environment.clock,
       signal: environment.signal,
       options: node.options,

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { PartitionLog, TopicPosition } from '../log/partition-log.ts';
 import type { SourceStatus } from '../coordinator/job-status.ts';
+import type { AlignmentOptions, WatermarkAlignment } from '../source/watermark-alignment.ts';
 import type { Element } from './channel.ts';
 
 /** A place that records come from: a value made by `partitionLog(…)` or `collection(…)`. `Row` is what it gives. */
@@ -18,6 +19,10 @@ export interface SourceContext {
   readonly subtask: number;
   readonly parallelism: number;
   readonly log: PartitionLog;
+  /** The job's own Redis, for sources that read there unless told otherwise. */
+  readonly redisUrl?: string | undefined;
+  /** Shared by all sources of the attempt; without it a source aligns its own partitions only. */
+  readonly alignment?: WatermarkAlignment;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly options: SourceOptions;
@@ -40,6 +45,8 @@ export interface SourceOptions {
   readonly maxAheadMs: number;
   /** Where a fresh job starts. */
   readonly startFrom: 'earliest' | 'latest';
+  /** Keeps the source's partitions within a drift of those of its group. Default null: each is read as fast as it goes. */
+  readonly alignment?: AlignmentOptions | null;
 }
 
 /**

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { LIMITS } from '../../../engine/base/limits.ts';
 import { PartitionClock } from '../../../engine/time/partition-clock.ts';
-import { MIN_WATERMARK } from '../../../engine/time/watermark.ts';
+import { MAX_WATERMARK, MIN_WATERMARK } from '../../../engine/time/watermark.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 const NONE = Number.NaN;
 const clock = (outOfOrdernessMs = 100, idleAfterMs = 1_000) =>
@@ -142,3 +144,123 @@ void t.test(
     );
   },
 );
+
+void t.test(
+  'E1: bounded out-of-orderness gives newest − bound − 1; the start value is the minimum',
+  async (test) => {
+    for (const [bound, times, reached] of [
+      [0, [5_000], 4_999],
+      [2_000, [5_000, 4_000, 6_000], 3_999],
+      [2_000, [-5_000], -7_001],
+      [0, [MIN_WATERMARK + 1], MIN_WATERMARK],
+      [1_000, [MIN_WATERMARK + 5], MIN_WATERMARK],
+      [0, [MAX_WATERMARK], MAX_WATERMARK - 1],
+    ] as const) {
+      const one = clock(bound);
+      test.equal(one.watermark, MIN_WATERMARK, 'nothing read, nothing claimed');
+      for (const newest of times) one.observe('p', newest, NONE, 0);
+      test.equal(one.watermark, reached, `bound ${bound}, times ${times.join(' ')}`);
+    }
+  },
+);
+
+void t.test(
+  'PC4: time that the partition was held back does not count as quiet (FLINK-35886)',
+  async (test) => {
+    const one = clock(0, 1_000);
+    one.observe('a', 1_000, NONE, 0);
+    one.observe('b', 5_000, NONE, 500);
+    one.excuse(60_000);
+    one.atHead(60_900);
+    test.equal(one.idle, false);
+    test.equal(one.watermark, 999, 'a was quiet for 900 ms only');
+    one.atHead(61_000);
+    test.equal(one.watermark, 4_999, 'a is idle after 1 s of its own');
+    test.equal(one.idle, false, 'b, and so the partition, is not');
+    one.atHead(61_500);
+    test.equal(one.idle, true);
+  },
+);
+
+void t.test(
+  'the producer that was silent for longest is forgotten where there are too many',
+  async (test) => {
+    const one = clock(0);
+    one.observe('silent', 10, NONE, 0);
+    for (let i = 1; i < LIMITS.producersPerPartitionMax; i++) one.observe(`p${i}`, 1_000, NONE, i);
+    test.equal(one.watermark, 9);
+    one.observe('one too many', 1_000, NONE, 20_000);
+    test.equal(one.watermark, 999, 'the silent one holds nobody any more');
+    test.equal(one.snapshot().producers.length, LIMITS.producersPerPartitionMax);
+  },
+);
+
+/** The rules said again, by going through all producers each time. */
+class Model {
+  watermark = MIN_WATERMARK;
+  idle = false;
+  seenAtMs = 0;
+  readonly producers = new Map<string, { time: number; idle: boolean; aligned: boolean; seenAtMs: number }>();
+  observe(id: string, newest: number, declared: number, nowMs: number): void {
+    const it = this.producers.get(id) ?? { time: MIN_WATERMARK, idle: false, aligned: true, seenAtMs: nowMs };
+    this.producers.set(id, it);
+    it.time = Math.max(
+      it.time,
+      Math.min(newest - 51, Number.isNaN(declared) ? Number.POSITIVE_INFINITY : declared),
+    );
+    it.aligned = (it.aligned && !it.idle) || it.time >= this.watermark;
+    it.idle = false;
+    it.seenAtMs = nowMs;
+    this.seenAtMs = nowMs;
+    this.idle = false;
+    this.advance();
+  }
+  atHead(nowMs: number): void {
+    for (const it of this.producers.values()) it.idle ||= nowMs - it.seenAtMs >= 1_000;
+    this.idle ||= nowMs - this.seenAtMs >= 1_000;
+    this.advance();
+  }
+  excuse(ms: number): void {
+    for (const it of this.producers.values()) it.seenAtMs += ms;
+    this.seenAtMs += ms;
+  }
+  advance(): void {
+    const all = [...this.producers.values()];
+    const waited = all.filter((it) => !it.idle && it.aligned).map((it) => it.time);
+    if (waited.length > 0) this.watermark = Math.max(this.watermark, Math.min(...waited));
+    else if (all.every((it) => it.idle))
+      this.watermark = Math.max(this.watermark, ...all.map((it) => it.time));
+  }
+}
+
+const anyStep = fc.oneof(
+  { weight: 6, arbitrary: step },
+  { weight: 1, arbitrary: fc.constant({ kind: 'excuse' as const }) },
+);
+
+void t.test('PC1 PC2 PC3 PC4: equal to the rules under any script', async (test) => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(anyStep, fc.nat(900)), { maxLength: 80 }), (script) => {
+      let now = 0;
+      const one = clock(50, 1_000);
+      const model = new Model();
+      for (const [it, passed] of script) {
+        now += passed;
+        if (it.kind === 'observe') {
+          one.observe(it.producer, it.newest, it.declared, now);
+          model.observe(it.producer, it.newest, it.declared, now);
+        } else if (it.kind === 'excuse') {
+          one.excuse(passed);
+          model.excuse(passed);
+        } else {
+          one.atHead(now);
+          model.atHead(now);
+        }
+        if (one.watermark !== model.watermark || one.idle !== model.idle) return false;
+      }
+      return true;
+    }),
+    { numRuns: propertyRuns(1_000) },
+  );
+  test.pass();
+});
