@@ -35,6 +35,9 @@ export type {
   RestartOptions,
 } from './graph/job-graph.ts';
 export { validateGraph } from './graph/validate.ts';
+export { Attempt } from './coordinator/attempt.ts';
+export { RestoredState } from './checkpoint/restored-state.ts';
+export { planExecution } from './graph/execution-graph.ts';
 export { type JobEnvironment, runJob } from './coordinator/job-runner.ts';
 export { writeKeySlot } from './runtime/key-text.ts';
 export type { LoopWriter } from './runtime/loop-writer.ts';

@@ -93,6 +93,16 @@ export class Attempt {
     this.#loop?.wake();
   }
 
+  /** Resolves when no task can go on without something new from outside. */
+  async settled(): Promise<void> {
+    await this.#loop?.settled();
+  }
+
+  /** True while an asynchronous operator holds records. */
+  get pending(): boolean {
+    return this.#tasks.some((task) => task.operators.some(({ operator }) => operator.pending?.() ?? false));
+  }
+
   /** Takes no more input; what has been taken is still processed. */
   stopSources(): void {
     for (const task of this.#tasks) if (task.input.kind === 'source') task.stopInput();

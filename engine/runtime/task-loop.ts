@@ -11,6 +11,8 @@ export class TaskLoop {
   #wakeUp: (() => void) | null = null;
   #awake = false;
   #stopped = false;
+  #ended = false;
+  #settled = Promise.withResolvers<void>();
 
   constructor(tasks: readonly Task[]) {
     this.#tasks = tasks;
@@ -22,6 +24,12 @@ export class TaskLoop {
     this.#wakeUp?.();
   }
 
+  /** Resolves when no task can go on by itself: everything given has gone as far as it goes. */
+  settled(): Promise<void> {
+    if (this.#ended || (this.#wakeUp !== null && !this.#awake)) return Promise.resolve();
+    return this.#settled.promise;
+  }
+
   stop(): void {
     this.#stopped = true;
     this.wake();
@@ -29,6 +37,15 @@ export class TaskLoop {
 
   /** Resolves when every task has ended or {@link stop} was called; rejects with the first task failure. */
   async run(): Promise<'ended' | 'stopped'> {
+    try {
+      return await this.#run();
+    } finally {
+      this.#ended = true;
+      this.#settled.resolve();
+    }
+  }
+
+  async #run(): Promise<'ended' | 'stopped'> {
     while (!this.#stopped) {
       this.#awake = false;
       let progress = false;
@@ -42,6 +59,8 @@ export class TaskLoop {
 
   async #sleep(): Promise<void> {
     if (this.#awake || this.#stopped) return;
+    this.#settled.resolve();
+    this.#settled = Promise.withResolvers<void>();
     await new Promise<void>((resolve) => {
       this.#wakeUp = resolve;
     });

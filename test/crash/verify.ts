@@ -1,6 +1,6 @@
 import { DeadLetter, deadLetterTopic, type PartitionLog } from '#engine';
 import { Reading } from '../../jobs/device-telemetry/reading.ts';
-import { readTopic } from '../support/job-bench.ts';
+import { readTopic } from '../../operators/testing/read-topic.ts';
 import { type Recount, recount } from './recount.ts';
 import {
   type ChecksumVerdict,

@@ -13,7 +13,8 @@ import {
   seededRandom,
   systemClock,
 } from '#engine';
-import { decodeFrame, rowReader, type Schema } from '#wire';
+import type { Schema } from '#wire';
+import { readTopic } from '../../operators/testing/read-topic.ts';
 
 /** A log and a checkpoint store in memory, and what tests do with them: feed topics, run jobs, read topics. */
 export interface JobBench {
@@ -70,31 +71,6 @@ export function createJobBench(
     },
     read: (topic, schema) => readTopic(log, topic, schema),
   };
-}
-
-/** All rows of a topic, partition by partition. */
-export async function readTopic<Row>(log: PartitionLog, topic: string, schema: Schema<Row>): Promise<Row[]> {
-  const ends = (await log.topic(topic)) === null ? [] : await log.ends(topic);
-  const read = rowReader(schema);
-  const rows: Row[] = [];
-  for (const { partition, end } of ends) {
-    const position = await log.position(topic, partition, 'earliest');
-    const reader = await log.openReader({ topic, positions: new Map([[partition, position]]) });
-    let at: number = position.offset;
-    while (at < end) {
-      const frame = reader.take();
-      if (frame === null) {
-        if (reader.failure !== null) throw reader.failure;
-        await reader.ready();
-        continue;
-      }
-      const { batch } = decodeFrame(frame.bytes, (id) => (id === schema.id ? schema : undefined));
-      for (let i = 0; i < batch.count; i++) rows.push(read(batch as never, i));
-      at = frame.next.offset;
-    }
-    await reader.close();
-  }
-  return rows;
 }
 
 /** Polls until `condition` holds. */
