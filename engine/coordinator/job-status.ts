@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../base/errors.ts';
+import type { Waiting } from '../runtime/operator.ts';
 
 /** Life of a job. `restarting` waits for its back-off; `finished`, `cancelled`, `stopped` and `failed` are final. */
 export type JobState =
@@ -72,6 +73,10 @@ export interface OperatorStatus {
   readonly lateRecords: number;
   readonly deadLetters: number;
   readonly watermark: number | null;
+  /** The same per input, in the order of the job's edges. */
+  readonly inputWatermarks: readonly (number | null)[];
+  /** The earliest output that needs no new record, and how many there are; null when none. */
+  readonly waiting: Waiting | null;
   /** Keys, timers and bytes of live state; 0 for stateless operators. */
   readonly stateKeys: number;
   readonly timers: number;
@@ -92,6 +97,8 @@ export interface SourceStatus {
   readonly lagMs: number | null;
   readonly watermark: number | null;
   readonly idle: boolean;
+  /** Held back by alignment until the slower partitions of its group have caught up. */
+  readonly paused: boolean;
   readonly recordsRead: number;
   readonly bytesRead: number;
 }

@@ -1,6 +1,7 @@
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { GraphNode, NodeInput } from '../graph/job-graph.ts';
 import { MIN_WATERMARK } from '../time/watermark.ts';
+import type { Waiting } from '../runtime/operator.ts';
 import type { MemberMeter } from '../runtime/member-meter.ts';
 import type { Attempt } from './attempt.ts';
 import type { JobStatus, OperatorStatus, SinkStatus, SourceStatus } from './job-status.ts';
@@ -61,7 +62,9 @@ function operatorStatus(
   const vertex = graph.vertices.find((v) => v.members.some((member) => member.id === node.id));
   const tasks = attempt?.tasks.filter((task) => task.id === vertex?.id) ?? [];
   const recordsIn = sum(meters, (m) => m.recordsIn);
-  const watermark = Math.min(...meters.map((m) => m.watermark));
+  const inputWatermarks = (meters[0]?.watermarks ?? []).map((_, input) =>
+    reached(meters.map((m) => m.watermarks[input] as number)),
+  );
   return {
     id: node.id,
     kind:
@@ -75,7 +78,9 @@ function operatorStatus(
     recordsOut: node.kind === 'source' ? recordsIn : sum(meters, (m) => m.recordsOut),
     lateRecords: sum(counters, (c) => c?.lateRecords ?? 0),
     deadLetters: sum(meters, (m) => m.deadLetters),
-    watermark: meters.length === 0 || watermark === MIN_WATERMARK ? null : watermark,
+    watermark: reached(meters.map((m) => m.watermark)),
+    inputWatermarks,
+    waiting: earliest(meters.flatMap((m) => m.operator?.waiting?.() ?? [])),
     stateKeys: sum(counters, (c) => c?.keys ?? 0),
     timers: sum(counters, (c) => c?.timers ?? 0),
     busyMs: sum(tasks, (t) => t.busyMs),
@@ -106,6 +111,18 @@ function namedAbove(nodes: readonly GraphNode[], input: NodeInput): string {
   const node = nodes[input.node] as GraphNode;
   if (node.kind === 'stage') return namedAbove(nodes, node.input);
   return input.side === null ? node.id : `${node.id}:${input.side}`;
+}
+
+/** The minimum, or null when there is none or some subtask has no event time yet. */
+function reached(watermarks: readonly number[]): number | null {
+  const least = Math.min(...watermarks);
+  return watermarks.length === 0 || least === MIN_WATERMARK ? null : least;
+}
+
+/** The first of what several subtasks wait for, with the number of all. */
+function earliest(waiting: readonly Waiting[]): Waiting | null {
+  const [first] = waiting.toSorted((a, b) => (a.until ?? Infinity) - (b.until ?? Infinity));
+  return first === undefined ? null : { ...first, count: sum(waiting, (one) => one.count) };
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {

@@ -3,8 +3,10 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import Type from 'typebox';
 import { MillraceError } from '../../engine/base/errors.ts';
 import { LIMITS } from '../../engine/base/limits.ts';
+import { systemClock } from '../../engine/base/clock.ts';
 import type { JobHandle, JobState } from '../../engine/coordinator/job-status.ts';
-import { Checkpoints, Job, JobList } from './job-schema.ts';
+import { Checkpoints, Job, JobList, Report } from './job-schema.ts';
+import { explainOutput } from '../../engine/coordinator/output-report.ts';
 import { notFound, Problem } from './problem.ts';
 import type { TypeBoxProvider } from './typebox-provider.ts';
 
@@ -91,6 +93,11 @@ function addReadingRoutes(server: TypedServer, jobs: () => readonly JobHandle[],
     '/api/v1/jobs/:name/checkpoints',
     { schema: { params: JobName, response: { 200: Checkpoints, ...PROBLEMS } } },
     async (request) => find(request.params.name).status().checkpoints,
+  );
+  server.get(
+    '/api/v1/jobs/:name/why-no-output',
+    { schema: { params: JobName, response: { 200: Report, ...PROBLEMS } } },
+    async (request) => explainOutput(find(request.params.name).status(), systemClock.now()),
   );
 }
 

@@ -26,6 +26,8 @@ const Operator = Type.Object(
     lateRecords: count,
     deadLetters: count,
     watermark: nullable(Type.Number()),
+    inputWatermarks: Type.Array(nullable(Type.Number())),
+    waiting: nullable(Type.Object({ what: Type.String(), until: nullable(Type.Number()), count }, closed)),
     stateKeys: count,
     timers: count,
     busyMs: count,
@@ -45,6 +47,7 @@ const Source = Type.Object(
     lagMs: nullable(Type.Number()),
     watermark: nullable(Type.Number()),
     idle: Type.Boolean(),
+    paused: Type.Boolean(),
     recordsRead: count,
     bytesRead: count,
   },
@@ -114,3 +117,18 @@ export const Job = Type.Object(
 );
 
 export const JobList = Type.Object({ jobs: Type.Array(JobSummary) }, closed);
+
+/** Wire form of {@link import('../../engine/coordinator/output-report.ts').OutputReport}. */
+export const Report = Type.Object(
+  {
+    job: Type.String(),
+    at: Type.Number(),
+    findings: Type.Array(
+      Type.Object(
+        { holder: Type.String(), id: Type.String(), until: nullable(Type.Number()), text: Type.String() },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);

@@ -4,9 +4,11 @@ import { InputMerger, MIN_WATERMARK } from '#engine';
 import { rowRecords } from '../../support/operator-bench.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 
-type Signal =
-  | { readonly input: number; readonly kind: 'records' | 'idle' }
-  | { readonly input: number; readonly kind: 'watermark'; readonly time: number };
+interface Signal {
+  readonly input: number;
+  readonly kind: 'records' | 'idle' | 'watermark';
+  readonly time?: number;
+}
 
 function merge(count: number, restored: number | null = null) {
   const said: (readonly [string, number | null])[] = [];
@@ -20,7 +22,7 @@ function merge(count: number, restored: number | null = null) {
     const input = merger.inputs[signal.input] as (typeof merger.inputs)[number];
     if (signal.kind === 'records') input.records(rowRecords([{}], [0]));
     else if (signal.kind === 'idle') input.idle();
-    else input.watermark(signal.time);
+    else input.watermark(signal.time ?? 0);
   };
   return { said, give };
 }
@@ -76,7 +78,7 @@ void t.test(
   async () => {
     const signal = fc.record({
       input: fc.nat(2),
-      kind: fc.constantFrom('records', 'idle', 'watermark'),
+      kind: fc.constantFrom<Signal['kind']>('records', 'idle', 'watermark'),
       time: fc.integer({ min: -20, max: 50 }),
     });
     fc.assert(
@@ -86,7 +88,7 @@ void t.test(
         let wasActive = true;
         for (const it of signals) {
           const from = said.length;
-          give(it as Signal);
+          give(it);
           wasActive ||= it.kind !== 'idle';
           for (const [kind, value] of said.slice(from)) {
             if (kind === 'idle' && !wasActive) return false;
