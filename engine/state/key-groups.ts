@@ -20,17 +20,27 @@ export class KeyGroupWriter<Group extends StoredGroup> {
 
   /** The group of a slot's key, and the key's index in it. */
   place(slot: number): { readonly group: Group; readonly key: number } {
-    const number = this.#keys.group(slot);
-    let group = this.groups.get(number);
-    if (group === undefined) {
-      group = this.#create();
-      this.groups.set(number, group);
-    }
+    const group = this.#group(this.#keys.group(slot));
     let key = this.#indices.get(slot);
     if (key === undefined) {
       key = group.keys.push(this.#keys.canonical(slot)) - 1;
       this.#indices.set(slot, key);
     }
     return { group, key };
+  }
+
+  /** The same for a key that has no slot now, with its key group. Stored again with each call. */
+  placeKey(key: Uint8Array, number: number): { readonly group: Group; readonly key: number } {
+    const group = this.#group(number);
+    return { group, key: group.keys.push(key) - 1 };
+  }
+
+  #group(number: number): Group {
+    let group = this.groups.get(number);
+    if (group === undefined) {
+      group = this.#create();
+      this.groups.set(number, group);
+    }
+    return group;
   }
 }

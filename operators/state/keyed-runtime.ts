@@ -1,0 +1,226 @@
+import {
+  createKeySpace,
+  type FieldKeySpace,
+  KeyGroupWriter,
+  type KeySelector,
+  MIN_WATERMARK,
+  type OpenStateBackend,
+  type OperatorContext,
+  type OperatorCounters,
+  type OperatorState,
+  plusSaturating,
+  type ValueKeySpace,
+  type Waiting,
+} from '#engine';
+import { KeyTimers } from './key-timers.ts';
+import { heapState, KeyedState, type StoredStates } from './keyed-state.ts';
+import { NamedOutputs } from './named-outputs.ts';
+import type { ProcessContext } from './process-context.ts';
+import type { StateSpec } from './state-kinds.ts';
+
+/** What a defined operator has beside its functions on records, type-erased. */
+export interface KeyedDefinition {
+  readonly state: StateSpec;
+  readonly sides: readonly string[];
+  readonly onTimer?: (firedAt: number, context: never) => void;
+  readonly onProcessingTimer?: (firedAt: number, context: never) => void;
+}
+
+/** One key group as stored: keys, and by position in them their state and timers. */
+interface StoredKeyGroup {
+  readonly keys: Uint8Array[];
+  readonly state: StoredStates;
+  readonly timers: [key: number, time: number][];
+  /** Missing where it was written before there were any. */
+  readonly processingTimers?: [key: number, time: number][];
+}
+
+type AnyContext = ProcessContext<unknown, unknown, Record<string, unknown>, Record<string, unknown>>;
+
+/**
+ * What runs the user functions of a keyed operator, however many inputs it has: keys, their state and timers, outputs, event time,
+ * and all of it in snapshots. State and timers are found by the key's slot and hold it. No suspension points.
+ *
+ * PO1 the user's functions see one key at a time; {@link focus} sets it and the time before each call.
+ * PO2 timers fire in time order when the watermark reaches them, before the watermark is handed on.
+ * PO3 what a firing timer sets never fires in the same breath for ever (KT2, KT3).
+ */
+export class KeyedRuntime {
+  readonly keys: FieldKeySpace | ValueKeySpace;
+  readonly state: KeyedState;
+  readonly #definition: KeyedDefinition;
+  readonly #context: OperatorContext;
+  readonly #timers: KeyTimers;
+  readonly #outputs: NamedOutputs;
+  /** What timer functions get. */
+  readonly #user: AnyContext;
+  #time = 0;
+  #watermark = MIN_WATERMARK;
+  #idle = false;
+
+  constructor(
+    definition: KeyedDefinition,
+    context: OperatorContext,
+    options: {
+      readonly keys: KeySelector;
+      readonly backend?: OpenStateBackend | undefined;
+      /** More that timer functions find in their context. */
+      readonly timerContext?: object;
+    },
+  ) {
+    this.#definition = definition;
+    this.#context = context;
+    this.keys = createKeySpace(options.keys, context.maxParallelism);
+    this.state = new KeyedState(
+      definition.state,
+      context.operator,
+      (options.backend ?? heapState)(this.keys),
+    );
+    this.#timers = new KeyTimers(context, this.keys.slots, this.state, {
+      event: definition.onTimer !== undefined,
+      processing: definition.onProcessingTimer !== undefined,
+    });
+    this.#outputs = new NamedOutputs(context, definition.sides);
+    this.#user = this.userContext(options.timerContext ?? {});
+  }
+
+  /** A context for user functions, to be made once: it shows whatever is in focus. */
+  userContext(more: object = {}): AnyContext {
+    const { state, keys } = this;
+    const time = () => this.#time;
+    const watermark = () => this.#watermark;
+    const { main, sides } = this.#outputs;
+    const context: AnyContext = {
+      get key() {
+        return keys.value(state.slot);
+      },
+      get timestamp() {
+        return time();
+      },
+      get watermark() {
+        return watermark();
+      },
+      get processingTime() {
+        return state.now;
+      },
+      state: state.handles,
+      timers: this.#timers.handle,
+      emit: (record) => main.emit(record, this.#time),
+      side: Object.fromEntries(
+        [...sides].map(([name, emitter]) => [name, (record: unknown) => emitter.emit(record, this.#time)]),
+      ),
+    };
+    return Object.assign(context, more);
+  }
+
+  /** Before each batch. */
+  begin(): void {
+    this.#idle = false;
+    this.state.settle();
+    this.keys.reclaim();
+    this.state.now = this.#context.clock.now();
+  }
+
+  /** Before each call of a user function (PO1). */
+  focus(slot: number, time: number): void {
+    this.state.slot = slot;
+    this.#time = time;
+  }
+
+  /** After each batch. */
+  end(): void {
+    this.#outputs.flush();
+  }
+
+  watermark(time: number): void {
+    if (time <= this.#watermark) return;
+    this.#idle = false;
+    this.#watermark = time;
+    this.state.now = this.#context.clock.now();
+    this.#timers.fireAt(time, (slot, at) => {
+      this.focus(slot, at);
+      this.#call(this.#definition.onTimer, 'timer', at);
+    });
+    this.#outputs.watermark(time);
+  }
+
+  idle(): void {
+    this.#idle = true;
+    this.#outputs.idle();
+  }
+
+  /** Fires processing-time timers; in every turn. */
+  poll(): void {
+    this.#timers.fireProcessing((slot, at) => {
+      this.state.now = this.#context.clock.now();
+      this.focus(slot, Math.max(at, plusSaturating(this.#watermark, 1)));
+      this.#call(this.#definition.onProcessingTimer, 'processingTimer', at);
+    });
+    this.#outputs.flush();
+  }
+
+  snapshot(): OperatorState {
+    this.state.now = this.#context.clock.now();
+    const writer = new KeyGroupWriter<StoredKeyGroup & { processingTimers: [number, number][] }>(
+      this.keys,
+      () => ({ keys: [], state: {}, timers: [], processingTimers: [] }),
+    );
+    this.state.store(
+      (slot) => {
+        const { group, key } = writer.place(slot);
+        return { states: group.state, key };
+      },
+      (canonical, number) => {
+        const { group, key } = writer.placeKey(canonical, number);
+        return { states: group.state, key };
+      },
+    );
+    this.#timers.forEach((slot, time) => {
+      const { group, key } = writer.place(slot);
+      group.timers.push([key, time]);
+    });
+    this.#timers.forEachProcessing((slot, time) => {
+      const { group, key } = writer.place(slot);
+      group.processingTimers.push([key, time]);
+    });
+    return { watermark: this.#watermark, idle: this.#idle, items: [], groups: writer.groups };
+  }
+
+  /** @throws MR_STATE_INCOMPATIBLE */
+  restore(parts: readonly OperatorState[]): void {
+    this.state.now = this.#context.clock.now();
+    this.#watermark = Math.min(...parts.map((part) => part.watermark));
+    this.#idle = parts.every((part) => part.idle);
+    for (const part of parts)
+      for (const group of part.groups.values() as Iterable<StoredKeyGroup>) this.#restoreGroup(group);
+  }
+
+  counters(): OperatorCounters {
+    return { keys: this.keys.size, timers: this.#timers.size, lateRecords: 0 };
+  }
+
+  waiting(): Waiting | null {
+    return this.#timers.waiting();
+  }
+
+  async close(): Promise<void> {
+    this.#timers.close();
+    await this.state.close();
+  }
+
+  #restoreGroup({ keys, state, timers, processingTimers = [] }: StoredKeyGroup): void {
+    const slots = keys.map((key) => this.keys.slotOfCanonical(key));
+    this.state.restore(state, slots);
+    for (const [key, time] of timers) this.#timers.add(slots[key] as number, time);
+    for (const [key, time] of processingTimers) this.#timers.addProcessing(slots[key] as number, time);
+  }
+
+  #call(handler: KeyedDefinition['onTimer'], what: string, at: number): void {
+    try {
+      handler?.(at, this.#user as never);
+    } catch (error) {
+      const key = this.keys.value(this.state.slot);
+      this.#context.onRecordError(error, () => ({ [what]: at, key }), at);
+    }
+  }
+}
