@@ -5,6 +5,21 @@ import type { KeyedStream } from './keyed-stream.ts';
 /** Fields of `T` that a stream may be keyed by. */
 export type KeyField<T> = { [K in keyof T & string]: T[K] extends KeyScalar ? K : never }[keyof T & string];
 
+/** A row with derived fields. */
+export type Derived<T, D extends Readonly<Record<string, (record: never) => unknown>>> = Omit<T, keyof D> & {
+  readonly [K in keyof D]: ReturnType<D[K]>;
+};
+
+/** What a type guard narrows `T` to; `T` where it is a plain predicate. */
+type Narrowed<F, T> = F extends (record: T) => record is T & infer S ? (S extends T ? S : T & S) : T;
+
+/** What meets no branch, and beside it the branches. A branch with a type guard is narrowed. */
+export interface SplitStream<T, B, G extends Guarantee = Guarantee> extends DataStream<T, G> {
+  readonly side: {
+    readonly [K in keyof B]: DataStream<Narrowed<B[K], T>, G>;
+  };
+}
+
 /** Says that this sink's weaker guarantee is known and wanted. */
 export interface AcceptIdempotent {
   readonly accept: 'idempotent';
@@ -31,6 +46,24 @@ export interface DataStream<T, G extends Guarantee = Guarantee> {
   readonly map: <R>(transform: (record: T) => R) => DataStream<R, G>;
   /** Any number of records for each record, all with its event time. */
   readonly flatMap: <R>(transform: (record: T) => Iterable<R>) => DataStream<R, G>;
+  /**
+   * Adds fields, each computed from the record as it came; one with the name of a field takes its place. Unlike after `map`, keys
+   * and built-in aggregates of the other fields still read columns.
+   */
+  readonly derive: <const D extends Readonly<Record<string, (record: T) => unknown>>>(
+    fields: D,
+  ) => DataStream<Derived<T, D>, G>;
+  /** This stream and others as one, in order of arrival; event time is that of the slowest. */
+  readonly union: (...others: readonly [DataStream<T, G>, ...DataStream<T, G>[]]) => DataStream<T, G>;
+  /**
+   * Each record to the side output of the first branch whose predicate it meets, in the order written; what meets none stays in
+   * the stream itself.
+   */
+  readonly split: <const B extends Readonly<Record<string, (record: T) => boolean>>>(
+    branches: B,
+  ) => SplitStream<T, B, G>;
+  /** Splices in a part of a job that is written elsewhere: `stream.through(withoutNoise)`. */
+  readonly through: <R>(fragment: (stream: DataStream<T, G>) => R) => R;
   /**
    * Partitions by the value of one or more fields, or of a function. A record without a usable key (null, undefined, NaN, an
    * object) goes to the job's dead letters as MR_KEY_INVALID.

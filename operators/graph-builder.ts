@@ -2,27 +2,17 @@ import {
   type Duration,
   durationMs,
   type GraphNode,
-  type Guarantee,
   type KeySelector,
   MillraceError,
+  type MultiInputOperator,
   type NodeInput,
+  type Operator,
   type OperatorDefinition,
-  type Partitioning,
-  type Sink,
+  type OperatorInput,
   type Source,
   type SourceOptions,
-  type Stage,
 } from '#engine';
-import { type AsyncMapOptions, asyncMap } from './async-map.ts';
 import type { DataStream } from './data-stream.ts';
-import { type KeyedOperator, processOperator } from './define-operator.ts';
-import type { KeyedStream } from './keyed-stream.ts';
-import type { AggregateFunction } from './window/aggregate-function.ts';
-import type { AggregateSpec } from './window/aggregates.ts';
-import type { TumblingWindows } from './window/assigner.ts';
-import { planCells } from './window/cells.ts';
-import { LATE, windowAggregate } from './window/window-operator.ts';
-import type { WindowedStream } from './windowed-stream.ts';
 
 /** How a source's event time behaves. */
 export interface SourceSettings {
@@ -34,112 +24,95 @@ export interface SourceSettings {
   readonly maxAhead?: Duration;
   /** Where a job without a checkpoint starts. Default `'earliest'`. */
   readonly startFrom?: 'earliest' | 'latest';
+  /**
+   * Keeps the partitions of all sources with the same group within `maxDrift` of event time: those ahead are paused until the
+   * others have caught up, so that joins and windows hold less. Default: no bound.
+   */
+  readonly alignment?: { readonly group: string; readonly maxDrift: Duration };
+}
+
+/** Where a stream comes from, and how it is keyed. */
+export interface Origin {
+  readonly input: NodeInput;
+  readonly keys: KeySelector | null;
 }
 
 /**
  * Collects a job's nodes as its author calls the fluent interface. Types live in the stream interfaces; here records are
- * `unknown`, and the casts in this file are the only ones between the two.
+ * `unknown`, and the casts in the `build-…` files are the only ones between the two.
  */
 export class GraphBuilder {
   readonly nodes: GraphNode[] = [];
+  readonly #origins = new WeakMap<object, Origin>();
+  readonly #makeStream: (builder: GraphBuilder, input: NodeInput) => DataStream<unknown>;
+
+  constructor(makeStream: (builder: GraphBuilder, input: NodeInput) => DataStream<unknown>) {
+    this.#makeStream = makeStream;
+  }
 
   source(id: string, source: Source<unknown>, settings: SourceSettings): DataStream<unknown> {
-    return this.#stream(this.#add({ kind: 'source', id, source, options: sourceOptions(settings) }));
+    return this.stream(this.add({ kind: 'source', id, source, options: sourceOptions(settings) }));
   }
 
-  #stream(input: NodeInput): DataStream<unknown> {
-    const stage = (kind: Stage['kind'], run: unknown) =>
-      this.#stream(this.#add({ kind: 'stage', stage: { kind, run } as Stage, input }));
-    const stream: Omit<DataStream<unknown>, 'filter' | 'keyBy' | 'asyncMap' | 'to'> &
-      Record<'filter' | 'keyBy' | 'asyncMap' | 'to', unknown> = {
-      filter: (predicate: unknown) => stage('filter', predicate),
-      map: (transform) => stage('map', transform) as never,
-      flatMap: (transform) => stage('flatMap', transform) as never,
-      keyBy: (...selectors: readonly unknown[]) => this.#keyed(input, selectorOf(selectors)),
-      asyncMap: (id: string, transform: (record: unknown) => unknown, options: AsyncMapOptions = {}) =>
-        this.#operator(id, asyncMap(transform, options), input, null),
-      to: (id: string, sink: Sink<unknown>) => void this.#add({ kind: 'sink', id, sink, input }),
-    };
-    return stream as DataStream<unknown>;
-  }
-
-  #keyed(input: NodeInput, keys: KeySelector): KeyedStream<unknown, unknown> {
-    return {
-      window: (windows) => this.#windowed(input, keys, windows, 0),
-      process: (id, operator) => {
-        const stream = this.#operator(
-          id,
-          processOperator(operator as KeyedOperator<unknown, unknown, unknown, unknown>),
-          input,
-          keys,
-        );
-        const sides = Object.keys(operator.sides ?? {}).map((name) => [
-          name,
-          this.#sideOf(stream.node, name),
-        ]);
-        return { ...stream, side: Object.fromEntries(sides) } as never;
-      },
-    };
-  }
-
-  #windowed(
-    input: NodeInput,
-    keys: KeySelector,
-    windows: TumblingWindows,
-    allowedLatenessMs: number,
-  ): WindowedStream<unknown, unknown> {
-    return {
-      allowedLateness: (lateness) =>
-        this.#windowed(input, keys, windows, durationMs(lateness, 'allowed lateness')),
-      aggregate: (id: string, how: AggregateSpec<unknown> | AggregateFunction<unknown, unknown, unknown>) => {
-        const isFunction = typeof (how as { createAccumulator?: unknown }).createAccumulator === 'function';
-        const operator = windowAggregate({
-          windows,
-          allowedLatenessMs,
-          plan: planCells(isFunction ? {} : (how as AggregateSpec<never>)),
-          fold: isFunction ? (how as AggregateFunction<unknown, unknown, unknown>) : null,
-        });
-        const stream = this.#operator(id, operator, input, keys);
-        return { ...stream, side: { late: this.#sideOf(stream.node, LATE) } } as never;
-      },
-    };
-  }
-
-  #operator(
-    id: string,
-    operator: OperatorDefinition,
-    input: NodeInput,
-    keys: KeySelector | null,
-  ): DataStream<unknown> & { readonly node: number } {
-    const partitioning: Partitioning = keys === null ? { kind: 'forward' } : { kind: 'hash', keys };
-    const { node } = this.#add({ kind: 'operator', id, operator, inputs: [{ ...input, partitioning }] });
-    return { ...this.#stream({ node, side: null }), node };
-  }
-
-  #sideOf(node: number, side: string): DataStream<unknown, Guarantee> {
-    return this.#stream({ node, side });
-  }
-
-  #add(node: GraphNode): NodeInput {
+  add(node: GraphNode): NodeInput {
     this.nodes.push(node);
     return { node: this.nodes.length - 1, side: null };
   }
+
+  stream(input: NodeInput): DataStream<unknown> {
+    return this.known(this.#makeStream(this, input), { input, keys: null });
+  }
+
+  /** Remembers where a stream object comes from. */
+  known<S extends object>(stream: S, origin: Origin): S {
+    this.#origins.set(stream, origin);
+    return stream;
+  }
+
+  /** @throws MR_GRAPH_INVALID for a stream of another job */
+  originOf(stream: object, what: string): Origin {
+    const origin = this.#origins.get(stream);
+    if (origin === undefined)
+      throw new MillraceError('MR_GRAPH_INVALID', `${what} takes a stream of the same job only.`);
+    return origin;
+  }
+
+  /** An operator over keyed, broadcast or plain inputs, as the stream of its results with all its side outputs. */
+  operator(
+    id: string | null,
+    operator: OperatorDefinition<Operator> | OperatorDefinition<MultiInputOperator>,
+    inputs: readonly OperatorInput[],
+  ): DataStream<unknown> & { readonly side: Readonly<Record<string, DataStream<unknown>>> } {
+    const { node } = this.add({
+      kind: 'operator',
+      id: id ?? `${operator.kind}~${this.nodes.length}`,
+      operator,
+      inputs,
+    });
+    const side = Object.fromEntries(operator.sides.map((name) => [name, this.stream({ node, side: name })]));
+    return Object.assign(this.stream({ node, side: null }), { side });
+  }
 }
 
-function selectorOf(selectors: readonly unknown[]): KeySelector {
-  const [first] = selectors;
-  if (typeof first === 'function') return { kind: 'function', select: first as (row: unknown) => unknown };
-  if (selectors.length === 0 || !selectors.every((field) => typeof field === 'string')) {
-    throw new MillraceError('MR_GRAPH_INVALID', 'keyBy needs field names or one function.');
-  }
-  return { kind: 'fields', fields: selectors as readonly string[] };
+/** An input that stays with its subtask, or goes to the owner of its key. */
+export function inputOf({ input, keys }: Origin): OperatorInput {
+  return { ...input, partitioning: keys === null ? { kind: 'forward' } : { kind: 'hash', keys } };
 }
 
 function sourceOptions(settings: SourceSettings): SourceOptions {
+  const { alignment } = settings;
   return {
     outOfOrdernessMs: durationMs(settings.outOfOrderness ?? 0, 'outOfOrderness'),
     idleAfterMs: durationMs(settings.idleAfter ?? '10s', 'idleAfter'),
     maxAheadMs: durationMs(settings.maxAhead ?? '5m', 'maxAhead'),
     startFrom: settings.startFrom ?? 'earliest',
+    ...(alignment === undefined
+      ? {}
+      : {
+          alignment: {
+            group: alignment.group,
+            maxDriftMs: durationMs(alignment.maxDrift, 'alignment.maxDrift'),
+          },
+        }),
   };
 }

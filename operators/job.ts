@@ -9,6 +9,7 @@ import {
   validateGraph,
 } from '#engine';
 import type { DataStream } from './data-stream.ts';
+import { dataStream } from './build-data-stream.ts';
 import { GraphBuilder, type SourceSettings } from './graph-builder.ts';
 
 /** How a job runs. Everything but `guarantee` has a default and may be changed without losing state, except maxParallelism. */
@@ -66,7 +67,7 @@ export function defineJob<const G extends Guarantee>(
   settings: JobSettings<G>,
   describe: (job: JobBuilder<G>) => void,
 ): JobDefinition {
-  const builder = new GraphBuilder();
+  const builder = new GraphBuilder(dataStream);
   describe({
     source: (id, source, sourceSettings = {}) => builder.source(id, source, sourceSettings) as never,
   });

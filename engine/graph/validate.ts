@@ -74,8 +74,13 @@ function optionFaults({ options }: JobGraph): string[] {
   return faults;
 }
 
-function namedNode(node: GraphNode): (readonly [string, string])[] {
-  return node.kind === 'stage' ? [] : [[node.kind, node.id]];
+/** Operators that keep nothing need no id of their author's. */
+function isGenerated(node: GraphNode, index: number): boolean {
+  return node.kind === 'operator' && node.id === `${node.operator.kind}~${index}`;
+}
+
+function namedNode(node: GraphNode, index: number): (readonly [string, string])[] {
+  return node.kind === 'stage' || isGenerated(node, index) ? [] : [[node.kind, node.id]];
 }
 
 function describe(node: GraphNode): string {

@@ -1,0 +1,43 @@
+import { type KeySelector, MillraceError, type NodeInput, type Sink, type Stage } from '#engine';
+import { type AsyncMapOptions, asyncMap } from './async-map.ts';
+import { keyedStream } from './build-keyed-stream.ts';
+import type { DataStream } from './data-stream.ts';
+import { type GraphBuilder, inputOf } from './graph-builder.ts';
+import { split } from './split.ts';
+import { union } from './union.ts';
+
+/** The fluent interface on one node's output. */
+export function dataStream(builder: GraphBuilder, input: NodeInput): DataStream<unknown> {
+  const own = { input, keys: null };
+  const step = (stage: Stage) => builder.stream(builder.add({ kind: 'stage', stage, input }));
+  const stream: Record<keyof DataStream<unknown>, unknown> = {
+    filter: (run: (row: unknown) => boolean) => step({ kind: 'filter', run }),
+    map: (run: (row: unknown) => unknown) => step({ kind: 'map', run }),
+    flatMap: (run: (row: unknown) => Iterable<unknown>) => step({ kind: 'flatMap', run }),
+    derive: (fields: Readonly<Record<string, (row: unknown) => unknown>>) =>
+      step({ kind: 'derive', fields: new Map(Object.entries(fields)) }),
+    union: (...others: readonly object[]) =>
+      builder.operator(
+        null,
+        union(),
+        [own, ...others.map((other) => builder.originOf(other, 'union'))].map(inputOf),
+      ),
+    split: (branches: Readonly<Record<string, (row: unknown) => boolean>>) =>
+      builder.operator(null, split(branches), [inputOf(own)]),
+    through: (fragment: (stream: unknown) => unknown) => fragment(builder.stream(input)),
+    keyBy: (...selectors: readonly unknown[]) => keyedStream(builder, input, selectorOf(selectors)),
+    asyncMap: (id: string, transform: (record: unknown) => unknown, options: AsyncMapOptions = {}) =>
+      builder.operator(id, asyncMap(transform, options), [inputOf(own)]),
+    to: (id: string, sink: Sink<unknown>) => void builder.add({ kind: 'sink', id, sink, input }),
+  };
+  return stream as unknown as DataStream<unknown>;
+}
+
+function selectorOf(selectors: readonly unknown[]): KeySelector {
+  const [first] = selectors;
+  if (typeof first === 'function') return { kind: 'function', select: first as (row: unknown) => unknown };
+  if (selectors.length === 0 || !selectors.every((field) => typeof field === 'string')) {
+    throw new MillraceError('MR_GRAPH_INVALID', 'keyBy needs field names or one function.');
+  }
+  return { kind: 'fields', fields: selectors as readonly string[] };
+}
