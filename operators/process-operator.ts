@@ -30,7 +30,7 @@ export class ProcessOperator implements Operator {
     invariant(context.keys !== null, `operator '${context.operator}' needs a keyed input`);
     this.#onRecord = definition.onRecord;
     this.#runtime = new KeyedRuntime(definition, context, { keys: context.keys, backend });
-    this.#user = this.#runtime.userContext() as never;
+    this.#user = this.#runtime.user as never;
     this.#loop = new RowLoop({
       name: `${context.operator}.${context.subtask}`,
       stages: context.stages,

@@ -33,14 +33,17 @@ export class RestoredState {
   ): Promise<RestoredState> {
     refuseMismatch(manifest, operators, maxParallelism);
     const snapshots = new Map<string, Uint8Array[]>();
-    for (const ref of manifest.snapshots) {
+    for (const ref of manifest.snapshots.toSorted((a, b) => a.subtask - b.subtask)) {
       const blobs = await Promise.all(ref.blobs.map((blob) => store.readBlob(manifest.job, blob)));
       snapshots.set(ref.operator, [...(snapshots.get(ref.operator) ?? []), Buffer.concat(blobs)]);
     }
     return new RestoredState(manifest, snapshots);
   }
 
-  /** Parts of an operator's state for one of its subtasks: its key groups, and its share of the items. */
+  /**
+   * Parts of an operator's state for one of its subtasks, one per subtask that wrote one, in their order: its key groups, and its share
+   * of the items. Broadcast state is in every part.
+   */
   parts(
     operator: string,
     subtask: number,

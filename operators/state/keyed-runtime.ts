@@ -15,7 +15,7 @@ import {
 import { KeyTimers } from './key-timers.ts';
 import { heapState, KeyedState, type StoredStates } from './keyed-state.ts';
 import { NamedOutputs } from './named-outputs.ts';
-import type { ProcessContext } from './process-context.ts';
+import type { OutputContext, ProcessContext } from './process-context.ts';
 import type { StateSpec } from './state-kinds.ts';
 
 /** What a defined operator has beside its functions on records, type-erased. */
@@ -48,12 +48,12 @@ type AnyContext = ProcessContext<unknown, unknown, Record<string, unknown>, Reco
 export class KeyedRuntime {
   readonly keys: FieldKeySpace | ValueKeySpace;
   readonly state: KeyedState;
+  /** What functions on keyed records and timers get: one object, which shows whatever is in focus. */
+  readonly user: AnyContext;
   readonly #definition: KeyedDefinition;
   readonly #context: OperatorContext;
   readonly #timers: KeyTimers;
   readonly #outputs: NamedOutputs;
-  /** What timer functions get. */
-  readonly #user: AnyContext;
   #time = 0;
   #watermark = MIN_WATERMARK;
   #idle = false;
@@ -64,8 +64,8 @@ export class KeyedRuntime {
     options: {
       readonly keys: KeySelector;
       readonly backend?: OpenStateBackend | undefined;
-      /** More that timer functions find in their context. */
-      readonly timerContext?: object;
+      /** More for {@link user} to have. */
+      readonly more?: object;
     },
   ) {
     this.#definition = definition;
@@ -81,19 +81,29 @@ export class KeyedRuntime {
       processing: definition.onProcessingTimer !== undefined,
     });
     this.#outputs = new NamedOutputs(context, definition.sides);
-    this.#user = this.userContext(options.timerContext ?? {});
+    const ofKey = { state: this.state.handles, timers: this.#timers.handle };
+    this.user = this.outputContext({ ...ofKey, ...options.more }) as AnyContext;
+    Object.defineProperty(this.user, 'key', {
+      get: () => this.keys.value(this.state.slot),
+      enumerable: true,
+    });
   }
 
-  /** A context for user functions, to be made once: it shows whatever is in focus. */
-  userContext(more: object = {}): AnyContext {
-    const { state, keys } = this;
+  /** Watermark reached. */
+  get eventTime(): number {
+    return this.#watermark;
+  }
+
+  /** A context without a key, with `more` in it; to be made once. */
+  outputContext(more: object): OutputContext<unknown, Record<string, unknown>> {
+    const { state } = this;
+    const { main, sides } = this.#outputs;
     const time = () => this.#time;
     const watermark = () => this.#watermark;
-    const { main, sides } = this.#outputs;
-    const context: AnyContext = {
-      get key() {
-        return keys.value(state.slot);
-      },
+    const emitters = [...sides].map(
+      ([name, emitter]) => [name, (record: unknown) => emitter.emit(record, this.#time)] as const,
+    );
+    const context: OutputContext<unknown, Record<string, unknown>> = {
       get timestamp() {
         return time();
       },
@@ -103,12 +113,8 @@ export class KeyedRuntime {
       get processingTime() {
         return state.now;
       },
-      state: state.handles,
-      timers: this.#timers.handle,
       emit: (record) => main.emit(record, this.#time),
-      side: Object.fromEntries(
-        [...sides].map(([name, emitter]) => [name, (record: unknown) => emitter.emit(record, this.#time)]),
-      ),
+      side: Object.fromEntries(emitters),
     };
     return Object.assign(context, more);
   }
@@ -217,7 +223,7 @@ export class KeyedRuntime {
 
   #call(handler: KeyedDefinition['onTimer'], what: string, at: number): void {
     try {
-      handler?.(at, this.#user as never);
+      handler?.(at, this.user as never);
     } catch (error) {
       const key = this.keys.value(this.state.slot);
       this.#context.onRecordError(error, () => ({ [what]: at, key }), at);

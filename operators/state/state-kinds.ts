@@ -138,6 +138,17 @@ export const aggregatingState = <In, Acc, Out>(
     result: (accumulator) => getResult(accumulator as Acc),
   });
 
+const WRITERS: ReadonlySet<string> = new Set(['set', 'add', 'addAll', 'update', 'delete', 'clear']);
+
+/** Handles to look at only. */
+export function readersOf(handles: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const reader = (handle: unknown) => {
+    const members = Object.entries(Object.getOwnPropertyDescriptors(handle as object));
+    return Object.defineProperties({}, Object.fromEntries(members.filter(([name]) => !WRITERS.has(name))));
+  };
+  return Object.fromEntries(Object.entries(handles).map(([name, handle]) => [name, reader(handle)]));
+}
+
 function declare<H, R>(kind: StateKind, options: StateOptions, fold?: Fold): StateDeclaration<H, R> {
   const { version = 1, upgrade = {}, ttl, refresh, expired } = options;
   const refuse = (what: string) => new MillraceError('MR_CONFIG_INVALID', `A ${kind} state ${what}.`);

@@ -1,0 +1,102 @@
+import {
+  InputMerger,
+  type KeySelector,
+  MillraceError,
+  type MultiInputOperator,
+  type OpenStateBackend,
+  type OperatorContext,
+  type OperatorCounters,
+  type OperatorState,
+  type Output,
+  type RowLoop,
+  type Waiting,
+} from '#engine';
+import { keyedInput } from './state/keyed-input.ts';
+import { type KeyedDefinition, KeyedRuntime } from './state/keyed-runtime.ts';
+
+/** What a co-process operator runs, type-erased. */
+export interface CoProcessDefinition extends KeyedDefinition {
+  readonly onLeft: (record: unknown, context: never) => void;
+  readonly onRight: (record: unknown, context: never) => void;
+}
+
+/**
+ * Runs a keyed operator's functions on two inputs with one key space; rules in keyed-runtime.ts.
+ *
+ * CO1 both inputs' records of a key see the same state and timers.
+ * CO2 event time is merged over both inputs (input-merger.ts); timers fire, and the watermark is handed on, when the merged one rises.
+ */
+export class CoProcessOperator implements MultiInputOperator {
+  readonly inputs: readonly Output[];
+  readonly #runtime: KeyedRuntime;
+  readonly #merger: InputMerger;
+
+  constructor(definition: CoProcessDefinition, context: OperatorContext, backend?: OpenStateBackend) {
+    const [left, right] = sameKeys(context);
+    const runtime = new KeyedRuntime(definition, context, { keys: left, backend });
+    const user = runtime.user as never;
+    const input = (
+      name: string,
+      selector: KeySelector,
+      onRecord: (record: unknown, context: never) => void,
+    ): RowLoop =>
+      keyedInput(context, runtime, {
+        name,
+        selector,
+        onRecord(row, time, slot) {
+          runtime.focus(slot, time);
+          onRecord(row, user);
+        },
+      });
+    const loops = [input('left', left, definition.onLeft), input('right', right, definition.onRight)];
+    this.#runtime = runtime;
+    this.#merger = new InputMerger(2, {
+      records(i, records) {
+        runtime.begin();
+        loops[i]?.run(records);
+        runtime.end();
+      },
+      watermark: (time) => runtime.watermark(time),
+      idle: () => runtime.idle(),
+    });
+    this.inputs = this.#merger.inputs;
+  }
+
+  poll(): void {
+    this.#runtime.poll();
+  }
+
+  snapshot(): OperatorState {
+    return this.#runtime.snapshot();
+  }
+
+  restore(parts: readonly OperatorState[]): void {
+    this.#runtime.restore(parts);
+    this.#merger.restore(this.#runtime.eventTime);
+  }
+
+  counters(): OperatorCounters {
+    return this.#runtime.counters();
+  }
+
+  waiting(): Waiting | null {
+    return this.#runtime.waiting();
+  }
+
+  async close(): Promise<void> {
+    await this.#runtime.close();
+  }
+}
+
+/** The two inputs' keys, which must be found the same way for a key of one to be a key of the other. */
+function sameKeys({ operator, inputKeys }: OperatorContext): readonly [KeySelector, KeySelector] {
+  const text = (keys: KeySelector | null | undefined) =>
+    !keys ? 'nothing' : keys.kind === 'fields' ? keys.fields.join(', ') : 'a function';
+  const [left, right] = inputKeys;
+  if (left && right && text(left) === text(right)) return [left, right];
+  throw new MillraceError(
+    'MR_GRAPH_INVALID',
+    `Operator '${operator}' has inputs keyed by ${text(left)} and by ${text(right)}. Key both by the same fields, or both by a function.`,
+    { details: { operator } },
+  );
+}

@@ -1,0 +1,53 @@
+import {
+  type KeySelector,
+  type LoopWriter,
+  type OperatorContext,
+  type RowConsumer,
+  RowLoop,
+  type RowText,
+  writeKeySlot,
+} from '#engine';
+import type { KeyedRuntime } from './keyed-runtime.ts';
+
+/** What takes the records of one input, each with its key's slot. */
+type OnKeyedRecord = (row: unknown, time: number, slot: number) => void;
+
+/**
+ * The loop of one keyed input: finds each record's key and hands it on.
+ * @param selector of this input, where several share the keys
+ */
+export function keyedInput(
+  context: OperatorContext,
+  runtime: KeyedRuntime,
+  input: { readonly name: string; readonly selector: KeySelector; readonly onRecord: OnKeyedRecord },
+): RowLoop {
+  const { name, selector, onRecord } = input;
+  const consumer: RowConsumer = {
+    accept: (row, time) => onRecord(row, time, runtime.keys.slotOfRow(row, selector)),
+    generate(writer: LoopWriter, row: RowText) {
+      const object = row.object();
+      const slot = writeKeySlot(writer, row, runtime.keys, selector);
+      writer.line(`${writer.bind('onRecord', onRecord)}(${object}, ${row.time}, ${slot});`);
+    },
+  };
+  return inputLoop(context, name, consumer);
+}
+
+/** The loop of an input without a key. */
+export function plainInput(
+  context: OperatorContext,
+  name: string,
+  accept: (row: unknown, time: number) => void,
+): RowLoop {
+  return inputLoop(context, name, { accept });
+}
+
+function inputLoop(context: OperatorContext, name: string, consumer: RowConsumer): RowLoop {
+  return new RowLoop({
+    name: `${context.operator}.${context.subtask}.${name}`,
+    stages: context.stages,
+    consumer,
+    onError: context.onRecordError,
+    interpreted: context.interpreted,
+  });
+}
