@@ -32,3 +32,19 @@ export {
   sum,
 } from './window/aggregates.ts';
 export { type TimeWindow, type TumblingWindows, tumbling } from './window/assigner.ts';
+export {
+  bool,
+  bytes,
+  eventTime,
+  f32,
+  f64,
+  type Infer,
+  i32,
+  i64,
+  nullable,
+  obj,
+  type Schema,
+  schema,
+  string,
+  time,
+} from '#wire';
