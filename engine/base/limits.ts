@@ -64,4 +64,6 @@ export const LIMITS = {
   trimFramesPerCall: 64,
   /** Frame bytes a writer has sent to one partition and not yet seen acknowledged; beyond it `write` waits. */
   writerInFlightBytesMax: 4 * 1024 * 1024,
+  /** Partial matches of one key that pattern detection follows, unless declared. */
+  partialMatchesMax: 10_000,
 } as const;
