@@ -1,14 +1,15 @@
 import { type KeySelector, MillraceError, type NodeInput, type Sink, type Stage } from '#engine';
 import { type AsyncMapOptions, asyncMap } from './async-map.ts';
+import { connectedStreams } from './build-connected-streams.ts';
 import { keyedStream } from './build-keyed-stream.ts';
 import type { DataStream } from './data-stream.ts';
-import { type GraphBuilder, inputOf } from './graph-builder.ts';
+import { FORWARD, type GraphBuilder } from './graph-builder.ts';
 import { split } from './split.ts';
 import { union } from './union.ts';
 
 /** The fluent interface on one node's output. */
 export function dataStream(builder: GraphBuilder, input: NodeInput): DataStream<unknown> {
-  const own = { input, keys: null };
+  const own = { ...input, partitioning: FORWARD };
   const step = (stage: Stage) => builder.stream(builder.add({ kind: 'stage', stage, input }));
   const stream: Record<keyof DataStream<unknown>, unknown> = {
     filter: (run: (row: unknown) => boolean) => step({ kind: 'filter', run }),
@@ -17,17 +18,15 @@ export function dataStream(builder: GraphBuilder, input: NodeInput): DataStream<
     derive: (fields: Readonly<Record<string, (row: unknown) => unknown>>) =>
       step({ kind: 'derive', fields: new Map(Object.entries(fields)) }),
     union: (...others: readonly object[]) =>
-      builder.operator(
-        null,
-        union(),
-        [own, ...others.map((other) => builder.originOf(other, 'union'))].map(inputOf),
-      ),
+      builder.operator(null, union(), [own, ...others.map((other) => builder.originOf(other, 'union'))]),
     split: (branches: Readonly<Record<string, (row: unknown) => boolean>>) =>
-      builder.operator(null, split(branches), [inputOf(own)]),
+      builder.operator(null, split(branches), [own]),
     through: (fragment: (stream: unknown) => unknown) => fragment(builder.stream(input)),
     keyBy: (...selectors: readonly unknown[]) => keyedStream(builder, input, selectorOf(selectors)),
+    broadcast: () => builder.known({}, { ...input, partitioning: { kind: 'broadcast' } }),
+    connect: (broadcast: object) => connectedStreams(builder, own, builder.originOf(broadcast, 'connect')),
     asyncMap: (id: string, transform: (record: unknown) => unknown, options: AsyncMapOptions = {}) =>
-      builder.operator(id, asyncMap(transform, options), [inputOf(own)]),
+      builder.operator(id, asyncMap(transform, options), [own]),
     to: (id: string, sink: Sink<unknown>) => void builder.add({ kind: 'sink', id, sink, input }),
   };
   return stream as unknown as DataStream<unknown>;

@@ -1,5 +1,6 @@
 import type { Guarantee, Key, KeyScalar, Sink } from '#engine';
 import type { AsyncMapOptions } from './async-map.ts';
+import type { BroadcastConnectedStream, BroadcastStream } from './connected-streams.ts';
 import type { KeyedStream } from './keyed-stream.ts';
 
 /** Fields of `T` that a stream may be keyed by. */
@@ -74,6 +75,10 @@ export interface DataStream<T, G extends Guarantee = Guarantee> {
     ): KeyedStream<{ readonly [K in F]: T[K] }, T, G>;
     <K extends Key>(select: (record: T) => K): KeyedStream<K, T, G>;
   };
+  /** Every record to every subtask: for `connect`. */
+  readonly broadcast: () => BroadcastStream<T, G>;
+  /** Joins up with a broadcast stream, for an operator on both (defineBroadcastOperator). */
+  readonly connect: <B>(broadcast: BroadcastStream<B, G>) => BroadcastConnectedStream<never, T, B, G>;
   /**
    * One record for each record, through a function that may wait (a lookup, a call). Results keep their order. At most
    * `concurrency` calls are open; unfinished inputs are part of checkpoints and are called again after a restore, so calls must

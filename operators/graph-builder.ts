@@ -2,7 +2,6 @@ import {
   type Duration,
   durationMs,
   type GraphNode,
-  type KeySelector,
   MillraceError,
   type MultiInputOperator,
   type NodeInput,
@@ -13,6 +12,9 @@ import {
   type SourceOptions,
 } from '#engine';
 import type { DataStream } from './data-stream.ts';
+
+/** Records stay with their subtask. */
+export const FORWARD = { kind: 'forward' } as const;
 
 /** How a source's event time behaves. */
 export interface SourceSettings {
@@ -31,19 +33,13 @@ export interface SourceSettings {
   readonly alignment?: { readonly group: string; readonly maxDrift: Duration };
 }
 
-/** Where a stream comes from, and how it is keyed. */
-export interface Origin {
-  readonly input: NodeInput;
-  readonly keys: KeySelector | null;
-}
-
 /**
  * Collects a job's nodes as its author calls the fluent interface. Types live in the stream interfaces; here records are
  * `unknown`, and the casts in the `build-…` files are the only ones between the two.
  */
 export class GraphBuilder {
   readonly nodes: GraphNode[] = [];
-  readonly #origins = new WeakMap<object, Origin>();
+  readonly #origins = new WeakMap<object, OperatorInput>();
   readonly #makeStream: (builder: GraphBuilder, input: NodeInput) => DataStream<unknown>;
 
   constructor(makeStream: (builder: GraphBuilder, input: NodeInput) => DataStream<unknown>) {
@@ -60,17 +56,17 @@ export class GraphBuilder {
   }
 
   stream(input: NodeInput): DataStream<unknown> {
-    return this.known(this.#makeStream(this, input), { input, keys: null });
+    return this.known(this.#makeStream(this, input), { ...input, partitioning: FORWARD });
   }
 
-  /** Remembers where a stream object comes from. */
-  known<S extends object>(stream: S, origin: Origin): S {
+  /** Remembers where a stream object comes from, and how it is partitioned. */
+  known<S extends object>(stream: S, origin: OperatorInput): S {
     this.#origins.set(stream, origin);
     return stream;
   }
 
   /** @throws MR_GRAPH_INVALID for a stream of another job */
-  originOf(stream: object, what: string): Origin {
+  originOf(stream: object, what: string): OperatorInput {
     const origin = this.#origins.get(stream);
     if (origin === undefined)
       throw new MillraceError('MR_GRAPH_INVALID', `${what} takes a stream of the same job only.`);
@@ -92,11 +88,6 @@ export class GraphBuilder {
     const side = Object.fromEntries(operator.sides.map((name) => [name, this.stream({ node, side: name })]));
     return Object.assign(this.stream({ node, side: null }), { side });
   }
-}
-
-/** An input that stays with its subtask, or goes to the owner of its key. */
-export function inputOf({ input, keys }: Origin): OperatorInput {
-  return { ...input, partitioning: keys === null ? { kind: 'forward' } : { kind: 'hash', keys } };
 }
 
 function sourceOptions(settings: SourceSettings): SourceOptions {

@@ -1,6 +1,7 @@
 import type { Guarantee } from '#engine';
 import type { DataStream } from './data-stream.ts';
 import type { KeyedOperator } from './define-operator.ts';
+import type { BroadcastConnectedStream, BroadcastStream, ConnectedStreams } from './connected-streams.ts';
 import type { TumblingWindows } from './window/assigner.ts';
 import type { WindowedStream } from './windowed-stream.ts';
 
@@ -13,6 +14,11 @@ export interface KeyedStream<K, T, G extends Guarantee = Guarantee> {
     id: string,
     operator: KeyedOperator<K, T, Out, Sides>,
   ) => ProcessedStream<Out, Sides, G>;
+  /** Joins up with a stream that has the same key, or with a broadcast stream, for an operator on both. */
+  readonly connect: {
+    <R>(other: KeyedStream<K, R, G>): ConnectedStreams<K, T, R, G>;
+    <B>(broadcast: BroadcastStream<B, G>): BroadcastConnectedStream<K, T, B, G>;
+  };
 }
 
 /** A stream with named side outputs. */
