@@ -27,6 +27,14 @@ export class BatchBuilder<Row> {
     this.#append = generated ?? interpretedAppend(schema, this.#stores);
   }
 
+  /**
+   * The columns, in schema order, for readers of other formats that write values themselves: checked, all of a record, at {@link next},
+   * then {@link added}. What lies at `next()` without `added()` does not count, except that a null there stays.
+   */
+  get stores(): readonly ColumnStore[] {
+    return this.#stores;
+  }
+
   /** Records appended since the last {@link finish}. */
   get count(): number {
     return this.#count;
@@ -46,14 +54,28 @@ export class BatchBuilder<Row> {
    * @throws MR_FRAME_TOO_LARGE when it holds LIMITS.frameRecordsMax records already; finish() first.
    */
   append(row: Row): void {
-    if (this.#count === this.#capacity) this.#grow();
+    const i = this.next();
     if (typeof row !== 'object' || row === null) {
       throw new MillraceError(
         'MR_RECORD_INVALID',
         `A row of schema '${this.schema.name}' must be an object, got ${typeof row}.`,
       );
     }
-    this.#append(row as Readonly<Record<string, unknown>>, this.#count);
+    this.#append(row as Readonly<Record<string, unknown>>, i);
+    this.added();
+  }
+
+  /**
+   * Index of the record to come, with room for it in every store.
+   * @throws MR_FRAME_TOO_LARGE as {@link append} does
+   */
+  next(): number {
+    if (this.#count === this.#capacity) this.#grow();
+    return this.#count;
+  }
+
+  /** Counts the record that was written at {@link next}. */
+  added(): void {
     this.#count++;
   }
 

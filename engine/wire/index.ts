@@ -27,6 +27,7 @@ export {
 } from './envelope.ts';
 export type { Envelope, FrameHeader } from './envelope.ts';
 export { decodeFrame, encodeFrame, verifyFrame } from './frame.ts';
+export { JsonScanner } from './json-scanner.ts';
 export { fmix32, mixRound, murmur3Words } from './murmur3.ts';
 export { parseJsonRecord, recordParser } from './record-parser.ts';
 export type { RecordParser } from './record-parser.ts';

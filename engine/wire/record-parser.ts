@@ -68,7 +68,8 @@ function parserOf<Row>(schema: Schema<Row>): RecordParser<Row> {
   return parser as RecordParser<Row>;
 }
 
-function parseField(schema: Schema, field: NamedField, given: unknown): unknown {
+/** One field's value in the row's type from what came from outside, as in {@link recordParser}. @throws MR_RECORD_INVALID */
+export function parseField(schema: Schema, field: NamedField, given: unknown): unknown {
   if (given === undefined || given === null) {
     if (field.nullable) return null;
     throw recordInvalid(schema, field, given, 'the field is not nullable');
