@@ -1,0 +1,244 @@
+import {
+  createKeySpace,
+  type FieldKeySpace,
+  invariant,
+  KeyGroupWriter,
+  type LoopWriter,
+  MAX_WATERMARK,
+  MIN_WATERMARK,
+  MillraceError,
+  type Operator,
+  type OperatorContext,
+  type OperatorCounters,
+  type OperatorState,
+  plusSaturating,
+  ProcessingTimers,
+  type Records,
+  RowEmitter,
+  RowLoop,
+  type RowText,
+  TimerQueue,
+  type ValueKeySpace,
+  writeKeySlot,
+} from '#engine';
+import { type SeenStore, SeenTable, SeenValues } from './seen-table.ts';
+
+/** DistinctOptions, checked. */
+export interface DistinctSpec {
+  /** What an entry's time is measured by; `forever` when it has no end. */
+  readonly time: 'event' | 'processing' | 'forever';
+  readonly ttlMs: number;
+  readonly of: string | ((row: unknown) => unknown) | null;
+}
+
+/** One key group as stored. */
+interface SeenGroup {
+  readonly keys: Uint8Array[];
+  readonly time: DistinctSpec['time'];
+  readonly isByValue: boolean;
+  /** Per entry: its key's index, its value (null without `of`), and when it ends. */
+  readonly key: number[];
+  readonly value: unknown[];
+  readonly expiry: number[];
+}
+
+/** Entries are swept in this many steps of a ttl: a timer per step and slot, not per entry. */
+const SWEEPS_PER_TTL = 64;
+
+/**
+ * Passes first records only. An entry begins with the record that passes and ends `ttl` later; others do not prolong it.
+ *
+ * DI1 event time: a record passes unless an entry of its key (and value) is alive and the record's time lies before the entry's end.
+ *     An entry is alive while the watermark lies before its end: what comes after that passes again, and begins anew.
+ * DI2 processing time: the same with the clock, read once per batch, in place of both times.
+ * DI3 the answer never depends on when entries are swept: sweeping only gives memory back.
+ * DI4 entries and watermark are part of the snapshot: what has passed does not pass again after a restore.
+ */
+export class DistinctOperator implements Operator {
+  readonly #spec: DistinctSpec;
+  readonly #context: OperatorContext;
+  readonly #keys: FieldKeySpace | ValueKeySpace;
+  readonly #seen: SeenStore;
+  readonly #sweeps: TimerQueue;
+  readonly #clockSweeps: ProcessingTimers;
+  readonly #sweepStepMs: number;
+  readonly #emitter: RowEmitter;
+  readonly #loop: RowLoop;
+  #watermark = MIN_WATERMARK;
+  #idle = false;
+  #nowMs = 0;
+
+  constructor(spec: DistinctSpec, context: OperatorContext) {
+    invariant(context.keys !== null, `distinct '${context.operator}' needs a keyed input`);
+    this.#spec = spec;
+    this.#context = context;
+    this.#keys = createKeySpace(context.keys, context.maxParallelism);
+    this.#seen = spec.of === null ? new SeenTable(this.#keys.slots) : new SeenValues(this.#keys.slots);
+    this.#sweeps = new TimerQueue();
+    this.#clockSweeps = new ProcessingTimers(context.clock, context.wake);
+    this.#sweepStepMs = Math.max(1, Math.floor(spec.ttlMs / SWEEPS_PER_TTL));
+    this.#emitter = new RowEmitter(context.output);
+    this.#loop = new RowLoop({
+      name: `${context.operator}.${context.subtask}`,
+      stages: context.stages,
+      consumer: this,
+      onError: context.onRecordError,
+      interpreted: context.interpreted,
+    });
+  }
+
+  records(records: Records): void {
+    this.#idle = false;
+    this.#nowMs = this.#context.clock.now();
+    this.#keys.reclaim();
+    this.#loop.run(records);
+    this.#emitter.flush();
+  }
+
+  accept(row: unknown, time: number): void {
+    const slot = this.#keys.slotOfRow(row);
+    const { of } = this.#spec;
+    const value =
+      of === null ? null : typeof of === 'string' ? (row as Readonly<Record<string, unknown>>)[of] : of(row);
+    if (this.isFirst(slot, value, time)) this.emit(row, time);
+  }
+
+  generate(writer: LoopWriter, row: RowText): void {
+    const { of } = this.#spec;
+    // A row made inside a block would not be visible after it: make it first where it is needed anyway.
+    const object = row.columns === null || typeof of === 'function' ? row.object() : null;
+    const slot = writeKeySlot(writer, row, this.#keys);
+    const operator = writer.bind('distinct', this);
+    let value = 'null';
+    if (typeof of === 'function') value = `${writer.bind('of', of)}(${object})`;
+    else if (of !== null) {
+      const field = row.field(of);
+      value =
+        field.isNull === null || row.columns === null
+          ? field.value
+          : `(${field.isNull} ? null : ${field.value})`;
+    }
+    writer.line(`if (!${operator}.isFirst(${slot}, ${value}, ${row.time})) continue;`);
+    writer.line(`${operator}.emit(${object ?? row.object()}, ${row.time});`);
+  }
+
+  /** Whether a record passes; if so its entry begins (DI1, DI2). */
+  isFirst(slot: number, value: unknown, time: number): boolean {
+    const scalar = this.#spec.of === null ? null : this.#scalar(value);
+    const known = this.#seen.expiryOf(slot, scalar);
+    switch (this.#spec.time) {
+      case 'event': {
+        if (known > this.#watermark && time < known) return false;
+        const expiry = plusSaturating(time, this.#spec.ttlMs);
+        if (expiry > this.#watermark) this.#remember(slot, scalar, expiry);
+        return true;
+      }
+      case 'processing':
+        if (this.#nowMs < known) return false;
+        this.#remember(slot, scalar, this.#nowMs + this.#spec.ttlMs);
+        return true;
+      case 'forever':
+        if (known === Number.POSITIVE_INFINITY) return false;
+        this.#remember(slot, scalar, Number.POSITIVE_INFINITY);
+        return true;
+    }
+  }
+
+  emit(row: unknown, time: number): void {
+    this.#emitter.emit(row, time);
+  }
+
+  watermark(time: number): void {
+    if (time <= this.#watermark) return;
+    this.#idle = false;
+    this.#watermark = time;
+    for (let due = this.#sweeps.takeDue(time); due !== null; due = this.#sweeps.takeDue(time))
+      this.#seen.sweep(due.slot, time);
+    this.#context.output.watermark(time);
+  }
+
+  idle(): void {
+    this.#idle = true;
+    this.#context.output.idle();
+  }
+
+  poll(): void {
+    for (let due = this.#clockSweeps.takeDue(); due !== null; due = this.#clockSweeps.takeDue())
+      this.#seen.sweep(due.slot, due.time);
+  }
+
+  counters(): OperatorCounters {
+    return {
+      keys: this.#keys.size,
+      timers: this.#sweeps.size + this.#clockSweeps.size,
+      lateRecords: 0,
+    };
+  }
+
+  snapshot(): OperatorState {
+    const { time, of } = this.#spec;
+    const writer = new KeyGroupWriter<SeenGroup>(this.#keys, () => ({
+      keys: [],
+      time,
+      isByValue: of !== null,
+      key: [],
+      value: [],
+      expiry: [],
+    }));
+    const ended = time === 'event' ? this.#watermark : time === 'processing' ? this.#context.clock.now() : 0;
+    this.#seen.forEach((slot, value, expiry) => {
+      if (expiry <= ended) return;
+      const { group, key } = writer.place(slot);
+      group.key.push(key);
+      group.value.push(value);
+      group.expiry.push(expiry);
+    });
+    return { watermark: this.#watermark, idle: this.#idle, items: [], groups: writer.groups };
+  }
+
+  restore(parts: readonly OperatorState[]): void {
+    this.#watermark = Math.min(...parts.map((part) => part.watermark));
+    this.#idle = parts.every((part) => part.idle);
+    for (const part of parts) {
+      for (const group of part.groups.values() as Iterable<SeenGroup>) {
+        this.#refuseOther(group);
+        const slots = group.keys.map((key) => this.#keys.slotOfCanonical(key));
+        for (const [i, key] of group.key.entries())
+          this.#remember(slots[key] as number, group.value[i], group.expiry[i] as number);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#clockSweeps.close();
+  }
+
+  #remember(slot: number, value: unknown, expiry: number): void {
+    this.#seen.remember(slot, value, expiry);
+    if (this.#spec.time === 'forever') return;
+    const sweepAt = Math.min(MAX_WATERMARK, Math.ceil(expiry / this.#sweepStepMs) * this.#sweepStepMs);
+    if (this.#spec.time === 'event') this.#sweeps.add(slot, sweepAt);
+    else this.#clockSweeps.add(slot, sweepAt);
+  }
+
+  #scalar(value: unknown): unknown {
+    if (value === undefined || value === null) return null;
+    if (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol') return value;
+    throw new MillraceError(
+      'MR_KEY_INVALID',
+      `Distinct '${this.#context.operator}' needs a string, number, boolean or null to tell records apart, got ${Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`}. Make one of it.`,
+      { details: { operator: this.#context.operator } },
+    );
+  }
+
+  #refuseOther(group: SeenGroup): void {
+    const { time, of } = this.#spec;
+    if (group.time === time && group.isByValue === (of !== null)) return;
+    const text = (kind: string, isByValue: boolean) => `${kind} entries${isByValue ? ' by value' : ''}`;
+    throw new MillraceError(
+      'MR_STATE_INCOMPATIBLE',
+      `Distinct '${this.#context.operator}' has stored ${text(group.time, group.isByValue)}, the job asks for ${text(time, of !== null)}. Give the operator a new id to start it afresh.`,
+      { details: { operator: this.#context.operator } },
+    );
+  }
+}

@@ -1,0 +1,144 @@
+import {
+  createKeySpace,
+  type FieldKeySpace,
+  invariant,
+  KeyGroupWriter,
+  type LoopWriter,
+  MIN_WATERMARK,
+  MillraceError,
+  type Operator,
+  type OperatorContext,
+  type OperatorCounters,
+  type OperatorDefinition,
+  type OperatorState,
+  type Records,
+  RowEmitter,
+  RowLoop,
+  type RowText,
+  type ValueKeySpace,
+  writeKeySlot,
+} from '#engine';
+
+export interface ReduceOptions<T> {
+  /**
+   * Joins the key's value so far with its next record; returns a new value and leaves both as they are. One that throws changes
+   * nothing.
+   */
+  readonly reduce: (value: T, record: T) => T;
+}
+
+/**
+ * Keeps one value per key, for ever, and gives it anew with each record, at the record's time: the first record as it is, then
+ * what `reduce` makes of the value and the record, in order of arrival.
+ */
+export function reduce<T>(options: ReduceOptions<T>): OperatorDefinition<Operator> {
+  const join = options.reduce as Reducer;
+  return { kind: 'reduce', sides: [], create: (context) => new ReduceOperator(join, context) };
+}
+
+type Reducer = (value: unknown, record: unknown) => unknown;
+
+/** One key group as stored: each key with its value. */
+interface ReduceGroup {
+  readonly keys: Uint8Array[];
+  readonly values: unknown[];
+}
+
+/**
+ * RE1 a key's value is the fold of its records in order of arrival, those left out on which `reduce` threw.
+ * RE2 every other record gives exactly one result, at its time.
+ */
+class ReduceOperator implements Operator {
+  readonly #join: Reducer;
+  readonly #context: OperatorContext;
+  readonly #keys: FieldKeySpace | ValueKeySpace;
+  /** By slot; undefined = no record yet. */
+  readonly #values: unknown[] = [];
+  readonly #emitter: RowEmitter;
+  readonly #loop: RowLoop;
+  #watermark = MIN_WATERMARK;
+  #idle = false;
+
+  constructor(join: Reducer, context: OperatorContext) {
+    invariant(context.keys !== null, `reduce '${context.operator}' needs a keyed input`);
+    this.#join = join;
+    this.#context = context;
+    this.#keys = createKeySpace(context.keys, context.maxParallelism);
+    this.#emitter = new RowEmitter(context.output);
+    this.#loop = new RowLoop({
+      name: `${context.operator}.${context.subtask}`,
+      stages: context.stages,
+      consumer: this,
+      onError: context.onRecordError,
+      interpreted: context.interpreted,
+    });
+  }
+
+  records(records: Records): void {
+    this.#idle = false;
+    this.#keys.reclaim();
+    this.#loop.run(records);
+    this.#emitter.flush();
+  }
+
+  accept(row: unknown, time: number): void {
+    this.add(row, time, this.#keys.slotOfRow(row));
+  }
+
+  generate(writer: LoopWriter, row: RowText): void {
+    const object = row.object();
+    const slot = writeKeySlot(writer, row, this.#keys);
+    writer.line(`${writer.bind('reduce', this)}.add(${object}, ${row.time}, ${slot});`);
+  }
+
+  add(row: unknown, time: number, slot: number): void {
+    const before = this.#values[slot];
+    const value = before === undefined ? row : this.#join(before, row);
+    if (value === undefined) throw noValue(this.#context.operator);
+    this.#set(slot, value);
+    this.#emitter.emit(value, time);
+  }
+
+  watermark(time: number): void {
+    if (time <= this.#watermark) return;
+    this.#idle = false;
+    this.#watermark = time;
+    this.#context.output.watermark(time);
+  }
+
+  idle(): void {
+    this.#idle = true;
+    this.#context.output.idle();
+  }
+
+  counters(): OperatorCounters {
+    return { keys: this.#keys.size, timers: 0, lateRecords: 0 };
+  }
+
+  snapshot(): OperatorState {
+    const writer = new KeyGroupWriter<ReduceGroup>(this.#keys, () => ({ keys: [], values: [] }));
+    this.#values.forEach((value, slot) => writer.place(slot).group.values.push(structuredClone(value)));
+    return { watermark: this.#watermark, idle: this.#idle, items: [], groups: writer.groups };
+  }
+
+  restore(parts: readonly OperatorState[]): void {
+    this.#watermark = Math.min(...parts.map((part) => part.watermark));
+    this.#idle = parts.every((part) => part.idle);
+    for (const part of parts)
+      for (const { keys, values } of part.groups.values() as Iterable<ReduceGroup>)
+        for (const [i, key] of keys.entries()) this.#set(this.#keys.slotOfCanonical(key), values[i]);
+  }
+
+  #set(slot: number, value: unknown): void {
+    if (this.#values[slot] === undefined) this.#keys.slots.hold(slot);
+    this.#values[slot] = value;
+  }
+}
+
+function noValue(operator: string): MillraceError {
+  return new MillraceError(
+    'MR_OPERATOR_FAILED',
+    `The function of reduce '${operator}' returned undefined; it must return the key's new value.`,
+    { details: { operator } },
+  );
+}
