@@ -1,16 +1,33 @@
-/** Values kept exactly before a sketch takes over. */
+/** Values kept exactly before buckets take over. */
 const EXACT_MAX = 64;
-/** Relative error of a sketch's answer. */
+/** Relative error of an answer that comes out of buckets. */
 const RELATIVE_ERROR = 0.01;
 const GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR);
 const LOG_GAMMA = Math.log(GAMMA);
-/** Distinct buckets kept; beyond, the lowest are folded together, so that only low quantiles lose accuracy. */
+/** Buckets in use at most; beyond, the lowest are folded into one until this many are left. */
 const BUCKETS_MAX = 2048;
+const BUCKETS_KEPT = 1536;
 /** Magnitudes below this count as zero. */
 const ZERO_BELOW = 1e-12;
+/** Logarithmic index of the smallest and largest magnitude that is not zero or infinite. */
+const INDEX_MIN = Math.ceil(Math.log(ZERO_BELOW) / LOG_GAMMA);
+const INDEX_MAX = Math.ceil(Math.log(Number.MAX_VALUE) / LOG_GAMMA);
+/** Buckets lie in one array when that has at most this many places for each bucket in use, else in a map. */
+const PLACES_PER_BUCKET = 8;
+const DENSE_MIN = 32;
 
 /** A sketch as plain data, for snapshots. */
 export interface QuantileSketchState {
+  readonly exact: Float64Array | null;
+  /** Bucket and count in turn, by rising bucket. */
+  readonly buckets: Float64Array;
+  /** Values below this bucket are in it. */
+  readonly floor: number;
+  readonly nans: number;
+}
+
+/** What sketches were stored as before: a bucket is 2·index of the magnitude, plus 1 when the value is negative. */
+interface FormerState {
   readonly exact: Float64Array | null;
   readonly buckets: readonly (readonly [bucket: number, count: number])[];
   readonly zeros: number;
@@ -18,118 +35,196 @@ export interface QuantileSketchState {
 }
 
 /**
- * Quantiles of a stream of numbers: an exact list first, then counts in logarithmic buckets of both signs, within 1 % of the
- * true value. Order of insertion does not matter. NaN makes every quantile NaN.
+ * Quantiles of a stream of numbers: an exact list of up to 64 values first, then counts in logarithmic buckets of both signs,
+ * within 1 % of the true value. NaN makes every quantile NaN. Buckets are whole numbers in the order of their values: 0 is
+ * zero, n and −n are the magnitudes from γ^(n−1) to γ^n times 1e-12.
+ *
+ * QS1 up to 64 values the answer is exact; beyond, it is within 1 % as long as it lies in one of the 1,536 highest buckets (13
+ *     decades; lower values may be folded together). Neither the order of values, nor how they were shared between sketches that
+ *     were merged, changes an answer that keeps this promise.
+ * QS2 at most 2,048 buckets are in use. A fold frees a quarter of them, so that its cost is spread over as many new buckets.
+ *
  * Source: DDSketch (Masson, Rim, Lee; VLDB 2019), collapsing lowest buckets.
  */
 export class QuantileSketch {
   #exact: number[] | null = [];
-  /** Key: 2·index for positive, 2·index+1 for negative values. */
-  readonly #buckets = new Map<number, number>();
-  #zeros = 0;
+  /** Buckets in use and their counts, when they are few or far apart. */
+  readonly #sparse = new Map<number, number>();
+  /** Counts of the buckets from `base` on, when they lie close together; then `sparse` is empty. */
+  #dense: Float64Array | null = null;
+  #base = 0;
+  /** Buckets in use. */
+  #used = 0;
+  /** Buckets in use at which an array is tried (again). */
+  #denseAt = DENSE_MIN;
+  #floor = Number.NEGATIVE_INFINITY;
   #nans = 0;
 
   /** The second argument is for call sites shared with what needs a time. */
   add(value: number, _time?: number): void {
     if (value !== value) this.#nans++;
-    else if (this.#exact === null) this.#addToBuckets(value, 1);
+    else if (this.#exact === null) this.#addTo(bucketOf(value), 1);
     else {
       this.#exact.push(value);
       if (this.#exact.length > EXACT_MAX) this.#leaveExact();
     }
   }
 
-  /** Adds all that `other` has seen; `other` stays as it is. */
+  /** Adds all that `other`, another sketch, has seen; `other` stays as it is. */
   merge(other: QuantileSketch): void {
-    this.#nans += other.#nans;
     if (other.#exact !== null) {
       for (const value of other.#exact) this.add(value);
-      return;
+    } else {
+      this.#leaveExact();
+      this.#foldBelow(other.#floor);
+      other.#each((bucket, n) => this.#addTo(bucket, n));
     }
-    if (this.#exact !== null) this.#leaveExact();
-    this.#zeros += other.#zeros;
-    for (const [bucket, n] of other.#buckets) {
-      this.#buckets.set(bucket, (this.#buckets.get(bucket) ?? 0) + n);
-      if (this.#buckets.size > BUCKETS_MAX) this.#collapse();
-    }
+    this.#nans += other.#nans;
   }
 
   /** The smallest value with at least `q` of all values at or below it (nearest rank), or null when empty. */
   quantile(q: number): number | null {
     if (this.#nans > 0) return Number.NaN;
-    if (this.#exact !== null) {
-      if (this.#exact.length === 0) return null;
-      const sorted = this.#exact.toSorted((a, b) => a - b);
-      return sorted[rank(q, sorted.length)] as number;
-    }
-    return this.#fromBuckets(q);
+    if (this.#exact === null) return this.#fromBuckets(q);
+    if (this.#exact.length === 0) return null;
+    const sorted = Float64Array.from(this.#exact).sort();
+    return sorted[rank(q, sorted.length)] as number;
   }
 
   state(): QuantileSketchState {
-    return {
-      exact: this.#exact === null ? null : Float64Array.from(this.#exact),
-      buckets: [...this.#buckets],
-      zeros: this.#zeros,
-      nans: this.#nans,
-    };
+    const exact = this.#exact === null ? null : Float64Array.from(this.#exact);
+    const buckets = new Float64Array(this.#used * 2);
+    let at = 0;
+    for (const [bucket, n] of this.#sorted()) {
+      buckets[at++] = bucket;
+      buckets[at++] = n;
+    }
+    return { exact, buckets, floor: this.#floor, nans: this.#nans };
   }
 
-  static from(state: QuantileSketchState): QuantileSketch {
+  static from(state: QuantileSketchState | FormerState): QuantileSketch {
     const sketch = new QuantileSketch();
-    sketch.#exact = state.exact === null ? null : [...state.exact];
-    for (const [bucket, n] of state.buckets) sketch.#buckets.set(bucket, n);
-    sketch.#zeros = state.zeros;
     sketch.#nans = state.nans;
+    if (state.exact !== null) {
+      sketch.#exact = [...state.exact];
+      return sketch;
+    }
+    sketch.#exact = null;
+    if ('zeros' in state) {
+      if (state.zeros > 0) sketch.#addTo(0, state.zeros);
+      for (const [bucket, n] of state.buckets)
+        sketch.#addTo(((bucket >> 1) - INDEX_MIN + 1) * ((bucket & 1) === 1 ? -1 : 1), n);
+      return sketch;
+    }
+    sketch.#floor = state.floor;
+    for (let i = 0; i < state.buckets.length; i += 2)
+      sketch.#addTo(state.buckets[i] as number, state.buckets[i + 1] as number);
     return sketch;
   }
 
   #leaveExact(): void {
-    const values = this.#exact as number[];
+    const values = this.#exact;
+    if (values === null) return;
     this.#exact = null;
-    for (const value of values) this.#addToBuckets(value, 1);
+    for (const value of values) this.#addTo(bucketOf(value), 1);
   }
 
-  #addToBuckets(value: number, n: number): void {
-    const magnitude = Math.abs(value);
-    if (magnitude < ZERO_BELOW) {
-      this.#zeros += n;
-      return;
+  #addTo(wanted: number, n: number): void {
+    const bucket = wanted < this.#floor ? this.#floor : wanted;
+    const dense = this.#dense;
+    if (dense === null) return this.#addToSparse(bucket, n);
+    const at = bucket - this.#base;
+    const before = dense[at];
+    if (before === undefined) return this.#addBeside(bucket, n);
+    dense[at] = before + n;
+    if (before === 0) this.#use();
+  }
+
+  #addToSparse(bucket: number, n: number): void {
+    const before = this.#sparse.get(bucket);
+    this.#sparse.set(bucket, before === undefined ? n : before + n);
+    if (before !== undefined) return;
+    this.#use();
+    if (this.#used < this.#denseAt) return;
+    this.#denseAt = this.#used * 2;
+    let [low, high] = [bucket, bucket];
+    for (const used of this.#sparse.keys()) {
+      if (used < low) low = used;
+      else if (used > high) high = used;
     }
-    const index = Math.ceil(Math.log(Math.min(magnitude, Number.MAX_VALUE)) / LOG_GAMMA);
-    const key = 2 * index + (value < 0 ? 1 : 0);
-    this.#buckets.set(key, (this.#buckets.get(key) ?? 0) + n);
-    if (this.#buckets.size > BUCKETS_MAX) this.#collapse();
+    if (high - low < this.#used * PLACES_PER_BUCKET) this.#toDense(low, high);
   }
 
-  #collapse(): void {
-    const [lowest, next] = this.#sorted();
-    if (lowest === undefined || next === undefined) return;
-    this.#buckets.delete(lowest[0]);
-    this.#buckets.set(next[0], next[1] + lowest[1]);
+  /** Adds to a bucket outside the array. */
+  #addBeside(bucket: number, n: number): void {
+    const length = (this.#dense as Float64Array).length;
+    const low = Math.min(bucket, this.#base);
+    const high = Math.max(bucket, this.#base + length - 1);
+    const entries = this.#sorted();
+    this.#dense = null;
+    for (const [used, count] of entries) this.#sparse.set(used, count);
+    // Twice as long at least, so that a slow drift of the values does not copy it for each.
+    const slack = Math.min(length, this.#used * PLACES_PER_BUCKET - (high - low));
+    if (slack < 0) this.#denseAt = this.#used * 2;
+    else this.#toDense(bucket === low ? low - slack : low, bucket === low ? high : high + slack);
+    this.#addTo(bucket, n);
+  }
+
+  #toDense(low: number, high: number): void {
+    this.#dense = new Float64Array(high - low + 1);
+    this.#base = low;
+    for (const [bucket, n] of this.#sparse) this.#dense[bucket - low] = n;
+    this.#sparse.clear();
+  }
+
+  #use(): void {
+    this.#used++;
+    if (this.#used > BUCKETS_MAX)
+      this.#foldBelow((this.#sorted()[this.#used - BUCKETS_KEPT] as readonly [number, number])[0]);
+  }
+
+  /** Folds all buckets below `floor` into it, for good. */
+  #foldBelow(floor: number): void {
+    if (floor <= this.#floor) return;
+    this.#floor = floor;
+    let folded = 0;
+    for (const [bucket, n] of this.#sorted()) {
+      if (bucket >= floor) break;
+      folded += n;
+      this.#used--;
+      if (this.#dense === null) this.#sparse.delete(bucket);
+      else this.#dense[bucket - this.#base] = 0;
+    }
+    if (folded > 0) this.#addTo(floor, folded);
   }
 
   #fromBuckets(q: number): number {
     const sorted = this.#sorted();
-    const total = sorted.reduce((sum, [, n]) => sum + n, this.#zeros);
+    const total = sorted.reduce((sum, [, n]) => sum + n, 0);
+    if (total === 0) return 0;
     let left = rank(q, total);
-    const negatives = sorted.filter(([key]) => (key & 1) === 1);
-    for (const [key, n] of negatives) {
-      if (left < n) return -valueOf(key);
-      left -= n;
-    }
-    if (left < this.#zeros) return 0;
-    left -= this.#zeros;
-    for (const [key, n] of sorted.slice(negatives.length)) {
-      if (left < n) return valueOf(key);
+    for (const [bucket, n] of sorted) {
+      if (left < n) return valueOf(bucket);
       left -= n;
     }
     return valueOf((sorted.at(-1) as readonly [number, number])[0]);
   }
 
+  #each(visit: (bucket: number, n: number) => void): void {
+    const dense = this.#dense;
+    if (dense === null) {
+      for (const [bucket, n] of this.#sparse) visit(bucket, n);
+      return;
+    }
+    for (let at = 0; at < dense.length; at++)
+      if (dense[at] !== 0) visit(this.#base + at, dense[at] as number);
+  }
+
   /** Buckets from the lowest value to the highest. */
-  #sorted(): (readonly [number, number])[] {
-    const order = (key: number) => ((key & 1) === 1 ? -1 : 1);
-    return [...this.#buckets].sort(([a], [b]) => order(a) - order(b) || ((a & 1) === 1 ? b - a : a - b));
+  #sorted(): (readonly [bucket: number, n: number])[] {
+    const all: (readonly [number, number])[] = [];
+    this.#each((bucket, n) => all.push([bucket, n]));
+    return this.#dense === null ? all.sort(([a], [b]) => a - b) : all;
   }
 }
 
@@ -137,7 +232,19 @@ function rank(q: number, total: number): number {
   return Math.max(0, Math.ceil(q * total) - 1);
 }
 
+function bucketOf(value: number): number {
+  const magnitude = value < 0 ? -value : value;
+  if (magnitude < ZERO_BELOW) return 0;
+  const index =
+    magnitude === Number.POSITIVE_INFINITY ? INDEX_MAX + 1 : Math.ceil(Math.log(magnitude) / LOG_GAMMA);
+  return value < 0 ? INDEX_MIN - 1 - index : index - INDEX_MIN + 1;
+}
+
 /** Middle of a bucket, within RELATIVE_ERROR of everything in it. */
-function valueOf(key: number): number {
-  return (2 * GAMMA ** (key >> 1)) / (GAMMA + 1);
+function valueOf(bucket: number): number {
+  if (bucket === 0) return 0;
+  const index = Math.abs(bucket) + INDEX_MIN - 1;
+  if (index > INDEX_MAX) return bucket * Number.POSITIVE_INFINITY;
+  const middle = Math.min(GAMMA ** index * (2 / (GAMMA + 1)), Number.MAX_VALUE);
+  return bucket < 0 ? -middle : middle;
 }
