@@ -1,0 +1,130 @@
+import {
+  addToCells,
+  type CellObject,
+  type CellObjectState,
+  type CellPlan,
+  type CellView,
+  initialCells,
+  initialObjects,
+  mergeCells,
+  mergeObjects,
+  objectFrom,
+  readResults,
+} from './cells.ts';
+import type { Scalar } from './aggregates.ts';
+
+export const PAGE_BITS = 10;
+export const PAGE_ROWS = 1 << PAGE_BITS;
+
+const NO_OBJECTS: readonly CellObject[] = [];
+
+/** Some rows as stored; each list holds one entry per row. Cells and objects go by name, so that a job may add or drop aggregates. */
+export interface StoredRows {
+  readonly cells: Readonly<Record<string, Float64Array>>;
+  readonly objects: Readonly<Record<string, readonly CellObjectState[]>>;
+  /** Of a user's aggregate; null where the aggregates are built in. */
+  readonly accumulators: readonly unknown[] | null;
+}
+
+/**
+ * Pooled rows of cells, for windows that come and go one by one: a row's number is its window's, from 1 on. In pages of Float64,
+ * with the objects of cells that numbers do not do. With a user's aggregate a row is its accumulator instead.
+ *
+ * CR1 a row that was closed is given out again, empty: the pages hold as many rows as were ever open at once.
+ */
+export class CellRows {
+  /** First cell of a row is `pages[row >>> PAGE_BITS][(row & (PAGE_ROWS - 1)) * stride]`. */
+  readonly pages: Float64Array[] = [];
+  readonly objects: (CellObject[] | undefined)[] = [];
+  readonly accumulators: unknown[] = [];
+  readonly #plan: CellPlan;
+  readonly #folds: boolean;
+  readonly #free: number[] = [];
+  #next = 1;
+
+  /** @param folds rows are accumulators of a user's aggregate, and `plan` is empty */
+  constructor(plan: CellPlan, folds: boolean) {
+    this.#plan = plan;
+    this.#folds = folds;
+  }
+
+  /** A row that has seen nothing. */
+  open(): number {
+    const row = this.#free.pop() ?? this.#next++;
+    const stride = this.#plan.cells.length;
+    const page = (this.pages[row >>> PAGE_BITS] ??= new Float64Array(PAGE_ROWS * stride));
+    initialCells(this.#plan, page, this.#at(row));
+    if (this.#plan.objects.length > 0) this.objects[row] = initialObjects(this.#plan);
+    return row;
+  }
+
+  close(row: number): void {
+    if (this.#plan.objects.length > 0) this.objects[row] = undefined;
+    if (this.#folds) this.accumulators[row] = undefined;
+    this.#free.push(row);
+  }
+
+  /** A record, with its input values; what generated text does without a call (update-text.ts). */
+  add(row: number, values: readonly unknown[], time: number): void {
+    addToCells(this.#plan, this.#viewOf(row), values, time);
+  }
+
+  /** Adds what the row `from` has seen to the row `into`. */
+  merge(into: number, from: number): void {
+    if (this.#folds) return;
+    const a = this.#viewOf(into);
+    const b = this.#viewOf(from);
+    mergeCells(this.#plan, a.page, a.at, b.page, b.at);
+    mergeObjects(a.objects, b.objects);
+  }
+
+  result(row: number): Record<string, Scalar | null> {
+    return readResults(this.#plan, this.#viewOf(row));
+  }
+
+  /** The rows as plain data, copied. */
+  store(rows: readonly number[]): StoredRows {
+    if (this.#folds) {
+      const accumulators = rows.map((row) => structuredClone(this.accumulators[row]));
+      return { cells: {}, objects: {}, accumulators };
+    }
+    const views = rows.map((row) => this.#viewOf(row));
+    const cells = this.#plan.cells.map(({ name }, c) => [
+      name,
+      Float64Array.from(views, ({ page, at }) => page[at + c] as number),
+    ]);
+    const objects = this.#plan.objects.map(({ name }, o) => [
+      name,
+      views.map((view) => (view.objects[o] as CellObject).state()),
+    ]);
+    return { cells: Object.fromEntries(cells), objects: Object.fromEntries(objects), accumulators: null };
+  }
+
+  /** Fills a new row with the `i`-th stored. An aggregate that the stored one does not know has seen nothing of what it holds. */
+  load(row: number, stored: StoredRows, i: number): void {
+    if (this.#folds) {
+      this.accumulators[row] = stored.accumulators?.[i];
+      return;
+    }
+    const { cells, steps, objects } = this.#plan;
+    const { page, at } = this.#viewOf(row);
+    for (const [c, { name }] of cells.entries()) {
+      const value = stored.cells[name]?.[i];
+      if (value !== undefined) page[at + c] = value;
+    }
+    for (const { kind, at: cell } of steps)
+      if (kind === 'nulls' && stored.cells[(cells[cell] as { name: string }).name] === undefined)
+        page[at + cell] = page[at] as number;
+    if (objects.length > 0)
+      this.objects[row] = objects.map(({ kind, name }) => objectFrom(kind, stored.objects[name]?.[i]));
+  }
+
+  #viewOf(row: number): CellView {
+    const page = this.pages[row >>> PAGE_BITS] as Float64Array;
+    return { page, at: this.#at(row), objects: this.objects[row] ?? NO_OBJECTS };
+  }
+
+  #at(row: number): number {
+    return (row & (PAGE_ROWS - 1)) * this.#plan.cells.length;
+  }
+}
