@@ -90,3 +90,6 @@ export {
 export { FrameWriter, type FrameWriterOptions, type FrameWriterStats } from './log/frame-writer.ts';
 export { memoryLogStore, openMemoryPartitionLog } from './log/memory-partition-log.ts';
 export { openRedisPartitionLog, type RedisPartitionLogOptions } from './log/redis-partition-log.ts';
+export { redisStream, type RedisStreamOptions } from './source/redis-stream.ts';
+export type { StreamFormat } from './source/stream-entry.ts';
+export type { AlignmentOptions } from './source/watermark-alignment.ts';

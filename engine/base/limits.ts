@@ -56,6 +56,13 @@ export const LIMITS = {
   readBlockMs: 100,
   /** Frames per partition of one read over several partitions. */
   readFramesPerPoll: 2,
+  /** Entries of one read of a foreign stream. */
+  streamReadEntriesMax: 1_024,
+  /** What one read of a foreign stream should hold at most, in bytes, by the sizes seen so far. */
+  streamReadBytes: 1024 * 1024,
+  /** Reads and bytes that wait ahead per foreign stream. */
+  streamReadsAheadMax: 8,
+  streamBytesAheadMax: 4 * 1024 * 1024,
   /** Everything one sink stages beside one partition for one barrier. */
   stageBytesMax: 64 * 1024 * 1024,
   /** Bytes that one script call moves from a stage to the log; a larger stage takes several calls. */

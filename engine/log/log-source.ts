@@ -178,7 +178,7 @@ class LogSourceReader implements SourceReader {
     partition.position = frame.next;
     partition.bytes += frame.bytes.length;
     const decoded = this.#decode(frame);
-    if (decoded === null) return this.#time.shift();
+    if (decoded === null) return this.#nothingOf();
     const { batch, envelope } = decoded;
     partition.records += batch.count;
     this.#time.active();
@@ -186,8 +186,14 @@ class LogSourceReader implements SourceReader {
     partition.newestMs = newestMs;
     if (newestMs > Number.NEGATIVE_INFINITY)
       this.#time.observe(channel, envelope.producer, newestMs, envelope.watermark);
-    if (selection !== null && selection.length === 0) return this.#time.shift();
+    if (selection !== null && selection.length === 0) return this.#nothingOf();
     return { kind: 'records', records: { kind: 'columns', batch, selection } };
+  }
+
+  /** A frame left nothing to hand on, but others may wait behind it. */
+  #nothingOf(): Element | null {
+    this.#context.wake();
+    return this.#time.shift();
   }
 
   /** A frame that cannot be read goes to dead letters whole, if the job says so (it throws otherwise). */

@@ -1,0 +1,314 @@
+import type { Clock } from '../base/clock.ts';
+import { errorText, MillraceError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import { RedisConnection } from '../redis/connection.ts';
+import { redisError } from '../redis/redis-error.ts';
+import type { StreamEntry } from './stream-entry.ts';
+import {
+  compareIds,
+  positionAfter,
+  startPosition,
+  type StreamFacts,
+  type StreamPosition,
+} from './stream-position.ts';
+
+export interface RedisStreamReaderOptions {
+  /** URL or socket path of the server. */
+  readonly url: string;
+  readonly streams: readonly { readonly name: string; readonly restored: StreamPosition | null }[];
+  readonly startFrom: 'earliest' | 'latest';
+  readonly clock: Clock;
+}
+
+/** Entries of one stream, in order. */
+export interface StreamRead {
+  readonly entries: readonly StreamEntry[];
+  readonly bytes: number;
+  /** Where the stream stands after them. */
+  readonly next: StreamPosition;
+}
+
+/*
+ * Reads foreign streams ahead of a task, on a connection of its own. Streams are numbered 0, 1, … as in the options.
+ *
+ * Owns the connection and the entries read ahead. Suspends in one loop only (#run): for replies and for room. Writes nothing.
+ *
+ * SR1 Per stream, entries come in id order, each once, by XREAD from our own position; reads are repeated from there after a loss.
+ * SR2 Per stream at most streamReadsAheadMax reads and, give or take one read, streamBytesAheadMax bytes wait here.
+ * SR3 Every read is checked against the stream's counters, taken after it, before it is given: what was trimmed unread, and a stream that
+ *     ran backwards, end the reading (see positionAfter). Heads are checked with every look at them.
+ *
+ * All streams are read with one XREAD, so on a cluster they must share a slot.
+ */
+export class RedisStreamReader {
+  readonly #options: RedisStreamReaderOptions;
+  readonly #connection: RedisConnection;
+  readonly #cursors: readonly StreamCursor[];
+  #failure: Error | null = null;
+  #closed = false;
+  #running: Promise<void> = Promise.resolve();
+  #readSignal: PromiseWithResolvers<void> | null = null;
+  #roomSignal: PromiseWithResolvers<void> | null = null;
+
+  private constructor(
+    options: RedisStreamReaderOptions,
+    connection: RedisConnection,
+    cursors: readonly StreamCursor[],
+  ) {
+    this.#options = options;
+    this.#connection = connection;
+    this.#cursors = cursors;
+  }
+
+  /**
+   * Connects, finds out where fresh streams start, and begins to read. A restored position that does not fit shows as {@link failure}.
+   * @throws MR_REDIS_UNAVAILABLE; MR_CONFIG_INVALID when a key is no stream
+   */
+  static async open(options: RedisStreamReaderOptions): Promise<RedisStreamReader> {
+    const connection = await RedisConnection.open({ ...options, name: 'millrace-stream' });
+    try {
+      const cursors = await Promise.all(
+        options.streams.map(async ({ name, restored }) => {
+          const facts = await streamFacts(connection, name);
+          return newCursor(name, restored ?? startPosition(facts, options.startFrom), facts);
+        }),
+      );
+      const reader = new RedisStreamReader(options, connection, cursors);
+      reader.#start();
+      return reader;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  /** Set when reading cannot go on: MR_LOG_ROLLED_BACK, MR_LOG_TRIMMED, MR_REDIS_UNAVAILABLE, MR_CONFIG_INVALID. */
+  get failure(): Error | null {
+    return this.#failure;
+  }
+
+  /** Where a stream is read from at first. */
+  position(stream: number): StreamPosition {
+    return (this.#cursors[stream] as StreamCursor).next;
+  }
+
+  /** Entries ever added to a stream, as far as is known. */
+  added(stream: number): number | null {
+    return (this.#cursors[stream] as StreamCursor).facts?.added ?? null;
+  }
+
+  take(stream: number): StreamRead | null {
+    const cursor = this.#cursors[stream] as StreamCursor;
+    const read = cursor.queue.shift();
+    if (read === undefined) return null;
+    cursor.bytesAhead -= read.bytes;
+    this.#roomSignal?.resolve();
+    return read;
+  }
+
+  /** While a stream is paused {@link ready} passes it over. */
+  pause(stream: number, paused: boolean): void {
+    const cursor = this.#cursors[stream] as StreamCursor;
+    if (cursor.paused && !paused) this.#wake();
+    cursor.paused = paused;
+  }
+
+  /** Resolves when `take` may give something of a stream that is not paused, or reading has failed; sometimes earlier. */
+  ready(): Promise<void> {
+    const has = this.#cursors.some(({ paused, queue }) => !paused && queue.length > 0);
+    if (has || this.#failure !== null || this.#closed) return Promise.resolve();
+    this.#readSignal ??= Promise.withResolvers();
+    return this.#readSignal.promise;
+  }
+
+  /** True when the last look at the stream found nothing that `take` has not given, and is younger than `maxAgeMs`. */
+  atHead(stream: number, maxAgeMs: number): boolean {
+    const { queue, lookedAtMs } = this.#cursors[stream] as StreamCursor;
+    return queue.length === 0 && this.#options.clock.monotonic() - lookedAtMs <= maxAgeMs;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#connection.close();
+    this.#roomSignal?.resolve();
+    this.#wake();
+    await this.#running;
+  }
+
+  #start(): void {
+    for (const cursor of this.#cursors) this.#accept(cursor, [], Number.NEGATIVE_INFINITY);
+    if (this.#failure === null && this.#cursors.length > 0) this.#running = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (!this.#closed && this.#failure === null) await this.#round();
+    } catch (error) {
+      this.#failure ??= redisError(
+        error,
+        `reading stream ${this.#cursors.map(({ name }) => `'${name}'`).join(', ')}`,
+      );
+    }
+    this.#wake();
+  }
+
+  async #round(): Promise<void> {
+    const open = this.#cursors.filter(hasRoom);
+    if (open.length === 0) {
+      this.#roomSignal = Promise.withResolvers();
+      return await this.#roomSignal.promise;
+    }
+    const count = Math.min(...open.map(entriesToRead));
+    const blockMs = open.some(({ behind }) => behind)
+      ? null
+      : open.length === this.#cursors.length
+        ? LIMITS.readBlockMs
+        : PARTIAL_BLOCK_MS;
+    const askedAtMs = this.#options.clock.monotonic();
+    const entriesOf = await this.#read(open, count, blockMs);
+    // The server looked after it was asked; a blocked read that found nothing looked until its time was up.
+    const lookedAtMs = askedAtMs + (entriesOf.size === 0 ? (blockMs ?? 0) : 0);
+    // Only now: facts from before the read say nothing of what it passed over.
+    const facts = await Promise.all(open.map(({ name }) => streamFacts(this.#connection, name)));
+    for (const [i, cursor] of open.entries()) {
+      const entries = entriesOf.get(cursor.name) ?? [];
+      cursor.facts = facts[i] ?? null;
+      cursor.behind = entries.length >= count;
+      this.#accept(cursor, entries, lookedAtMs);
+    }
+    if (this.#cursors.some(({ queue }) => queue.length > 0)) this.#wake();
+  }
+
+  async #read(
+    open: readonly StreamCursor[],
+    count: number,
+    blockMs: number | null,
+  ): Promise<ReadonlyMap<string, readonly StreamEntry[]>> {
+    const block = blockMs === null ? [] : ['BLOCK', blockMs];
+    const names = open.map(({ name }) => name);
+    const ids = open.map(({ next }) => next.id);
+    const reply = (await this.#connection.callBuffer(
+      'XREAD',
+      'COUNT',
+      count,
+      ...block,
+      'STREAMS',
+      ...names,
+      ...ids,
+    )) as XreadReply;
+    return new Map(
+      reply?.map(([key, entries]) => [
+        key.toString(),
+        entries.map(([id, fields]): StreamEntry => ({ id: id.toString('latin1'), fields })),
+      ]),
+    );
+  }
+
+  /** Queues what was read once the stream's facts vouch for it (SR3). */
+  #accept(cursor: StreamCursor, entries: readonly StreamEntry[], lookedAtMs: number): void {
+    const after = positionAfter(
+      cursor.name,
+      cursor.next,
+      entries.map(({ id }) => id),
+      cursor.facts,
+    );
+    if (after instanceof MillraceError) {
+      this.#failure ??= after;
+      return;
+    }
+    cursor.next = after;
+    if (cursor.facts === null || compareIds(cursor.facts.lastId, after.id) === 0)
+      cursor.lookedAtMs = lookedAtMs;
+    if (entries.length === 0) return;
+    const bytes = entries.reduce(
+      (sum, { fields }) => fields.reduce((inner, field) => inner + field.length, sum),
+      0,
+    );
+    cursor.queue.push({ entries, bytes, next: after });
+    cursor.bytesAhead += bytes;
+    cursor.entryBytes = Math.max(1, cursor.entryBytes * 0.5 + (bytes / entries.length) * 0.5);
+  }
+
+  #wake(): void {
+    this.#readSignal?.resolve();
+    this.#readSignal = null;
+  }
+}
+
+/** One stream being read. */
+interface StreamCursor {
+  readonly name: string;
+  /** After the last entry in `queue`. */
+  next: StreamPosition;
+  facts: StreamFacts | null;
+  readonly queue: StreamRead[];
+  bytesAhead: number;
+  /** Mean size of an entry, recent ones counting most. */
+  entryBytes: number;
+  paused: boolean;
+  /** The last read gave all it was asked for. */
+  behind: boolean;
+  /** Monotonic ms of the last time the server had nothing more. */
+  lookedAtMs: number;
+}
+
+type XreadReply =
+  | readonly (readonly [
+      key: Buffer,
+      entries: readonly (readonly [id: Buffer, fields: readonly Buffer[]])[],
+    ])[]
+  | null;
+
+/** How long to block over some streams while others have no room. */
+const PARTIAL_BLOCK_MS = 10;
+/** Size of an entry before one was seen; a first read so takes few. */
+const ENTRY_BYTES_AT_FIRST = 16 * 1024;
+
+function newCursor(name: string, next: StreamPosition, facts: StreamFacts | null): StreamCursor {
+  return {
+    name,
+    next,
+    facts,
+    queue: [],
+    bytesAhead: 0,
+    entryBytes: ENTRY_BYTES_AT_FIRST,
+    paused: false,
+    behind: true,
+    lookedAtMs: Number.NEGATIVE_INFINITY,
+  };
+}
+
+function hasRoom({ queue, bytesAhead }: StreamCursor): boolean {
+  return queue.length < LIMITS.streamReadsAheadMax && bytesAhead < LIMITS.streamBytesAheadMax;
+}
+
+function entriesToRead({ entryBytes }: StreamCursor): number {
+  return Math.max(1, Math.min(LIMITS.streamReadEntriesMax, Math.floor(LIMITS.streamReadBytes / entryBytes)));
+}
+
+/** What the server says of a stream, or null when there is none. @throws MR_CONFIG_INVALID when the key holds something else */
+async function streamFacts(connection: RedisConnection, name: string): Promise<StreamFacts | null> {
+  let reply: readonly unknown[];
+  try {
+    reply = (await connection.call('XINFO', 'STREAM', name)) as readonly unknown[];
+  } catch (error) {
+    const text = errorText(error instanceof MillraceError && error.cause !== undefined ? error.cause : error);
+    if (text.startsWith('ERR no such key')) return null;
+    if (!text.startsWith('WRONGTYPE')) throw error;
+    throw new MillraceError(
+      'MR_CONFIG_INVALID',
+      `Key '${name}' cannot be read as a stream: it holds another type. Check the stream's name.`,
+      { cause: error, details: { stream: name } },
+    );
+  }
+  const info = new Map<unknown, unknown>();
+  for (let i = 0; i + 1 < reply.length; i += 2) info.set(reply[i], reply[i + 1]);
+  const first = info.get('first-entry') as readonly [id: string] | null;
+  return {
+    length: Number(info.get('length')),
+    added: Number(info.get('entries-added')),
+    lastId: String(info.get('last-generated-id')),
+    deletedId: String(info.get('max-deleted-entry-id')),
+    firstId: first?.[0] ?? null,
+  };
+}

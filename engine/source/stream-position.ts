@@ -1,0 +1,125 @@
+import { MillraceError } from '../base/errors.ts';
+
+/** Where a reader stands in a foreign stream. */
+export interface StreamPosition {
+  /** Id of the last entry that was read; `0-0` before any. */
+  readonly id: string;
+  /** Entries ever added to the stream up to that id; null where deletions in its middle hide it. */
+  readonly read: number | null;
+}
+
+/** What a server says of a stream (XINFO STREAM). */
+export interface StreamFacts {
+  readonly length: number;
+  /** Entries ever added. */
+  readonly added: number;
+  /** Highest id ever given out. */
+  readonly lastId: string;
+  /** Null while the stream is empty. */
+  readonly firstId: string | null;
+  /** Highest id that was deleted singly (XDEL); trimming does not count. */
+  readonly deletedId: string;
+}
+
+export const STREAM_START = '0-0';
+
+/** Where a fresh job begins. @param facts null when there is no such stream yet */
+export function startPosition(facts: StreamFacts | null, where: 'earliest' | 'latest'): StreamPosition {
+  if (facts === null) return { id: STREAM_START, read: 0 };
+  if (where === 'latest') return { id: facts.lastId, read: facts.added };
+  return { id: STREAM_START, read: deletedInside(facts) ? null : facts.added - facts.length };
+}
+
+/**
+ * Where a reader stands after a read, or why it must not go on.
+ *
+ * Ids say only what comes after what, not whether something lay between, and XREAD passes over what was trimmed in silence. But trimming
+ * takes from the front. So if the entry read before (or an older one) is still there, nothing behind it was taken; and if not, the number of
+ * entries ever added, less those that are left, tells how many were taken, which must not be more than were read.
+ *
+ * SP1 MR_LOG_TRIMMED when entries between two that were read were trimmed, or may have been.
+ * SP2 MR_LOG_ROLLED_BACK when the stream is gone, its ids or its count ran backwards, or it was created anew.
+ *
+ * @param before where the reader stood; @param ids of the entries that the read gave, in order
+ * @param facts of a time after the read; null when there is no such stream
+ */
+export function positionAfter(
+  stream: string,
+  before: StreamPosition,
+  ids: readonly string[],
+  facts: StreamFacts | null,
+): StreamPosition | MillraceError {
+  const id = ids.at(-1) ?? before.id;
+  if (facts === null) {
+    return id === STREAM_START ? before : rolledBack(stream, id, 'the stream is gone');
+  }
+  if (compareIds(facts.lastId, id) < 0)
+    return rolledBack(stream, id, `the last id that it gave out is ${facts.lastId}`);
+  const atHead = compareIds(facts.lastId, id) === 0;
+  const read = before.read === null ? null : before.read + ids.length;
+  if (read !== null && facts.added < read)
+    return rolledBack(stream, id, `it has had ${facts.added} entries, of which ${read} were read`);
+  if (!contiguous(before, facts)) {
+    const lost = lostEntries(read, id, ids, facts);
+    if (lost === null || lost > 0) return trimmed(stream, before.id, facts, lost);
+    if (lost < 0)
+      return rolledBack(stream, id, `${-lost} more entries were read than it has had up to there`);
+  }
+  return { id, read: atHead ? facts.added : read };
+}
+
+/** Negative, zero or positive, as entry ids `<ms>-<sequence>` are ordered. */
+export function compareIds(a: string, b: string): number {
+  const [aMs = '', aSeq = ''] = a.split('-');
+  const [bMs = '', bSeq = ''] = b.split('-');
+  return compareDecimals(aMs, bMs) || compareDecimals(aSeq, bSeq);
+}
+
+/** 64-bit numbers without leading zeros. */
+function compareDecimals(a: string, b: string): number {
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** True when ids alone prove that nothing behind `before` was trimmed, or that there was nothing to lose. */
+function contiguous(before: StreamPosition, { firstId, lastId }: StreamFacts): boolean {
+  if (before.id === STREAM_START && before.read === null) return true; // the start is what was there first
+  if (firstId !== null && compareIds(firstId, before.id) <= 0) return true;
+  return compareIds(lastId, before.id) === 0;
+}
+
+/** Entries up to `id` (trimmed ones behind it included) that were not read; null when it cannot be told. */
+function lostEntries(
+  read: number | null,
+  id: string,
+  ids: readonly string[],
+  facts: StreamFacts,
+): number | null {
+  const { added, length, firstId } = facts;
+  if (read === null || deletedInside(facts)) return null;
+  if (firstId === null || compareIds(firstId, id) > 0) return added - length - read;
+  const left = ids.filter((it) => compareIds(it, firstId) >= 0).length;
+  return added - (length - left) - read;
+}
+
+/** True when entries behind the first were deleted singly, so that counts do not tell places. */
+function deletedInside({ firstId, deletedId }: StreamFacts): boolean {
+  return firstId !== null && compareIds(deletedId, firstId) > 0;
+}
+
+function rolledBack(stream: string, id: string, found: string): MillraceError {
+  return new MillraceError(
+    'MR_LOG_ROLLED_BACK',
+    `Stream '${stream}' is not the one that was read up to ${id}: ${found}. The server lost or replaced entries; restart from a checkpoint whose position still matches.`,
+    { details: { stream, entry: id } },
+  );
+}
+
+function trimmed(stream: string, id: string, { firstId }: StreamFacts, lost: number | null): MillraceError {
+  const what = lost === null ? 'Entries may have been' : `${lost} entries were`;
+  return new MillraceError(
+    'MR_LOG_TRIMMED',
+    `${what} trimmed from stream '${stream}' after ${id} before they were read; it now starts at ${firstId ?? 'no entry'}. Let its producer keep more, or restart the job under another name to go on from there.`,
+    { details: { stream, entry: id } },
+  );
+}
