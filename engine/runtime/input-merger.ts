@@ -1,4 +1,5 @@
 import { WatermarkMerger } from '../time/watermark-merger.ts';
+import { MIN_WATERMARK } from '../time/watermark.ts';
 import type { Output, Records } from './operator.ts';
 
 /** What an operator with several inputs does with them once their time is merged. */
@@ -14,11 +15,14 @@ export interface MergedInputs {
  * The inputs of an operator that has several, with one watermark: the minimum over them, by the idle rules of WatermarkMerger.
  *
  * IM1 idleness of all is said once, after the watermark that it raised; the next record or watermark ends it.
+ * IM2 after a restore every input is waited for: one that goes on early does not take event time past one that has not begun.
  */
 export class InputMerger {
   readonly inputs: readonly Output[];
   readonly #merger: WatermarkMerger;
   #isIdle = false;
+  /** Handed on before a restore, and not again. */
+  #restored = MIN_WATERMARK;
 
   constructor(count: number, target: MergedInputs) {
     this.#merger = new WatermarkMerger(count);
@@ -27,7 +31,7 @@ export class InputMerger {
 
   /** Puts back the merged watermark of a snapshot. */
   restore(watermark: number): void {
-    this.#merger.restore(watermark);
+    this.#restored = watermark;
   }
 
   #input(input: number, target: MergedInputs): Output {
@@ -39,14 +43,18 @@ export class InputMerger {
       },
       watermark: (time) => {
         this.#isIdle = false;
-        if (this.#merger.watermark(input, time)) target.watermark(this.#merger.merged);
+        if (this.#merger.watermark(input, time)) this.#raised(target);
       },
       idle: () => {
-        if (this.#merger.idle(input)) target.watermark(this.#merger.merged);
+        if (this.#merger.idle(input)) this.#raised(target);
         if (this.#isIdle || !this.#merger.allIdle) return;
         this.#isIdle = true;
         target.idle();
       },
     };
+  }
+
+  #raised(target: MergedInputs): void {
+    if (this.#merger.merged > this.#restored) target.watermark(this.#merger.merged);
   }
 }

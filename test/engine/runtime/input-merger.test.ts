@@ -108,3 +108,16 @@ void t.test(
     );
   },
 );
+
+void t.test('IM2: after a restore the watermark waits for every input, as before it', async (test) => {
+  // Regression: an input that went on first took the watermark past the other's records, which then were late.
+  const { said, give } = merge(2, 50);
+  give({ input: 1, kind: 'watermark', time: 60 });
+  test.same(said, []);
+  give({ input: 0, kind: 'watermark', time: 55 });
+  test.same(said.splice(0), [['watermark', 55]]);
+  const idle = merge(2, 50);
+  idle.give({ input: 1, kind: 'watermark', time: 60 });
+  idle.give({ input: 0, kind: 'idle' });
+  test.same(idle.said, [['watermark', 60]], 'unless it is idle');
+});
