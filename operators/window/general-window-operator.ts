@@ -3,7 +3,6 @@ import {
   type FieldKeySpace,
   invariant,
   type LoopWriter,
-  MAX_WATERMARK,
   MIN_WATERMARK,
   MillraceError,
   type Operator,
@@ -87,6 +86,7 @@ class GeneralWindowOperator implements Operator {
   readonly #emitter: RowEmitter;
   readonly #late: RowEmitter;
   readonly #lateOutput: Output;
+  readonly #isGlobal: boolean;
   /** Whether a window without end may go when nothing is in it. */
   readonly #leavesNothing: boolean;
   #handedOn = MIN_WATERMARK;
@@ -113,6 +113,7 @@ class GeneralWindowOperator implements Operator {
             store: this.#store,
             emitter: this.#emitter,
           });
+    this.#isGlobal = plan.fixed === null && plan.gap === null;
     this.#leavesNothing =
       plan.process === null || (plan.process.clear === null && Object.keys(plan.process.state).length === 0);
     this.#loop = new RowLoop({
@@ -250,7 +251,6 @@ class GeneralWindowOperator implements Operator {
     const first = touched[0] as OpenWindow;
     const states = touched.flatMap(({ triggerState }) => (triggerState === undefined ? [] : [triggerState]));
     for (const other of touched.slice(1)) {
-      first.newest = Math.max(first.newest, other.newest);
       this.#store.remove(other);
     }
     this.#store.resize(first, start, end);
@@ -262,7 +262,7 @@ class GeneralWindowOperator implements Operator {
   /** The record is in `contents`; the trigger decides. */
   #added(window: OpenWindow, contents: unknown, row: unknown, time: number): void {
     window.contents = contents;
-    if (time > window.newest) window.newest = time;
+    if (this.#isGlobal && time > window.newest) window.newest = time;
     this.#trigger.current = window;
     this.#act(window, this.#plan.trigger.onRecord(row as never, time, this.#trigger as never));
   }
@@ -290,22 +290,21 @@ class GeneralWindowOperator implements Operator {
     if (result !== 'purge' && window.contents !== undefined) this.#give(window);
     if (result === 'fire') return;
     window.contents = undefined;
-    window.newest = MIN_WATERMARK;
+    if (this.#isGlobal) window.newest = MIN_WATERMARK;
     const isEmpty =
       window.triggerState === undefined &&
       window.eventTimers.length === 0 &&
       window.processingTimers.length === 0;
     // Nothing else would ever free the key.
-    if (isEmpty && window.cleanup === MAX_WATERMARK && this.#leavesNothing) this.#store.remove(window);
+    if (isEmpty && this.#isGlobal && this.#leavesNothing) this.#store.remove(window);
   }
 
   /** The window's result, with its time (GW4). */
   #give(window: OpenWindow): void {
     const { valueOf, keepLast } = this.#plan;
-    const time =
-      window.end === GLOBAL_END
-        ? Math.max(window.newest, plusSaturating(this.#handedOn, 1))
-        : window.maxTimestamp;
+    const time = this.#isGlobal
+      ? Math.max(window.newest, plusSaturating(this.#handedOn, 1))
+      : window.maxTimestamp;
     try {
       const value = valueOf === null ? null : valueOf(window.contents);
       if (this.#process === null) this.#emitter.emit({ ...this.#named(window), value }, time);

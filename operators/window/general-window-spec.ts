@@ -21,6 +21,9 @@ import type { WindowFunction } from './window-process.ts';
 /** Which windows a record belongs to. */
 export type WindowAssigner = TumblingWindows | SlidingWindows | SessionWindows<never> | GlobalWindows;
 
+/** The same for records of type `T`. */
+export type WindowsOf<T> = TumblingWindows | SlidingWindows | SessionWindows<T> | GlobalWindows;
+
 export interface SlidingWindows {
   readonly kind: 'sliding';
   readonly sizeMs: number;

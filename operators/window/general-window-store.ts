@@ -22,7 +22,7 @@ export interface OpenWindow {
   cleanup: number;
   /** Accumulator or elements; undefined when there are none. */
   contents: unknown;
-  /** Newest event time among the contents. */
+  /** Of a global window: newest event time among the contents. */
   newest: number;
   /** Undefined when there is none. */
   triggerState: unknown;
@@ -37,9 +37,13 @@ export interface DueTimer {
   readonly time: number;
 }
 
+/** The end of a list. */
+const NONE = -1;
+
 /**
  * The open windows of one operator, found by key slot and start, with their timers. A key has few windows at a time (one tumbling,
- * a few sliding or sessions), so they stand in a list per slot.
+ * a few sliding or sessions), so they stand in a list per slot, latest opened first. What is looked at to find one lies in dense
+ * arrays: with many keys a lookup costs what it misses in the processor's cache.
  *
  * GS1 a window holds its key's slot, and its timers exist exactly as long as it does.
  * GS2 a window has one cleanup timer at `maxTimestamp + lateness`, unless that is never. It is one with a trigger's timer for the same
@@ -52,7 +56,11 @@ export class WindowStore {
   readonly #latenessMs: number;
   readonly #slots: SlotTable;
   readonly #clock: Clock;
-  readonly #bySlot: (OpenWindow[] | undefined)[] = [];
+  /** By slot, the id of its list's first window. */
+  #heads = new Int32Array(1024).fill(NONE);
+  /** By id: the next window of the key, and a copy of the start. */
+  #next = new Int32Array(1024).fill(NONE);
+  #starts = new Float64Array(1024);
   readonly #byId: (OpenWindow | undefined)[] = [];
   readonly #freeIds: number[] = [];
   readonly #eventTimers = new TimerQueue();
@@ -86,20 +94,19 @@ export class WindowStore {
   }
 
   find(slot: number, start: number): OpenWindow | null {
-    const windows = this.#bySlot[slot];
-    if (windows === undefined) return null;
-    for (let i = windows.length - 1; i >= 0; i--) {
-      const window = windows[i] as OpenWindow;
-      if (window.start === start) return window;
-    }
-    return null;
+    const starts = this.#starts;
+    let id = this.#head(slot);
+    while (id !== NONE && starts[id] !== start) id = this.#next[id] as number;
+    return id === NONE ? null : (this.#byId[id] as OpenWindow);
   }
 
   /** The key's windows that `[start, end)` overlaps or touches, earliest first; valid until the next call. */
   touching(slot: number, start: number, end: number): readonly OpenWindow[] {
     this.#touched.length = 0;
-    for (const window of this.#bySlot[slot] ?? [])
+    for (let id = this.#head(slot); id !== NONE; id = this.#next[id] as number) {
+      const window = this.#byId[id] as OpenWindow;
       if (window.start <= end && window.end >= start) this.#touched.push(window);
+    }
     return this.#touched.length > 1 ? this.#touched.sort((a, b) => a.start - b.start) : this.#touched;
   }
 
@@ -119,9 +126,9 @@ export class WindowStore {
       processingTimers: [],
     };
     this.#byId[id] = window;
-    const windows = this.#bySlot[slot];
-    if (windows === undefined) this.#bySlot[slot] = [window];
-    else windows.push(window);
+    if (id >= this.#next.length || slot >= this.#heads.length) this.#grow(id, slot);
+    this.#next[id] = this.#heads[slot] as number;
+    this.#heads[slot] = id;
     this.#slots.hold(slot);
     this.#size++;
     this.#bound(window, start, end);
@@ -130,11 +137,17 @@ export class WindowStore {
 
   remove(window: OpenWindow): void {
     this.#dropTimers(window);
-    const windows = this.#bySlot[window.slot] as OpenWindow[];
-    windows.splice(windows.indexOf(window), 1);
-    this.#byId[window.id] = undefined;
-    this.#freeIds.push(window.id);
-    this.#slots.drop(window.slot);
+    const { id, slot } = window;
+    const next = this.#next[id] as number;
+    let before = this.#heads[slot] as number;
+    if (before === id) this.#heads[slot] = next;
+    else {
+      while (this.#next[before] !== id) before = this.#next[before] as number;
+      this.#next[before] = next;
+    }
+    this.#byId[id] = undefined;
+    this.#freeIds.push(id);
+    this.#slots.drop(slot);
     this.#size--;
   }
 
@@ -227,8 +240,23 @@ export class WindowStore {
     this.#processingTimers.close();
   }
 
+  #head(slot: number): number {
+    return slot < this.#heads.length ? (this.#heads[slot] as number) : NONE;
+  }
+
+  #grow(id: number, slot: number): void {
+    if (id >= this.#next.length) {
+      const starts = new Float64Array(2 * id);
+      starts.set(this.#starts);
+      this.#starts = starts;
+      this.#next = grown(this.#next, id);
+    }
+    if (slot >= this.#heads.length) this.#heads = grown(this.#heads, slot);
+  }
+
   #bound(window: OpenWindow, start: number, end: number): void {
     window.start = start;
+    this.#starts[window.id] = start;
     window.end = end;
     window.maxTimestamp = lastOf(end);
     window.cleanup = plusSaturating(window.maxTimestamp, this.#latenessMs);
@@ -242,6 +270,12 @@ export class WindowStore {
     window.eventTimers.length = 0;
     window.processingTimers.length = 0;
   }
+}
+
+function grown(old: Int32Array, index: number): Int32Array<ArrayBuffer> {
+  const made = new Int32Array(2 * index).fill(NONE, old.length);
+  made.set(old);
+  return made;
 }
 
 /** Last millisecond of a window that ends at `end`; a window without end has none before MAX_WATERMARK. */
