@@ -4,7 +4,6 @@ import type { ProcessContext } from './state/process-context.ts';
 import type { Handles, StateSpec } from './state/state-kinds.ts';
 
 export type { ProcessContext, Timers } from './state/process-context.ts';
-export { type ValueHandle, type ValueState, valueState } from './state/state-kinds.ts';
 
 /** A phantom that carries a type into `defineOperator`: `input: type<CartEvent>()`. */
 export interface TypeOf<T> {
