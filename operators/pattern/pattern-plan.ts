@@ -67,9 +67,14 @@ export function checkPlan(plan: PatternPlan): void {
     throw invalid(
       `A pattern has ${steps.length} steps; at most ${STEPS_MAX} are possible. Match a part of it first and the rest over its matches.`,
     );
-  if (last.kind === 'not' && last.contiguity === 'relaxed' && plan.withinMs === null)
+  const required = plan.parts.findLastIndex((part) => part.kind === 'step' && !part.optional);
+  const open = plan.parts
+    .slice(required + 1)
+    .find((part) => part.kind === 'not' && part.contiguity === 'relaxed');
+  if (open !== undefined && plan.withinMs === null)
     throw invalid(
-      `The pattern ends with notFollowedBy('${last.name}') and has no end in time, so it could never match. Add .within('10m').`,
+      `No step must come after notFollowedBy('${open.name}') and the pattern has no end in time, so a match could wait for ever. ` +
+        `Add .within('10m').`,
     );
   if (last.kind === 'step' && last.greedy)
     throw invalid(
