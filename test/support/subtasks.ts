@@ -26,6 +26,8 @@ export interface Subtasks {
     readonly late: readonly (readonly [unknown, number])[];
     readonly errors: OperatorBench['errors'];
   };
+  /** Rows with their times of another side output, since the last call. */
+  readonly takeSide: (name: string) => readonly (readonly [unknown, number])[];
   /** Last watermark that each subtask has handed on, those that have. */
   readonly watermarks: () => readonly number[];
   readonly operators: () => readonly Operator[];
@@ -89,6 +91,13 @@ export function createSubtasks(
       }
       return { results, late, errors: subtasks.flatMap(({ bench }) => bench.errors.splice(0)) };
     },
+    takeSide: (name) =>
+      subtasks.flatMap(({ bench }) =>
+        bench
+          .side(name)
+          .take()
+          .flatMap((it) => (it.kind === 'row' ? [[it.row, it.time] as const] : [])),
+      ),
     watermarks: () => subtasks.flatMap(({ watermark }) => watermark ?? []),
     operators: () => subtasks.map(({ operator }) => operator),
   };
