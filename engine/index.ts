@@ -93,3 +93,4 @@ export { openRedisPartitionLog, type RedisPartitionLogOptions } from './log/redi
 export { redisStream, type RedisStreamOptions } from './source/redis-stream.ts';
 export type { StreamFormat } from './source/stream-entry.ts';
 export type { AlignmentOptions } from './source/watermark-alignment.ts';
+export { collection, type RowTimes } from './source/collection.ts';
