@@ -1,0 +1,113 @@
+import { KeyGroupWriter, type KeySpace, MillraceError } from '#engine';
+import type { TimeWindow, TumblingWindows } from '../window/assigner.ts';
+import type { SessionWindows } from '../window/session-assigner.ts';
+import type { Side } from './two-input-operator.ts';
+
+/** Windows of one size that start every `slideMs`: a record is in several of them, or in none where they leave gaps. */
+interface SlidingWindows {
+  readonly kind: 'sliding';
+  readonly sizeMs: number;
+  readonly slideMs: number;
+  readonly offsetMs: number;
+}
+
+/** The windows that two streams can share. A session grows by the records of both. */
+export type JoinWindows<Row = unknown> = TumblingWindows | SlidingWindows | SessionWindows<Row>;
+
+/** Some of a window's records, left ones and right ones, as they came. */
+export type Part = readonly [lefts: unknown[], rights: unknown[]];
+
+/**
+ * The records of one key in one window. `given` holds those whose results have left: one part per window that has closed
+ * before it was merged into this one. `fresh` holds the others; null when there are none.
+ */
+export interface WindowContents extends TimeWindow {
+  start: number;
+  end: number;
+  fresh: Part | null;
+  given: Part[];
+}
+
+/** Opens a window, or adds to one, for a record whose results are still to come. */
+export function putRow(contents: WindowContents, side: Side, row: unknown): void {
+  contents.fresh ??= [[], []];
+  contents.fresh[side].push(row);
+}
+
+/** Notes that all results have left: the parts become one. */
+export function markGiven(contents: WindowContents): void {
+  const [first, ...rest] = contents.fresh === null ? contents.given : [...contents.given, contents.fresh];
+  if (first === undefined) return;
+  for (const part of rest) append(first, part);
+  contents.given = [first];
+  contents.fresh = null;
+}
+
+/** Merges what `other` holds into `contents`. */
+export function absorb(contents: WindowContents, other: WindowContents): void {
+  contents.start = Math.min(contents.start, other.start);
+  contents.end = Math.max(contents.end, other.end);
+  contents.given.push(...other.given);
+  if (contents.fresh === null) contents.fresh = other.fresh;
+  else if (other.fresh !== null) append(contents.fresh, other.fresh);
+}
+
+function append(part: Part, other: Part): void {
+  for (const side of [0, 1] as const) for (const row of other[side]) part[side].push(row);
+}
+
+/** The windows of one key group as stored, and what windows they are. */
+export interface WindowsGroup {
+  readonly keys: Uint8Array[];
+  readonly windows: string;
+  readonly contents: StoredContents[];
+}
+
+interface StoredContents {
+  readonly key: number;
+  readonly start: number;
+  readonly end: number;
+  readonly fresh: Part | null;
+  readonly given: readonly Part[];
+}
+
+/** Sorts windows by key group, copied; rows are records, which nobody changes. */
+export class WindowsWriter {
+  readonly #writer: KeyGroupWriter<WindowsGroup>;
+
+  constructor(keys: KeySpace, windows: string) {
+    this.#writer = new KeyGroupWriter(keys, () => ({ keys: [], windows, contents: [] }));
+  }
+
+  get groups(): ReadonlyMap<number, WindowsGroup> {
+    return this.#writer.groups;
+  }
+
+  add(slot: number, { start, end, fresh, given }: WindowContents): void {
+    const { group, key } = this.#writer.place(slot);
+    const copy = fresh === null ? null : copyOf(fresh);
+    group.contents.push({ key, start, end, fresh: copy, given: given.map(copyOf) });
+  }
+}
+
+/** @throws MR_STATE_INCOMPATIBLE when the group was stored by a job with other windows */
+export function restoreWindows(
+  group: WindowsGroup,
+  windows: string,
+  operator: string,
+  add: (key: number, contents: WindowContents) => void,
+): void {
+  if (group.windows !== windows) {
+    throw new MillraceError(
+      'MR_STATE_INCOMPATIBLE',
+      `Operator '${operator}' has stored records of ${group.windows}, the job asks for ${windows}. Give the operator a new id to start it afresh.`,
+      { details: { operator } },
+    );
+  }
+  for (const { key, start, end, fresh, given } of group.contents)
+    add(key, { start, end, fresh, given: [...given] });
+}
+
+function copyOf([lefts, rights]: Part): Part {
+  return [[...lefts], [...rights]];
+}
