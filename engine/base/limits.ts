@@ -71,6 +71,10 @@ export const LIMITS = {
   trimFramesPerCall: 64,
   /** Frame bytes a writer has sent to one partition and not yet seen acknowledged; beyond it `write` waits. */
   writerInFlightBytesMax: 4 * 1024 * 1024,
+  /** Inputs that one asynchronous operator holds before its task takes no more: called, waiting, or done behind an earlier one. */
+  asyncInputsMax: 10_000,
+  /** Attempts of one asynchronous call. */
+  callAttemptsMax: 100,
   /** Partial matches of one key that pattern detection follows, unless declared. */
   partialMatchesMax: 10_000,
 } as const;

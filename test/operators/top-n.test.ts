@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import { encodeSnapshot, decodeSnapshot } from '../../engine/checkpoint/snapshot-codec.ts';
 import type { Operator } from '#engine';
+import { SlotTable } from '../../engine/state/slot-table.ts';
+import { RankTable } from '../../operators/top-n/rank-table.ts';
 import { topN, type TopNOptions } from '../../operators/top-n.ts';
 import { tumbling } from '../../operators/window/assigner.ts';
 import { type KeyedReference, keyedDifference, keyedSteps, sampleKeys } from '../support/keyed-script.ts';
@@ -252,18 +254,28 @@ void t.test('LR2: beyond idsMax the last in rank is forgotten', async (test) => 
   test.same(tops(), ['a', 'b', 'a'], 'c was third of two');
 });
 
-void t.test('TN1: waiting names the window that comes next', async (test) => {
-  const { operator, give } = open({ n: 1, windows: tumbling(10), allowedLateness: 100 });
-  test.equal(operator.waiting?.(), null);
-  give([
-    ['a', 1, -3],
-    ['b', 1, 17],
-  ]);
-  test.same(operator.waiting?.(), { what: 'window', until: -1, count: 2 });
-  operator.watermark(-1);
-  test.same(operator.waiting?.(), { what: 'window', until: 19, count: 1 });
-  test.same(operator.counters?.(), { keys: 1, timers: 2, lateRecords: 0 });
-});
+void t.test(
+  'TN1 TW1: waiting names the window that comes next; a window that nothing reaches any more is forgotten',
+  async (test) => {
+    const { operator, give } = open({ n: 1, windows: tumbling(10), allowedLateness: 100 });
+    test.equal(operator.waiting?.(), null);
+    give([
+      ['a', 1, -3],
+      ['b', 1, 17],
+    ]);
+    test.same(operator.waiting?.(), { what: 'window', until: -1, count: 2 });
+    operator.watermark(-1);
+    test.same(operator.waiting?.(), { what: 'window', until: 19, count: 1 });
+    test.same(operator.counters?.(), { keys: 1, timers: 2, lateRecords: 0 });
+    operator.watermark(98);
+    test.equal(operator.counters?.().timers, 2, 'a late record may still come');
+    operator.watermark(99);
+    test.equal(operator.counters?.().timers, 1);
+    operator.watermark(119);
+    give([['c', 1, 18]]);
+    test.same(operator.counters?.(), { keys: 0, timers: 0, lateRecords: 1 }, 'and the key is given back');
+  },
+);
 
 void t.test('TN2: watermark and idleness reach the side output too, after what is due', async (test) => {
   const { bench, operator, give } = open({ n: 1, windows: tumbling(10) });
@@ -288,6 +300,24 @@ void t.test('an id that identifies nothing is an error of the record', async (te
   test.same(tops(), ['a']);
   test.equal(bench.errors[0]?.code, 'MR_KEY_INVALID');
 });
+
+void t.test(
+  'RT1: the score to beat is that of the last in rank, and no score does while there is room',
+  async (test) => {
+    const ranks = new RankTable(2, new SlotTable());
+    test.equal(ranks.offer(5_000, Number.POSITIVE_INFINITY, 1, 'worst'), true, 'there is room');
+    test.equal(ranks.worst[5_000], Number.POSITIVE_INFINITY);
+    ranks.offer(5_000, -3, 1, 'b');
+    ranks.offer(5_000, -4, 1, 'a');
+    test.equal(ranks.worst[5_000], -3);
+    test.equal(ranks.offer(5_000, -3, 1, 'later'), false);
+    test.equal(ranks.offer(5_000, -3, 0, 'earlier'), true, 'a tie is decided by time');
+    test.same(ranks.top(5_000), ['a', 'earlier']);
+    ranks.clear();
+    test.equal(ranks.worst[5_000], Number.POSITIVE_INFINITY);
+    test.same([ranks.top(5_000), ranks.top(9_999_999)], [[], []]);
+  },
+);
 
 void t.test('stored rankings that cannot give what is asked are refused', async (test) => {
   const { operator, give } = open({ n: 2, windows: tumbling(10) });
