@@ -108,8 +108,10 @@ function timedHandle(
     },
     set(key, value) {
       sweep.step();
+      const entry = find(key);
       if (value === undefined) remove(cells, current.slot, key);
-      else put(cells, current.slot, key, { value, at: ttl.now });
+      else if (entry === undefined) put(cells, current.slot, key, { value, at: ttl.now });
+      else put(cells, current.slot, key, Object.assign(entry, { value, at: ttl.now }));
     },
     delete(key) {
       sweep.step();
