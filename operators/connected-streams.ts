@@ -17,7 +17,7 @@ export interface BroadcastStream<out B, out G extends Guarantee = Guarantee> {
   readonly broadcast?: readonly [B, G];
 }
 
-/** A stream and a broadcast stream. `K` is never where the stream has no key. */
+/** A stream and a broadcast stream. `K` is null where the stream has no key. */
 export interface BroadcastConnectedStream<K, T, B, G extends Guarantee = Guarantee> {
   /** Runs an operator on both (defineBroadcastOperator). `id` names its state and must not change. */
   readonly process: <Out, Sides>(

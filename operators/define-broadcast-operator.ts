@@ -21,8 +21,8 @@ import {
 import type { StateSpec } from './state/state-kinds.ts';
 
 /**
- * An operator on a stream and a broadcast stream: a value, made by {@link defineBroadcastOperator}. `K` is never when the first input
- * has no key.
+ * An operator on a stream and a broadcast stream: a value, made by {@link defineBroadcastOperator}. `K` is unknown when the first
+ * input needs no key.
  */
 export interface DefinedBroadcastOperator<in K, in In, in Broadcast, out Out, out Sides> {
   readonly isKeyed: boolean;
@@ -94,7 +94,7 @@ export function defineBroadcastOperator<
     readonly onRecord: (record: In, context: BroadcastPlainContext<Out, B, SidesOf<D>>) => void;
     readonly onBroadcast: (record: Broadcast, context: BroadcastContext<Out, B, SidesOf<D>>) => void;
   },
-): DefinedBroadcastOperator<never, In, Broadcast, Out, SidesOf<D>>;
+): DefinedBroadcastOperator<unknown, In, Broadcast, Out, SidesOf<D>>;
 export function defineBroadcastOperator(
   definition: Streams<unknown, unknown, unknown, StateSpec, SideSpec> & {
     readonly key?: TypeOf<unknown>;
