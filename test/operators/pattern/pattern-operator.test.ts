@@ -42,7 +42,7 @@ interface StepChoice {
   readonly nots: readonly (readonly ['notNext' | 'notFollowedBy', StepChoice['condition']])[];
 }
 
-const often = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { freq: 1 });
+const often = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { freq: 2 });
 const step: fc.Arbitrary<StepChoice> = fc.record({
   verb: fc.constantFrom('next', 'followedBy', 'followedByAny'),
   condition,
