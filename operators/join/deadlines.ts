@@ -16,11 +16,6 @@ export class Deadlines {
     return this.#queue.size;
   }
 
-  /** Earliest deadline, or null. */
-  get next(): number | null {
-    return this.#queue.next;
-  }
-
   arm(entry: number, time: number): void {
     while (this.#armed.length <= entry) this.#armed.push(NONE);
     const armed = this.#armed[entry] as number;
