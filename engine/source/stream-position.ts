@@ -4,7 +4,7 @@ import { MillraceError } from '../base/errors.ts';
 export interface StreamPosition {
   /** Id of the last entry that was read; `0-0` before any. */
   readonly id: string;
-  /** Entries ever added to the stream up to that id; null where deletions in its middle hide it. */
+  /** Entries ever added to the stream up to that id; null while it is not known, or hidden by deletions in its middle. */
   readonly read: number | null;
 }
 
@@ -23,11 +23,14 @@ export interface StreamFacts {
 
 export const STREAM_START = '0-0';
 
-/** Where a fresh job begins. @param facts null when there is no such stream yet */
+/**
+ * Where a fresh job begins. A capped stream loses its first entries all the time, so the earliest is not one that is there now, but whatever
+ * the first read finds; from there on none may be missing.
+ * @param facts null when there is no such stream yet
+ */
 export function startPosition(facts: StreamFacts | null, where: 'earliest' | 'latest'): StreamPosition {
-  if (facts === null) return { id: STREAM_START, read: 0 };
-  if (where === 'latest') return { id: facts.lastId, read: facts.added };
-  return { id: STREAM_START, read: deletedInside(facts) ? null : facts.added - facts.length };
+  if (where === 'earliest') return { id: STREAM_START, read: null };
+  return facts === null ? { id: STREAM_START, read: 0 } : { id: facts.lastId, read: facts.added };
 }
 
 /**
@@ -60,12 +63,14 @@ export function positionAfter(
   if (read !== null && facts.added < read)
     return rolledBack(stream, id, `it has had ${facts.added} entries, of which ${read} were read`);
   if (!contiguous(before, facts)) {
-    const lost = lostEntries(read, id, ids, facts);
+    const passed = read === null ? null : entriesPassed(before, ids, facts);
+    const lost = read === null || passed === null ? null : passed - read;
     if (lost === null || lost > 0) return trimmed(stream, before.id, facts, lost);
     if (lost < 0)
       return rolledBack(stream, id, `${-lost} more entries were read than it has had up to there`);
   }
-  return { id, read: atHead ? facts.added : read };
+  if (atHead) return { id, read: facts.added };
+  return { id, read: read ?? (left(ids, facts) > 0 ? entriesPassed(before, ids, facts) : null) };
 }
 
 /** Negative, zero or positive, as entry ids `<ms>-<sequence>` are ordered. */
@@ -83,23 +88,24 @@ function compareDecimals(a: string, b: string): number {
 
 /** True when ids alone prove that nothing behind `before` was trimmed, or that there was nothing to lose. */
 function contiguous(before: StreamPosition, { firstId, lastId }: StreamFacts): boolean {
-  if (before.id === STREAM_START && before.read === null) return true; // the start is what was there first
+  if (before.id === STREAM_START && before.read === null) return true; // begins with whatever it finds
   if (firstId !== null && compareIds(firstId, before.id) <= 0) return true;
   return compareIds(lastId, before.id) === 0;
 }
 
-/** Entries up to `id` (trimmed ones behind it included) that were not read; null when it cannot be told. */
-function lostEntries(
-  read: number | null,
-  id: string,
-  ids: readonly string[],
-  facts: StreamFacts,
-): number | null {
+/**
+ * How many entries were ever added up to the last of a read, or up to the first that is left if that comes later. Null when it cannot be
+ * told: the read began behind the first that is left, or deletions disturb the count.
+ */
+function entriesPassed(before: StreamPosition, ids: readonly string[], facts: StreamFacts): number | null {
   const { added, length, firstId } = facts;
-  if (read === null || deletedInside(facts)) return null;
-  if (firstId === null || compareIds(firstId, id) > 0) return added - length - read;
-  const left = ids.filter((it) => compareIds(it, firstId) >= 0).length;
-  return added - (length - left) - read;
+  if (deletedInside(facts) || (firstId !== null && compareIds(firstId, before.id) <= 0)) return null;
+  return added - (length - left(ids, facts));
+}
+
+/** How many of the entries that a read gave are still there. */
+function left(ids: readonly string[], { firstId }: StreamFacts): number {
+  return firstId === null ? 0 : ids.filter((id) => compareIds(id, firstId) >= 0).length;
 }
 
 /** True when entries behind the first were deleted singly, so that counts do not tell places. */
