@@ -131,11 +131,11 @@ export class TwoInputFrame {
  * TI1 both inputs share one key space and one watermark, the minimum over them by the idle rules of InputMerger.
  * TI2 everything due at a watermark leaves before the watermark does, on the main output and on both side outputs.
  * TI3 a record whose user code throws gives no result and enters no state; it is reported once.
- * TI4 the merged watermark is part of the snapshot: what was late stays late. After a restore both inputs are waited for anew,
- *     so that the one that speaks first makes nothing of the other's late.
+ * TI4 the merged watermark is part of the snapshot: what was late stays late, and what was not is not (IM2).
  */
 class TwoInputOperator implements MultiInputOperator {
   readonly inputs: readonly Output[];
+  readonly #merger: InputMerger;
   readonly #context: OperatorContext;
   readonly #frame: TwoInputFrame;
   readonly #logic: TwoInputLogic;
@@ -152,11 +152,12 @@ class TwoInputOperator implements MultiInputOperator {
     this.#frame = new TwoInputFrame(context, keys, late);
     this.#logic = create(this.#frame);
     this.#loops = ([LEFT, RIGHT] as const).map((side) => this.#loop(side, selectors[side]));
-    this.inputs = new InputMerger(2, {
+    this.#merger = new InputMerger(2, {
       records: (input, records) => this.#records(input, records),
       watermark: (time) => this.#watermark(time),
       idle: () => this.#becomeIdle(),
-    }).inputs;
+    });
+    this.inputs = this.#merger.inputs;
   }
 
   snapshot(): OperatorState {
@@ -169,7 +170,9 @@ class TwoInputOperator implements MultiInputOperator {
   }
 
   restore(parts: readonly OperatorState[]): void {
-    this.#frame.watermark = Math.min(...parts.map((part) => part.watermark));
+    const watermark = Math.min(...parts.map((part) => part.watermark));
+    this.#frame.watermark = watermark;
+    this.#merger.restore(watermark);
     this.#idle = parts.every((part) => part.idle);
     for (const part of parts) for (const group of part.groups.values()) this.#logic.restore(group);
   }
@@ -195,7 +198,6 @@ class TwoInputOperator implements MultiInputOperator {
 
   #watermark(time: number): void {
     this.#idle = false;
-    if (time <= this.#frame.watermark) return;
     this.#frame.watermark = time;
     this.#logic.advance(time);
     this.#frame.flush();

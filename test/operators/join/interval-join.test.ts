@@ -113,7 +113,7 @@ void t.test(
         if (subtasks.operators().some((it) => it.counters?.().timers !== 0))
           throw new Error('deadlines are left');
       }),
-      { numRuns: propertyRuns(600) },
+      { numRuns: propertyRuns(300) },
     );
   },
 );

@@ -52,7 +52,7 @@ function open(
     operator,
     left,
     right,
-    watermark(time: number) {
+    watermark: (time: number) => {
       left.watermark(time);
       right.watermark(time);
     },

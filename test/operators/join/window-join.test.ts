@@ -89,7 +89,7 @@ for (const kind of ['join', 'group'] as const) {
           if (subtasks.operators().some((it) => it.counters?.().timers !== 0))
             throw new Error('deadlines are left');
         }),
-        { numRuns: propertyRuns(200) },
+        { numRuns: propertyRuns(120) },
       );
     },
   );
