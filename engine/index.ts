@@ -3,8 +3,8 @@ export type { Brand, CheckpointId, Generation, KeyGroup, Offset } from './base/b
 export { checkpointId, generation, keyGroup, offset } from './base/brand.ts';
 export type { Clock } from './base/clock.ts';
 export { systemClock } from './base/clock.ts';
-export type { Duration, DurationText } from './base/duration.ts';
-export { durationMs, durationText } from './base/duration.ts';
+export type { Duration, DurationText, SignedDuration } from './base/duration.ts';
+export { durationMs, durationText, signedDurationMs } from './base/duration.ts';
 export type { ErrorCode, ErrorDetails, ErrorDomain, RetryHint } from './base/errors.ts';
 export { ERROR_CATALOGUE, errorCode, errorText, hasCode, invariant, MillraceError } from './base/errors.ts';
 export { LIMITS } from './base/limits.ts';

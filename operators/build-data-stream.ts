@@ -1,11 +1,18 @@
 import { type KeySelector, MillraceError, type NodeInput, type Sink, type Stage } from '#engine';
 import { type AsyncMapOptions, asyncMap } from './async-map.ts';
 import { connectedStreams } from './build-connected-streams.ts';
+import { windowedStream } from './build-windowed-stream.ts';
 import { keyedStream } from './build-keyed-stream.ts';
 import type { DataStream } from './data-stream.ts';
+import type { LookupKey } from './async/lookup-cache.ts';
+import { type LookupJoinOptions, lookupJoin } from './lookup-join.ts';
 import { FORWARD, type GraphBuilder } from './graph-builder.ts';
 import { split } from './split.ts';
+import type { WindowAssigner } from './window/general-window-spec.ts';
 import { union } from './union.ts';
+
+/** All records meet in one subtask. */
+const ONE_KEY = { kind: 'hash', keys: { kind: 'function', select: () => 0 } } as const;
 
 /** The fluent interface on one node's output. */
 export function dataStream(builder: GraphBuilder, input: NodeInput): DataStream<unknown> {
@@ -23,10 +30,18 @@ export function dataStream(builder: GraphBuilder, input: NodeInput): DataStream<
       builder.operator(null, split(branches), [own]),
     through: (fragment: (stream: unknown) => unknown) => fragment(builder.stream(input)),
     keyBy: (...selectors: readonly unknown[]) => keyedStream(builder, input, selectorOf(selectors)),
+    windowAll: (windows: WindowAssigner) =>
+      windowedStream(
+        builder,
+        { ...input, partitioning: ONE_KEY },
+        { windows, allowedLatenessMs: 0, trigger: null, isAll: true },
+      ),
     broadcast: () => builder.known({}, { ...input, partitioning: { kind: 'broadcast' } }),
     connect: (broadcast: object) => connectedStreams(builder, own, builder.originOf(broadcast, 'connect')),
     asyncMap: (id: string, transform: (record: unknown) => unknown, options: AsyncMapOptions = {}) =>
       builder.operator(id, asyncMap(transform, options), [own]),
+    lookupJoin: (id: string, options: LookupJoinOptions<unknown, LookupKey, unknown, unknown>) =>
+      builder.operator(id, lookupJoin(options), [own]),
     to: (id: string, sink: Sink<unknown>) => void builder.add({ kind: 'sink', id, sink, input }),
   };
   return stream as unknown as DataStream<unknown>;

@@ -1,10 +1,24 @@
-import type { KeySelector, NodeInput, OperatorInput } from '#engine';
+import {
+  type KeySelector,
+  type MultiInputOperator,
+  type NodeInput,
+  type OperatorDefinition,
+  type OperatorInput,
+  signedDurationMs,
+} from '#engine';
 import { connectedStreams } from './build-connected-streams.ts';
 import { windowedStream } from './build-windowed-stream.ts';
 import { type KeyedOperator, processOperator } from './define-operator.ts';
 import type { GraphBuilder } from './graph-builder.ts';
+import { type DistinctOptions, distinct } from './distinct.ts';
+import { intervalJoin } from './join/interval-join.ts';
+import { type TemporalJoinOptions, temporalJoin } from './join/temporal-join.ts';
+import type { IntervalJoin } from './joined-stream.ts';
+import { type PatternMatchSpec, patternMatch } from './pattern/pattern-operator.ts';
+import { reduce } from './reduce.ts';
+import { type TopNOptions, topN } from './top-n.ts';
 import type { KeyedStream } from './keyed-stream.ts';
-import type { TumblingWindows } from './window/assigner.ts';
+import type { WindowAssigner } from './window/general-window-spec.ts';
 
 /** The fluent interface on a node's output, partitioned by key. */
 export function keyedStream(
@@ -13,10 +27,30 @@ export function keyedStream(
   keys: KeySelector,
 ): KeyedStream<unknown, unknown> {
   const own: OperatorInput = { ...input, partitioning: { kind: 'hash', keys } };
+  const joined = (id: string, right: object, operator: OperatorDefinition<MultiInputOperator>) =>
+    builder.operator(id, operator, [own, builder.originOf(right, 'a join')]);
   const stream: Record<keyof KeyedStream<unknown, unknown>, unknown> = {
-    window: (windows: TumblingWindows) => windowedStream(builder, own, { windows, allowedLatenessMs: 0 }),
+    window: (windows: WindowAssigner) =>
+      windowedStream(builder, own, { windows, allowedLatenessMs: 0, trigger: null, isAll: false }),
     process: (id: string, operator: KeyedOperator<unknown, unknown, unknown, unknown>) =>
       builder.operator(id, processOperator(operator), [own]),
+    reduce: (id: string, join: (value: unknown, record: unknown) => unknown) =>
+      builder.operator(id, reduce({ reduce: join }), [own]),
+    distinct: (id: string, options: DistinctOptions<unknown>) =>
+      builder.operator(id, distinct(options), [own]),
+    topN: (id: string, options: TopNOptions<never>) => builder.operator(id, topN(options), [own]),
+    match: (id: string, spec: PatternMatchSpec<unknown, unknown, unknown, unknown>) =>
+      builder.operator(id, patternMatch(spec), [own]),
+    intervalJoin: (id: string, right: object, options: IntervalJoin<never, never, unknown, 'full'>) => {
+      const lowerMs = signedDurationMs(options.lower, `lower bound of '${id}'`);
+      const upperMs = signedDurationMs(options.upper, `upper bound of '${id}'`);
+      return joined(id, right, intervalJoin({ ...options, lowerMs, upperMs }));
+    },
+    temporalJoin: (
+      id: string,
+      versions: object,
+      options: TemporalJoinOptions<never, never, unknown, 'left'>,
+    ) => joined(id, versions, temporalJoin(options)),
     connect: (other: object) => connectedStreams(builder, own, builder.originOf(other, 'connect')),
   };
   return builder.known(stream as unknown as KeyedStream<unknown, unknown>, own);

@@ -1,6 +1,11 @@
 import type { Guarantee, Key, KeyScalar, Sink } from '#engine';
+import type { CallAttempt } from './async/call-policy.ts';
+import type { LookupKey } from './async/lookup-cache.ts';
 import type { AsyncMapOptions } from './async-map.ts';
+import type { LookupJoinOptions } from './lookup-join.ts';
 import type { BroadcastConnectedStream, BroadcastStream } from './connected-streams.ts';
+import type { WindowsOf } from './window/general-window-spec.ts';
+import type { AllWindowedStream } from './windowed-stream.ts';
 import type { KeyedStream } from './keyed-stream.ts';
 
 /** Fields of `T` that a stream may be keyed by. */
@@ -75,20 +80,27 @@ export interface DataStream<T, G extends Guarantee = Guarantee> {
     ): KeyedStream<{ readonly [K in F]: T[K] }, T, G>;
     <K extends Key>(select: (record: T) => K): KeyedStream<K, T, G>;
   };
+  /** Groups all records into windows. They are kept by one subtask, whatever the job's parallelism: key the stream where you can. */
+  readonly windowAll: <W extends WindowsOf<T>>(windows: W) => AllWindowedStream<T, G, W>;
   /** Every record to every subtask: for `connect`. */
   readonly broadcast: () => BroadcastStream<T, G>;
   /** Joins up with a broadcast stream, for an operator on both (defineBroadcastOperator). */
-  readonly connect: <B>(broadcast: BroadcastStream<B, G>) => BroadcastConnectedStream<never, T, B, G>;
+  readonly connect: <B>(broadcast: BroadcastStream<B, G>) => BroadcastConnectedStream<null, T, B, G>;
   /**
-   * One record for each record, through a function that may wait (a lookup, a call). Results keep their order. At most
-   * `concurrency` calls are open; unfinished inputs are part of checkpoints and are called again after a restore, so calls must
-   * be safe to repeat. A rejected or thrown call is an operator error (job option `onError`).
+   * One record for each record, through a function that may wait (a lookup, a call). Results keep their order unless `order` says
+   * otherwise. At most `concurrency` calls are open; unfinished inputs are part of checkpoints and are called again after a restore, so
+   * calls must be safe to repeat. A call that has failed for good is an operator error (job option `onError`).
    */
   readonly asyncMap: <R>(
     id: string,
-    transform: (record: T) => R | Promise<R>,
-    options?: AsyncMapOptions,
+    transform: (record: T, call: CallAttempt) => R | Promise<R>,
+    options?: AsyncMapOptions<T, NoInfer<R>>,
   ) => DataStream<R, G>;
+  /** Enriches each record with a value that is looked up elsewhere, through a cache. */
+  readonly lookupJoin: <K extends LookupKey, V, Out>(
+    id: string,
+    options: LookupJoinOptions<T, K, V, Out>,
+  ) => DataStream<Out, G>;
   /** Sends the stream to a sink. A sink that promises less than the job asks for must be accepted by name. */
   readonly to: <SG extends Guarantee>(id: string, sink: Sink<T, SG>, ...terms: SinkTerms<G, SG>) => void;
 }

@@ -8,7 +8,14 @@ export type {
 } from './connected-streams.ts';
 export { type DefinedBroadcastOperator, defineBroadcastOperator } from './define-broadcast-operator.ts';
 export { defineCoOperator, type KeyedCoOperator } from './define-co-operator.ts';
-export type { AcceptIdempotent, DataStream, KeyField, SinkTerms } from './data-stream.ts';
+export type {
+  AcceptIdempotent,
+  DataStream,
+  Derived,
+  KeyField,
+  SinkTerms,
+  SplitStream,
+} from './data-stream.ts';
 export {
   defineOperator,
   type KeyedOperator,
@@ -39,8 +46,15 @@ export {
 } from './state/state-kinds.ts';
 export type { SourceSettings } from './graph-builder.ts';
 export { defineJob, type JobBuilder, type JobDefinition, type JobSettings } from './job.ts';
-export type { KeyedStream, ProcessedStream } from './keyed-stream.ts';
-export type { AggregatedStream, WindowedStream, WindowResult } from './windowed-stream.ts';
+export type { KeyedStream, MatchedStream, ProcessedStream, RankedStream } from './keyed-stream.ts';
+export type {
+  AggregatedStream,
+  AllWindowedStream,
+  AllWindowResult,
+  WindowedStream,
+  WindowProcessedStream,
+  WindowResult,
+} from './windowed-stream.ts';
 export type { AggregateFunction } from './window/aggregate-function.ts';
 export {
   type Aggregate,
@@ -48,13 +62,50 @@ export {
   type AggregateSpec,
   avg,
   count,
+  countIf,
+  distinct,
+  first,
+  last,
   max,
   min,
   p50,
   p95,
   p99,
+  stddev,
   sum,
+  variance,
 } from './window/aggregates.ts';
+export type { WindowAssigner, WindowsOf } from './window/general-window-spec.ts';
+export { countWindow, type GlobalWindows, global } from './window/global-windows.ts';
+export { type SessionWindows, session } from './window/session-assigner.ts';
+export {
+  defineTrigger,
+  eventTime as onEventTime,
+  onCount,
+  processingTime as onProcessingTime,
+  purging,
+  type Trigger,
+  type TriggerContext,
+  type TriggerDefinition,
+  type TriggerResult,
+  type TriggerTimers,
+} from './window/trigger.ts';
+export { continuousEventTime, continuousProcessingTime } from './window/trigger-continuous.ts';
+export { type EmitEarlyOptions, emitEarly } from './window/trigger-early.ts';
+export {
+  defineWindowFunction,
+  type WindowClearContext,
+  type WindowFunction,
+  type WindowProcessContext,
+} from './window/window-process.ts';
+export type { DistinctOptions } from './distinct.ts';
+export type { IntervalJoin, JoinedStream } from './joined-stream.ts';
+export type { JoinType } from './join/interval-join.ts';
+export type { TemporalJoinOptions } from './join/temporal-join.ts';
+export type { LookupJoinOptions } from './lookup-join.ts';
+export type { MatchContext, PatternMatchSpec, TimedOutMatch } from './pattern/pattern-operator.ts';
+export { type Pattern, pattern } from './pattern/pattern.ts';
+export type { RunningTop, TopNOptions, WindowTop } from './top-n.ts';
 export { type TimeWindow, type TumblingWindows, tumbling } from './window/assigner.ts';
 export {
   bool,

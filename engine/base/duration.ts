@@ -23,6 +23,18 @@ export function durationMs(value: Duration, what = 'duration'): number {
   return ms;
 }
 
+/** A duration that may point back: `'-5m'`. */
+export type SignedDuration = Duration | `-${DurationText}`;
+
+/** Milliseconds, negative for `'-5m'` or a negative number. @throws MR_CONFIG_INVALID naming `what` */
+export function signedDurationMs(value: SignedDuration, what: string): number {
+  if (typeof value === 'number') return value < 0 ? -durationMs(-value, what) : durationMs(value, what);
+  // Zero has no sign.
+  return value.startsWith('-')
+    ? 0 - durationMs(value.slice(1) as Duration, what)
+    : durationMs(value as Duration, what);
+}
+
 /** `90_000` → `'1.5m'`; the largest unit that keeps the text short. */
 export function durationText(ms: number): string {
   for (const unit of ['d', 'h', 'm', 's'] as const) {
