@@ -55,6 +55,30 @@ export function readContract(t: Test, { log, capture }: LogHarness): void {
     }
   });
 
+  void t.test('a paused partition is passed over, and wakes its reader when it goes on', async (t) => {
+    await filled('pause', 6, 2);
+    const reader = await log.openReader({
+      topic: 'pause',
+      positions: new Map([0, 1].map((p) => [p, START])),
+      framesAheadMax: 3,
+    });
+    reader.pause(0, true);
+    const others = await take(reader, 6);
+    t.ok(others.every((frame) => frame.partition === 1));
+    t.equal(reader.take(), null);
+    let woken = 0;
+    const waiting = reader.ready().then(() => woken++);
+    t.equal(reader.atHead(0, 60_000), false, 'what is held back is not the head');
+    reader.pause(0, false);
+    await waiting;
+    t.equal(woken, 1);
+    t.same(
+      (await take(reader, 6)).map((frame) => frame.partition),
+      [0, 0, 0, 0, 0, 0],
+    );
+    await reader.close();
+  });
+
   void t.test('take goes round over partitions, and each keeps its own order', async (t) => {
     await filled('round', 8, 4);
     const positions = new Map([0, 1, 2, 3].map((p) => [p, START]));

@@ -355,6 +355,36 @@ void t.test('SR2: what is read ahead of a task that takes nothing is bounded', a
   await bench.close();
 });
 
+void t.test(
+  'E1 RS4: a stream is not read beyond the drift, and goes on when the slow one has caught up or is idle',
+  async (test) => {
+    const [fast, slow] = [freshName(), freshName()];
+    const add = (name: string, ts: number) => addJson(name, { ts, device: name, value: ts });
+    await add(slow, 1_000);
+    const bench = await open([fast, slow], {
+      options: { idleAfterMs: 1_000, alignment: { group: 'g', maxDriftMs: 2_000 } },
+    });
+    await bench.until(() => bench.rows.length === 1, 'the slow one');
+    const paused = () => bench.reader.status().map((it) => it.paused);
+    for (const ts of [3_000, 4_000]) {
+      await add(fast, ts);
+      await bench.until(() => bench.rows.length === ts / 1_000 - 1, 'what is within the drift');
+    }
+    test.same(paused(), [true, false]);
+    await add(fast, 5_000);
+    await systemClock.sleep(150);
+    bench.drain();
+    test.equal(bench.rows.length, 3, 'the next is not taken');
+    await add(slow, 2_500);
+    await bench.until(() => bench.rows.length === 5, 'it has caught up');
+    test.same(paused(), [true, false]);
+    await add(fast, 60_000);
+    await bench.until(() => bench.rows.length === 6, 'it is idle');
+    test.same(paused(), [false, false]);
+    await bench.close();
+  },
+);
+
 void t.test('a key that is no stream, and no server to read from, are refused', async (test) => {
   const name = freshName();
   await redis.set(name, 'x');
