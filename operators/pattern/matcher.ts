@@ -21,8 +21,10 @@ export interface Run {
 export class Matcher {
   readonly automaton: Automaton;
   readonly #view: View;
-  /** By condition number, for the current event: 0 not asked, 1 no, 2 yes; only where the captures were not looked at. */
-  readonly #answers: Uint8Array;
+  /** By condition number, `±#asking`: yes or no for the current event, where the captures were not looked at. Others: not asked. */
+  readonly #answers: Float64Array;
+  /** Number of the current event, from 1. */
+  #asking = 0;
   #order = 0;
   #row: unknown = null;
   #time = 0;
@@ -34,7 +36,7 @@ export class Matcher {
   constructor(automaton: Automaton) {
     this.automaton = automaton;
     this.#view = new View(automaton);
-    this.#answers = new Uint8Array(automaton.conditions.length);
+    this.#answers = new Float64Array(automaton.conditions.length);
   }
 
   /** An event that is known to be captured; in order of the calls. */
@@ -49,7 +51,7 @@ export class Matcher {
     this.#event = null;
     this.#next = next;
     this.#completed = completed;
-    this.#answers.fill(0);
+    this.#asking++;
     for (const run of runs) this.#pass(run);
     for (const edge of this.automaton.start) {
       if (!this.#takes(edge, null)) continue;
@@ -128,11 +130,12 @@ export class Matcher {
 
   #holds(condition: number, last: Capture | null, step: number): boolean {
     const known = this.#answers[condition];
-    if (known !== 0) return known === 2;
+    if (known === this.#asking) return true;
+    if (known === -this.#asking) return false;
     const view = this.#view;
     view.at(last, step, this.#time);
     const holds = Boolean(this.automaton.conditions[condition]?.(this.#row, view));
-    if (!view.isRead) this.#answers[condition] = holds ? 2 : 1;
+    if (!view.isRead) this.#answers[condition] = holds ? this.#asking : -this.#asking;
     return holds;
   }
 }

@@ -281,6 +281,7 @@ class PatternOperator implements Operator {
       return;
     }
     if (next.length > 0) this.#next = [];
+    else if (runs === NO_RUNS && completed.length === 0) return;
     this.#settle(slot, next, completed, time);
   }
 

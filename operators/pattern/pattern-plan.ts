@@ -48,7 +48,7 @@ export interface PatternPlan {
 }
 
 /** Steps of one pattern at most: what may come next in a partial match is a set of bits. */
-export const STEPS_MAX = 28;
+const STEPS_MAX = 28;
 
 /**
  * What only the whole pattern shows.
