@@ -16,7 +16,7 @@ function createTopics() {
   const bench = createJobBench({ log });
   return {
     /** One frame per time. */
-    async feed(topic: string, partition: number, ...times: readonly number[]) {
+    feed: async (topic: string, partition: number, ...times: readonly number[]) => {
       for (const ts of times)
         await bench.feed<Tick>(topic, Tick, [{ ts, partition }], {
           partitions: 2,
