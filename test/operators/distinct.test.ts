@@ -46,7 +46,7 @@ void t.test(
     const property = (parallelismMax: number, withStages: boolean) =>
       fc.property(
         fc.constantFrom<Of>('none', 'device', 'function'),
-        fc.constantFrom(null, 1, 10, 40, 1_000),
+        fc.constantFrom(null, 1, 10, 40, 150, 1_000),
         fc.constantFrom(...sampleKeys),
         withStages ? stages() : fc.constant([]),
         fc.boolean(),
@@ -123,6 +123,20 @@ void t.test('DI3: what has ended is swept, and the key given back', async (test)
   operator.watermark(300_000);
   give('one', 400_000);
   test.same(operator.counters?.(), { keys: 1, timers: 1, lateRecords: 0 });
+});
+
+void t.test('DI3: between its end and its sweep an entry neither counts nor is stored', async (test) => {
+  const { operator, give, passed } = open({ ttl: '64s' });
+  give('a', 500);
+  operator.watermark(64_499);
+  give('a', 700);
+  test.same(passed(), [500]);
+  operator.watermark(64_500);
+  test.equal(operator.counters?.().timers, 1, 'the sweep comes at 65 s');
+  test.equal(stored(operator).groups.size, 0);
+  give('a', 700);
+  give('a', 800);
+  test.same(passed(), [700]);
 });
 
 void t.test('DI2: processing time: entries end by the clock, not by event time', async (test) => {

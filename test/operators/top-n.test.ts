@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { encodeSnapshot, decodeSnapshot } from '../../engine/checkpoint/snapshot-codec.ts';
-import type { Operator } from '#engine';
+import type { Operator, Stage } from '#engine';
 import { SlotTable } from '../../engine/state/slot-table.ts';
 import { RankTable } from '../../operators/top-n/rank-table.ts';
 import { topN, type TopNOptions } from '../../operators/top-n.ts';
 import { tumbling } from '../../operators/window/assigner.ts';
 import { type KeyedReference, keyedDifference, keyedSteps, sampleKeys } from '../support/keyed-script.ts';
-import { createOperatorBench, rowRecords } from '../support/operator-bench.ts';
+import { columnRecords, createOperatorBench, rowRecords } from '../support/operator-bench.ts';
 import { propertyRuns } from '../support/property-runs.ts';
-import { type Sample, stages } from '../support/row-arbitraries.ts';
+import { Sample, stages } from '../support/row-arbitraries.ts';
 import { createSubtasks } from '../support/subtasks.ts';
 import { text } from '../support/window-reference.ts';
 
@@ -289,6 +289,16 @@ void t.test('TN2: watermark and idleness reach the side output too, after what i
     { kind: 'row', row: row('b', 1), time: 6 },
     { kind: 'idle' },
   ]);
+});
+
+void t.test('TN2: a late record comes as the stages made it, from columns too', async (test) => {
+  const derived: Stage = { kind: 'derive', fields: new Map([['device', () => 'derived']]) };
+  const bench = createOperatorBench({ keys: { kind: 'fields', fields: ['tenant'] }, stages: [derived] });
+  const operator = topN<Sample>({ n: 1, by: 'value', windows: tumbling(10) }).create(bench.context);
+  operator.watermark(9);
+  const late: Sample = { ts: 5, tenant: 'acme', device: null, value: 1, level: 0, ok: null };
+  operator.records(columnRecords(Sample, [late]));
+  test.same(bench.side('late').rows(), [{ ...late, device: 'derived' }]);
 });
 
 void t.test('an id that identifies nothing is an error of the record', async (test) => {
