@@ -1,4 +1,5 @@
 import {
+  durationMs,
   type KeySelector,
   type MultiInputOperator,
   type NodeInput,
@@ -13,7 +14,9 @@ import type { GraphBuilder } from './graph-builder.ts';
 import { type DistinctOptions, distinct } from './distinct.ts';
 import { intervalJoin } from './join/interval-join.ts';
 import { type TemporalJoinOptions, temporalJoin } from './join/temporal-join.ts';
-import type { IntervalJoin } from './joined-stream.ts';
+import { coGroup } from './join/co-group.ts';
+import { windowJoin } from './join/window-join.ts';
+import type { CoGroup, IntervalJoin, WindowJoin } from './joined-stream.ts';
 import { type PatternMatchSpec, patternMatch } from './pattern/pattern-operator.ts';
 import { reduce } from './reduce.ts';
 import { type TopNOptions, topN } from './top-n.ts';
@@ -45,6 +48,22 @@ export function keyedStream(
       const lowerMs = signedDurationMs(options.lower, `lower bound of '${id}'`);
       const upperMs = signedDurationMs(options.upper, `upper bound of '${id}'`);
       return joined(id, right, intervalJoin({ ...options, lowerMs, upperMs }));
+    },
+    windowJoin: (
+      id: string,
+      right: object,
+      { allowedLateness = 0, ...rest }: WindowJoin<never, never, unknown>,
+    ) => {
+      const allowedLatenessMs = durationMs(allowedLateness, `allowed lateness of '${id}'`);
+      return joined(id, right, windowJoin({ ...rest, allowedLatenessMs }));
+    },
+    coGroup: (
+      id: string,
+      right: object,
+      { allowedLateness = 0, ...rest }: CoGroup<never, never, never, unknown>,
+    ) => {
+      const allowedLatenessMs = durationMs(allowedLateness, `allowed lateness of '${id}'`);
+      return joined(id, right, coGroup({ ...rest, allowedLatenessMs }));
     },
     temporalJoin: (
       id: string,

@@ -99,7 +99,7 @@ export {
   type WindowProcessContext,
 } from './window/window-process.ts';
 export type { DistinctOptions } from './distinct.ts';
-export type { IntervalJoin, JoinedStream } from './joined-stream.ts';
+export type { CoGroup, IntervalJoin, JoinedStream, WindowJoin } from './joined-stream.ts';
 export type { JoinType } from './join/interval-join.ts';
 export type { TemporalJoinOptions } from './join/temporal-join.ts';
 export type { LookupJoinOptions } from './lookup-join.ts';

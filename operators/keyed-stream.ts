@@ -4,7 +4,7 @@ import type { KeyedOperator } from './define-operator.ts';
 import type { DistinctOptions } from './distinct.ts';
 import type { JoinType } from './join/interval-join.ts';
 import type { TemporalJoinOptions } from './join/temporal-join.ts';
-import type { IntervalJoin, JoinedStream } from './joined-stream.ts';
+import type { CoGroup, IntervalJoin, JoinedStream, WindowJoin } from './joined-stream.ts';
 import type { PatternMatchSpec, TimedOutMatch } from './pattern/pattern-operator.ts';
 import type { RunningTop, TopNOptions, WindowTop } from './top-n.ts';
 import type { BroadcastConnectedStream, BroadcastStream, ConnectedStreams } from './connected-streams.ts';
@@ -39,6 +39,18 @@ export interface KeyedStream<K, T, G extends Guarantee = Guarantee> {
     id: string,
     right: KeyedStream<K, R, G>,
     options: IntervalJoin<T, R, Out, Type>,
+  ) => JoinedStream<T, R, Out, G>;
+  /** Pairs of records with one key in one window, when it closes. */
+  readonly windowJoin: <R, Out>(
+    id: string,
+    right: KeyedStream<K, R, G>,
+    options: WindowJoin<T, R, Out>,
+  ) => JoinedStream<T, R, Out, G>;
+  /** Both streams' records of a key in one window, side by side: the general form of a window join, outer ones included. */
+  readonly coGroup: <R, Out>(
+    id: string,
+    right: KeyedStream<K, R, G>,
+    options: CoGroup<K, T, R, Out>,
   ) => JoinedStream<T, R, Out, G>;
   /** Each record with the version of its key that was valid at its time. */
   readonly temporalJoin: <V, Out, const Type extends 'inner' | 'left' = 'inner'>(

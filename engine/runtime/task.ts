@@ -1,6 +1,7 @@
 import type { CheckpointId } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorCode, errorText, failureOf, MillraceError } from '../base/errors.ts';
+import { MAX_WATERMARK } from '../time/watermark.ts';
 import type { Channel, Element } from './channel.ts';
 import type { GateEvent, InputGate } from './input-gate.ts';
 import type { MultiInputOperator, Operator, OperatorState, Output } from './operator.ts';
@@ -172,6 +173,8 @@ export class Task {
         head.idle();
         break;
       case 'end':
+        // A source that has ended has reached the end of time: windows and timers that are open give what they have.
+        if (this.#options.input.kind === 'source') head.watermark(MAX_WATERMARK);
         this.#inputEnded = true;
         break;
       case 'barrier':

@@ -1,5 +1,4 @@
 import {
-  MAX_WATERMARK,
   MIN_WATERMARK,
   minusSaturating,
   type Element,
@@ -89,8 +88,7 @@ class ScriptReader implements SourceReader {
   #end(): Element | null {
     if (!this.#cursor.ends || this.#ended || this.#next < this.#script.elements.length) return null;
     this.#ended = true;
-    this.#queued.push({ kind: 'end' });
-    return { kind: 'watermark', time: MAX_WATERMARK };
+    return { kind: 'end' };
   }
 
   #give(index: number): void {

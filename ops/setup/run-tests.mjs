@@ -37,9 +37,9 @@ const folders = [redis === null ? null : dirname(redis.program), postgres].filte
 const PATH = [process.env['PATH'], ...folders].join(delimiter);
 
 const runsLong = args.includes('--long');
-const timeout = runsLong ? ['--timeout=3600'] : [];
+const timeout = `--timeout=${runsLong ? 3600 : 120}`;
 const runs = runsLong && properties ? { MILLRACE_PROPERTY_RUNS: String(PROPERTY_RUNS_LONG) } : {};
-const tap = spawn('tap', ['run', '--reporter=tap', ...timeout, ...files], {
+const tap = spawn('tap', ['run', '--reporter=tap', timeout, ...files], {
   env: { ...process.env, PATH, ...runs },
   stdio: ['ignore', 'pipe', 'inherit'],
 });

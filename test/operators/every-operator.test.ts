@@ -124,6 +124,23 @@ const uses: Readonly<Record<string, (left: Stream, right: Stream) => readonly Se
     });
     return [joined, joined.side.lateLeft, joined.side.lateRight];
   },
+  'window join': (left, right) => {
+    const joined = left.keyBy('key').windowJoin('use', right.keyBy('key'), {
+      windows: session('3s'),
+      allowedLateness: '2s',
+      join: (a, b) => ({ left: a.at, right: b.at }),
+    });
+    return [joined, joined.side.lateLeft, joined.side.lateRight];
+  },
+  'co-group': (left, right) => {
+    const joined = left.keyBy('key').coGroup('use', right.keyBy('key'), {
+      windows: tumbling('10s'),
+      group: (key, window, lefts, rights) => [
+        { key: key.key, window, lefts: lefts.length, rights: rights.length },
+      ],
+    });
+    return [joined, joined.side.lateLeft, joined.side.lateRight];
+  },
   'temporal join': (left, right) => {
     const joined = left.keyBy('key').temporalJoin('use', right.keyBy('key'), {
       type: 'left',

@@ -174,7 +174,7 @@ void t.test('an input that has ended ends the task once nothing is pending, and 
   test.equal(task.turn(5), 'ended');
   test.equal(operator.ended, 1);
   test.equal(ended.length, 1);
-  test.same(kinds(output), ['records', 'barrier', 'end']);
+  test.same(kinds(output), ['records', 'watermark', 'barrier', 'end']);
   task.snapshotEnded(checkpointId(2));
   test.same(state(snapshots[1]), [2, 1], 'an ended task still answers barriers');
 });
