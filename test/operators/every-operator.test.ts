@@ -32,14 +32,14 @@ interface Sendable {
 }
 type Key = { readonly key: string };
 
-/** 36 events of 5 keys over about a minute of event time, out of order by up to 4 s, a few far too late. */
+/** 26 events of 5 keys over about a minute of event time, out of order by up to 4 s, a few far too late. */
 function events(seed: number): Event[] {
-  return Array.from({ length: 36 }, (_, i) => {
+  return Array.from({ length: 26 }, (_, i) => {
     const jitter = ((i * 7 + seed * 13) % 9) * 500;
-    const late = i % 13 === 12 ? 30_000 : 0;
+    const late = i % 9 === 8 ? 30_000 : 0;
     const n = (i * 31 + seed * 17) % 100;
     return {
-      at: i * 1_700 - jitter - late,
+      at: i * 2_300 - jitter - late,
       key: `k${(i * 3 + seed) % 5}`,
       value: n,
       kind: n % 3 === 0 ? 'x' : 'y',
