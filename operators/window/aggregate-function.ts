@@ -8,8 +8,9 @@ export interface AggregateFunction<in In, Acc, out Out> {
   readonly add: (record: In, accumulator: Acc) => Acc;
   readonly getResult: (accumulator: Acc) => Out;
   /**
-   * Both as one, as if `b`'s records had come after `a`'s. May change and return `a`; `b` stays as it is. Windows that grow
-   * together (sessions) need it; sliding windows are cheaper with it.
+   * Both as one, as if `b`'s records had come after `a`'s. May change and return `a`; `b` stays as it is, and what is returned
+   * shares nothing with it that could change. A new accumulator merged with `b` is as good as `b`. Windows that grow together
+   * (sessions) need it; sliding windows do with one update per record instead of one per window.
    */
   readonly merge?: (a: Acc, b: Acc) => Acc;
 }

@@ -34,7 +34,7 @@ import { type DueTimer, type OpenWindow, WindowStore } from './general-window-st
 import { WindowTriggerContext } from './general-window-trigger.ts';
 import { checkedGap } from './session-assigner.ts';
 import type { TriggerResult } from './trigger.ts';
-import { LATE } from './window-operator.ts';
+import { LATE } from './window-spec.ts';
 import { WindowProcessRunner } from './window-process-runner.ts';
 
 /**

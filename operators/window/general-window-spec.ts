@@ -1,7 +1,7 @@
 import { MAX_WATERMARK, MIN_WATERMARK, MillraceError } from '#engine';
 import type { AggregateFunction } from './aggregate-function.ts';
 import type { AggregateSpec } from './aggregates.ts';
-import type { TumblingWindows } from './assigner.ts';
+import type { SlidingWindows, TumblingWindows } from './assigner.ts';
 import {
   accumulated,
   type Elements,
@@ -23,13 +23,6 @@ export type WindowAssigner = TumblingWindows | SlidingWindows | SessionWindows<n
 
 /** The same for records of type `T`. */
 export type WindowsOf<T> = TumblingWindows | SlidingWindows | SessionWindows<T> | GlobalWindows;
-
-export interface SlidingWindows {
-  readonly kind: 'sliding';
-  readonly sizeMs: number;
-  readonly slideMs: number;
-  readonly offsetMs: number;
-}
 
 /** What becomes of a window's records, each seen once. */
 export type WindowAggregation =

@@ -30,7 +30,7 @@ import { checkedGap, type SessionWindows } from './session-assigner.ts';
 import { NO_SESSION, SessionSet } from './session-set.ts';
 import { restoreSessions, snapshotSessions } from './session-snapshot.ts';
 import { writeSession } from './session-text.ts';
-import { LATE } from './window-operator.ts';
+import { LATE } from './window-spec.ts';
 
 /** What keyed session windows do, as data. Exactly one of `plan`'s results and `fold` gives the value. */
 export interface SessionSpec {

@@ -10,6 +10,7 @@ import {
   type OperatorDefinition,
   type OperatorState,
   type Output,
+  plusSaturating,
   type Records,
   RowEmitter,
   RowLoop,
@@ -17,28 +18,32 @@ import {
   rowAt,
   timeAt,
   type ValueKeySpace,
+  type Waiting,
   writeKeySlot,
 } from '#engine';
 import type { AggregateFunction } from './aggregate-function.ts';
-import type { TumblingWindows } from './assigner.ts';
-import { addToCells, type CellPlan, inputValues, readResults } from './cells.ts';
+import { addToCells, inputValues, readResults } from './cells.ts';
+import { generalWindow } from './general-window-operator.ts';
 import type { Pane } from './pane.ts';
 import { writeCellUpdate, writeInput } from './update-text.ts';
-import { WindowSet } from './window-set.ts';
+import { SlidingSet } from './sliding-set.ts';
+import { type Give, lastTime, type OpenWindows, WindowSet } from './window-set.ts';
 import { restoreWindows, snapshotWindows } from './window-snapshot.ts';
+import { LATE, type WindowSpec } from './window-spec.ts';
 
-/** What a keyed window does, as data. Exactly one of `plan`'s results and `fold` gives the value. */
-export interface WindowSpec {
-  readonly windows: TumblingWindows;
-  readonly allowedLatenessMs: number;
-  readonly plan: CellPlan;
-  readonly fold: AggregateFunction<unknown, unknown, unknown> | null;
-}
-
-/** Name of the side output with the records whose window was closed for good. */
-export const LATE = 'late';
-
+/**
+ * Tumbling or sliding windows: results are `{ key, window: { start, end }, value }` at `end − 1`; records of windows that are over
+ * go to the side output `late`. A fold over sliding windows that cannot merge is added to each window by the general operator.
+ */
 export function windowAggregate(spec: WindowSpec): OperatorDefinition<Operator> {
+  const { windows, allowedLatenessMs, fold } = spec;
+  if (windows.kind === 'sliding' && fold !== null && fold.merge === undefined)
+    return generalWindow({
+      assigner: windows,
+      trigger: null,
+      allowedLatenessMs,
+      function: { kind: 'fold', fold: fold as AggregateFunction<never, unknown, unknown> },
+    });
   return { kind: 'window-aggregate', sides: [LATE], create: (context) => new WindowOperator(spec, context) };
 }
 
@@ -46,15 +51,17 @@ export function windowAggregate(spec: WindowSpec): OperatorDefinition<Operator> 
  * Keyed event-time windows. Rules follow Flink's WindowOperator with its event-time trigger:
  *
  * WO1 a window gives its result once, when the watermark reaches `end − 1`; its records carry that time.
- * WO2 a record that comes later, but before `end − 1 + allowed lateness`, changes the window and gives its key's result again.
- * WO3 a record later than that goes to the side output `late`, never into a window: every record is in exactly one of the two.
+ * WO2 a record that comes later, but before `end − 1 + allowed lateness`, changes the window and gives its key's result again:
+ *     of sliding windows, once for each window around it that has given its own; the others give theirs when they are due.
+ * WO3 a record later than that for all its windows goes to the side output `late`, never into a window: every record is in exactly
+ *     one of the two. (Of sliding windows with gaps, a record between windows is in neither unless it is late, as in Flink.)
  * WO4 the watermark is part of the snapshot, so that a closed window stays closed after a restore.
  */
 class WindowOperator implements Operator {
   readonly #spec: WindowSpec;
   readonly #context: OperatorContext;
   readonly #keys: FieldKeySpace | ValueKeySpace;
-  readonly #windows: WindowSet;
+  readonly #windows: OpenWindows;
   readonly #loop: RowLoop;
   readonly #emitter: RowEmitter;
   readonly #late: RowEmitter;
@@ -67,13 +74,12 @@ class WindowOperator implements Operator {
     this.#spec = spec;
     this.#context = context;
     this.#keys = createKeySpace(context.keys, context.maxParallelism);
-    this.#windows = new WindowSet(
-      spec.windows,
-      spec.allowedLatenessMs,
-      spec.plan,
-      this.#keys.slots,
-      MIN_WATERMARK,
-    );
+    const { slots } = this.#keys;
+    const { windows } = spec;
+    this.#windows =
+      windows.kind === 'tumbling'
+        ? new WindowSet(spec, slots, MIN_WATERMARK)
+        : new SlidingSet(spec, windows, slots, MIN_WATERMARK);
     this.#emitter = new RowEmitter(context.output);
     this.#lateOutput = context.side(LATE);
     this.#late = new RowEmitter(this.#lateOutput);
@@ -97,9 +103,7 @@ class WindowOperator implements Operator {
   watermark(time: number): void {
     if (time <= this.#windows.watermark) return;
     this.#idle = false;
-    this.#windows.watermark = time;
-    for (const pane of this.#windows.due()) this.#fire(pane);
-    this.#windows.expire();
+    this.#windows.advance(time, this.#give);
     this.#emitter.flush();
     this.#context.output.watermark(time);
     this.#lateOutput.watermark(time);
@@ -116,7 +120,7 @@ class WindowOperator implements Operator {
       watermark: this.#windows.watermark,
       idle: this.#idle,
       items: [],
-      groups: snapshotWindows(this.#windows.sorted(), this.#keys, this.#spec),
+      groups: snapshotWindows(this.#windows.panes(), this.#keys, this.#spec),
     };
   }
 
@@ -128,6 +132,10 @@ class WindowOperator implements Operator {
 
   counters(): OperatorCounters {
     return { keys: this.#keys.size, timers: this.#windows.size, lateRecords: this.#lateRecords };
+  }
+
+  waiting(): Waiting | null {
+    return this.#windows.waiting();
   }
 
   accept(row: unknown, time: number): void {
@@ -163,8 +171,10 @@ class WindowOperator implements Operator {
     writer.line(`if (${pane}.fired) ${operator}.refire(${pane}, ${slot});`);
   }
 
-  /** A record of a closed window (WO3). */
+  /** A record that no open window holds (WO3). */
   late(row: unknown, time: number): void {
+    const { watermark } = this.#windows;
+    if (!this.#windows.covers(time) && plusSaturating(time, this.#spec.allowedLatenessMs) > watermark) return;
     this.#lateRecords++;
     this.#late.emit(row, time);
   }
@@ -180,31 +190,26 @@ class WindowOperator implements Operator {
     pane.accumulators[slot] = add(row, known === undefined ? createAccumulator() : known);
   }
 
-  /** A late record has changed a window that has given its result (WO2). */
+  /** A late record has changed windows that have given their results (WO2). */
   refire(pane: Pane, slot: number): void {
-    this.#emitKey(pane, slot);
+    this.#windows.refire(pane, slot, this.#give);
   }
 
-  #fire(pane: Pane): void {
-    pane.fired = true;
-    for (const slot of pane.touched) this.#emitKey(pane, slot);
-  }
-
-  #emitKey(pane: Pane, slot: number): void {
-    const result = { key: this.#keys.value(slot), window: { start: pane.start, end: pane.end } };
+  readonly #give: Give = (pane, slot, start, end) => {
+    const result = { key: this.#keys.value(slot), window: { start, end } };
+    const time = lastTime(end);
     let value: unknown;
     try {
       value = this.#result(pane, slot);
     } catch (error) {
-      this.#context.onRecordError(error, () => result, pane.end - 1);
+      this.#context.onRecordError(error, () => result, time);
       return;
     }
-    this.#emitter.emit({ ...result, value }, pane.end - 1);
-  }
+    this.#emitter.emit({ ...result, value }, time);
+  };
 
   #result(pane: Pane, slot: number): unknown {
     const { plan, fold } = this.#spec;
-    if (fold !== null) return fold.getResult(pane.accumulators[slot]);
-    return readResults(plan, pane.viewOf(slot));
+    return fold === null ? readResults(plan, pane.viewOf(slot)) : fold.getResult(pane.accumulator(slot));
   }
 }

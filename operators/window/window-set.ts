@@ -1,85 +1,129 @@
-import type { SlotTable } from '#engine';
-import { type TumblingWindows, windowStart } from './assigner.ts';
-import type { CellPlan } from './cells.ts';
+import { MAX_WATERMARK, plusSaturating, type SlotTable, type Waiting } from '#engine';
+import { windowStart } from './assigner.ts';
 import { Pane } from './pane.ts';
+import type { WindowSpec } from './window-spec.ts';
 
 /** Closed panes kept for reuse. */
 const POOL_MAX = 4;
 
+/** Gives one key's result of the window from `start`; `pane` holds what the window saw. */
+export type Give = (pane: Pane, slot: number, start: number, end: number) => void;
+
+/** Open windows and the panes they are made of. */
+export interface OpenWindows {
+  /** The pane that was used last; never null, so that generated loops compare without a null check. */
+  readonly current: Pane;
+  /** Set it on restore only. */
+  watermark: number;
+  /** Open panes. */
+  readonly size: number;
+  /** The pane for records of `time`, or null when no window that is not over holds it. */
+  readonly paneAt: (time: number) => Pane | null;
+  /** False when no window holds `time`, over or not. */
+  readonly covers: (time: number) => boolean;
+  /** Raises the watermark: gives each result that becomes due, oldest window first, then forgets what is over. */
+  readonly advance: (watermark: number, give: Give) => void;
+  /** After a late record in `pane`: gives the key's results again of each window around it that has given its own and is not over. */
+  readonly refire: (pane: Pane, slot: number, give: Give) => void;
+  /** Panes by rising start. */
+  readonly panes: () => readonly Pane[];
+  /** Bounds of the pane that holds `time`, open or not. */
+  readonly boundsAt: (time: number) => { readonly start: number; readonly end: number };
+  /** Opens the pane that starts at `start`, on restore. */
+  readonly open: (start: number) => Pane;
+  readonly waiting: () => Waiting | null;
+}
+
 /**
- * The open panes of one operator, by start.
+ * Tumbling windows, by start: each is one pane.
  *
  * WS1 a pane exists exactly for windows that have a record and whose `end − 1 + lateness` lies above the watermark.
  */
-export class WindowSet {
-  readonly #windows: TumblingWindows;
-  readonly #latenessMs: number;
-  readonly #plan: CellPlan;
+export class WindowSet implements OpenWindows {
+  readonly #spec: WindowSpec;
   readonly #slots: SlotTable;
   readonly #open = new Map<number, Pane>();
   readonly #pool: Pane[] = [];
-  /** The pane that was used last; never null, so that generated loops compare without a null check. */
   current: Pane;
   watermark: number;
 
-  constructor(
-    windows: TumblingWindows,
-    latenessMs: number,
-    plan: CellPlan,
-    slots: SlotTable,
-    watermark: number,
-  ) {
-    this.#windows = windows;
-    this.#latenessMs = latenessMs;
-    this.#plan = plan;
+  constructor(spec: WindowSpec, slots: SlotTable, watermark: number) {
+    this.#spec = spec;
     this.#slots = slots;
     this.watermark = watermark;
-    this.current = new Pane(plan, slots);
+    this.current = new Pane(spec.plan, slots, spec.fold);
   }
 
   get size(): number {
     return this.#open.size;
   }
 
-  /** Panes by rising start. */
-  sorted(): Pane[] {
+  panes(): Pane[] {
     return [...this.#open.values()].sort((a, b) => a.start - b.start);
   }
 
-  /** The pane of the window that holds `time`, or null when that window is closed for good. */
   paneAt(time: number): Pane | null {
-    const start = windowStart(time, this.#windows.offsetMs, this.#windows.sizeMs);
+    const { start, end } = this.boundsAt(time);
     const known = this.#open.get(start);
     if (known !== undefined) {
       this.current = known;
       return known;
     }
-    return start + this.#windows.sizeMs - 1 + this.#latenessMs <= this.watermark ? null : this.add(start);
+    return this.#isOver(end) ? null : this.open(start);
   }
 
-  /** Opens the pane that starts at `start`. */
-  add(start: number): Pane {
-    const pane = this.#pool.pop() ?? new Pane(this.#plan, this.#slots);
+  boundsAt(time: number): { readonly start: number; readonly end: number } {
+    const { offsetMs, sizeMs } = this.#spec.windows;
+    const start = windowStart(time, offsetMs, sizeMs);
+    return { start, end: start + sizeMs };
+  }
+
+  covers(): boolean {
+    return true;
+  }
+
+  open(start: number): Pane {
+    const pane = this.#pool.pop() ?? new Pane(this.#spec.plan, this.#slots, this.#spec.fold);
     pane.start = start;
-    pane.end = start + this.#windows.sizeMs;
-    pane.fired = pane.end - 1 <= this.watermark;
+    pane.end = start + this.#spec.windows.sizeMs;
+    pane.fired = lastTime(pane.end) <= this.watermark;
     this.#open.set(start, pane);
     this.current = pane;
     return pane;
   }
 
-  /** Panes whose first result is due at the watermark, oldest first. */
-  due(): Pane[] {
-    return this.sorted().filter((pane) => !pane.fired && pane.end - 1 <= this.watermark);
-  }
-
-  /** Forgets panes that nothing can reach any more. */
-  expire(): void {
-    for (const pane of this.sorted()) {
-      if (pane.end - 1 + this.#latenessMs > this.watermark) return;
+  advance(watermark: number, give: Give): void {
+    this.watermark = watermark;
+    const panes = this.panes();
+    for (const pane of panes) {
+      if (pane.fired || lastTime(pane.end) > this.watermark) continue;
+      pane.fired = true;
+      for (const slot of pane.touched) give(pane, slot, pane.start, pane.end);
+    }
+    for (const pane of panes) {
+      if (!this.#isOver(pane.end)) return;
       this.#open.delete(pane.start);
       pane.clear();
       if (this.#pool.length < POOL_MAX) this.#pool.push(pane);
     }
   }
+
+  refire(pane: Pane, slot: number, give: Give): void {
+    give(pane, slot, pane.start, pane.end);
+  }
+
+  waiting(): Waiting | null {
+    const unfired = this.panes().filter((pane) => !pane.fired);
+    const [next] = unfired;
+    return next === undefined ? null : { what: 'window', until: lastTime(next.end), count: unfired.length };
+  }
+
+  #isOver(end: number): boolean {
+    return plusSaturating(lastTime(end), this.#spec.allowedLatenessMs) <= this.watermark;
+  }
+}
+
+/** The last time in a window that ends at `end`: when its result is due, and the result's own time. */
+export function lastTime(end: number): number {
+  return Math.min(end - 1, MAX_WATERMARK);
 }

@@ -1,13 +1,16 @@
 import { type FieldKeySpace, MillraceError, type OperatorState, type ValueKeySpace } from '#engine';
 import { type CellInput, type CellObject, type CellObjectState, objectFrom } from './cells.ts';
 import type { Pane } from './pane.ts';
-import type { WindowSpec } from './window-operator.ts';
-import type { WindowSet } from './window-set.ts';
+import type { SlidingWindows } from './assigner.ts';
+import type { OpenWindows } from './window-set.ts';
+import type { WindowSpec } from './window-spec.ts';
 
 /** The windows of one key group as stored. Cells go by name, so that a job may add or drop aggregates. */
 interface WindowGroup {
   readonly keys: Uint8Array[];
   readonly panes: StoredPane[];
+  /** Of sliding windows; panes of tumbling ones say enough themselves. */
+  readonly sliding?: SlidingWindows;
 }
 
 interface StoredPane {
@@ -36,7 +39,8 @@ export function snapshotWindows(
     for (const [number, slots] of byGroup(pane, keys)) {
       let entry = groups.get(number);
       if (entry === undefined) {
-        entry = { group: { keys: [], panes: [] }, index: new Map() };
+        const sliding = spec.windows.kind === 'sliding' ? { sliding: spec.windows } : {};
+        entry = { group: { keys: [], panes: [], ...sliding }, index: new Map() };
         groups.set(number, entry);
       }
       for (const slot of slots) {
@@ -53,7 +57,7 @@ export function snapshotWindows(
 /** @throws MR_STATE_INCOMPATIBLE when the windows have another size or offset than the job's. */
 export function restoreWindows(
   parts: readonly OperatorState[],
-  windows: WindowSet,
+  windows: OpenWindows,
   keys: Keys,
   spec: WindowSpec,
   operator: string,
@@ -61,10 +65,10 @@ export function restoreWindows(
   const panes = new Map<number, Pane>();
   for (const part of parts) {
     for (const group of part.groups.values() as Iterable<WindowGroup>) {
+      refuseOtherWindows(group, windows, spec, operator);
       const slots = group.keys.map((key) => keys.slotOfCanonical(key));
       for (const stored of group.panes) {
-        refuseOtherWindows(stored, spec, operator);
-        const pane = panes.get(stored.start) ?? windows.add(stored.start);
+        const pane = panes.get(stored.start) ?? windows.open(stored.start);
         panes.set(stored.start, pane);
         loadPane(pane, stored, slots, spec);
       }
@@ -136,13 +140,35 @@ function loadPane(pane: Pane, stored: StoredPane, slots: readonly number[], { pl
   });
 }
 
-function refuseOtherWindows(stored: StoredPane, { windows }: WindowSpec, operator: string): void {
-  const aligned = (stored.start - windows.offsetMs) % windows.sizeMs === 0;
-  if (stored.end - stored.start === windows.sizeMs && aligned) return;
+function refuseOtherWindows(
+  group: WindowGroup,
+  open: OpenWindows,
+  { windows }: WindowSpec,
+  operator: string,
+): void {
+  const asked = windowsText(windows);
+  const stored = storedText(group, open, windows);
+  if (stored === asked) return;
   throw new MillraceError(
     'MR_STATE_INCOMPATIBLE',
-    `Window operator '${operator}' has stored windows of ${stored.end - stored.start} ms, the job asks for ${windows.sizeMs} ms with offset ${windows.offsetMs} ms. ` +
-      'Give the operator a new id to start it afresh.',
+    `Window operator '${operator}' has stored ${stored}, the job asks for ${asked}. Give the operator a new id to start it afresh.`,
     { details: { operator } },
   );
+}
+
+function windowsText(windows: WindowSpec['windows']): string {
+  const every = windows.kind === 'sliding' ? ` every ${windows.slideMs} ms` : '';
+  return `windows of ${windows.sizeMs} ms${every} with offset ${windows.offsetMs} ms`;
+}
+
+function storedText(group: Partial<WindowGroup>, open: OpenWindows, asked: WindowSpec['windows']): string {
+  // A fold without a merge keeps sliding windows in the general operator's form.
+  if (group.panes === undefined) return 'windows of another form (has the aggregate got its merge since?)';
+  if (group.sliding !== undefined) return windowsText(group.sliding);
+  for (const { start, end } of group.panes) {
+    const bounds = open.boundsAt(start);
+    if (asked.kind === 'sliding' || bounds.start !== start || bounds.end !== end)
+      return `windows of ${end - start} ms, one from ${start}`;
+  }
+  return windowsText(asked);
 }

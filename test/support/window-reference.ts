@@ -10,6 +10,8 @@ export interface Said {
 
 export interface ReferenceSpec {
   readonly sizeMs: number;
+  /** Distance of windows; less than the size where they overlap. */
+  readonly slideMs: number;
   readonly offsetMs: number;
   readonly latenessMs: number;
   readonly stages: readonly Stage[];
@@ -86,22 +88,32 @@ export class WindowReference {
   }
 
   #accept(row: Sample): void {
-    const { sizeMs, offsetMs, latenessMs, keyOf, refuses } = this.#spec;
+    const { latenessMs, keyOf, refuses } = this.#spec;
     const key = keyOf(row);
     if (key === null) throw new Error('no key');
-    const start = Math.floor((row.ts - offsetMs) / sizeMs) * sizeMs + offsetMs;
-    if (this.#last(start) + latenessMs <= this.#watermark) {
-      this.#late.push(text([row, row.ts]));
+    const starts = this.#starts(row.ts).filter((start) => this.#last(start) + latenessMs > this.#watermark);
+    if (starts.length === 0) {
+      if (row.ts + latenessMs <= this.#watermark) this.#late.push(text([row, row.ts]));
       return;
     }
     if (refuses(row)) throw new Error('refused');
-    let group = this.#groups.find((it) => it.start === start && text(it.key) === text(key));
-    if (group === undefined) {
-      group = { key, start, rows: [] };
-      this.#groups.push(group);
+    for (const start of starts) {
+      let group = this.#groups.find((it) => it.start === start && text(it.key) === text(key));
+      if (group === undefined) {
+        group = { key, start, rows: [] };
+        this.#groups.push(group);
+      }
+      group.rows.push(row);
+      if (this.#last(start) <= this.#watermark) this.#give(group);
     }
-    group.rows.push(row);
-    if (this.#last(start) <= this.#watermark) this.#give(group);
+  }
+
+  /** Every window that holds `time`, by trying all that might. */
+  #starts(time: number): number[] {
+    const { sizeMs, slideMs, offsetMs } = this.#spec;
+    const first = Math.floor((time - sizeMs - offsetMs) / slideMs) - 1;
+    const tries = Array.from({ length: Math.ceil(sizeMs / slideMs) + 4 }, (_, i) => first + i);
+    return tries.map((n) => n * slideMs + offsetMs).filter((start) => start <= time && time < start + sizeMs);
   }
 
   #give({ key, start, rows }: Group): void {

@@ -2,12 +2,9 @@ import t from 'tap';
 import { type Clock, MAX_WATERMARK, MIN_WATERMARK } from '#engine';
 import { count, sum, type, tumbling, valueState } from '#operators';
 import type { AggregateFunction } from '../../../operators/window/aggregate-function.ts';
+import type { SlidingWindows } from '../../../operators/window/assigner.ts';
 import { generalWindow } from '../../../operators/window/general-window-operator.ts';
-import type {
-  GeneralWindowSpec,
-  SlidingWindows,
-  WindowAggregation,
-} from '../../../operators/window/general-window-spec.ts';
+import type { GeneralWindowSpec, WindowAggregation } from '../../../operators/window/general-window-spec.ts';
 import { countWindow, global } from '../../../operators/window/global-windows.ts';
 import { session } from '../../../operators/window/session-assigner.ts';
 import { defineTrigger, eventTime, onCount, purging } from '../../../operators/window/trigger.ts';
