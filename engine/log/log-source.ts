@@ -78,7 +78,7 @@ export function logSource<Row>(topic: string, schema: Schema<Row>, partitions: n
  *
  * LS1 positions and event time change only in `poll`, together with the batch that they belong to (SR2).
  * LS2 a record further ahead than `maxAheadMs` moves no watermark and goes to dead letters.
- * LS3 restored event time is that of the partition that lags most; none is left out until it proves idle again (ST1).
+ * LS3 restored event time is that of the partition that lags most; none is left out until it proves idle again (ET1).
  * LS4 a partition that alignment has paused is not taken from; what is read ahead of it stays bounded by the reader.
  */
 class LogSourceReader implements SourceReader {

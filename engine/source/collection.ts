@@ -43,9 +43,9 @@ const LANES = 128;
 const BATCH_ROWS_MAX = 1_000;
 
 /**
- * CO1 a row is given by the subtask that owns its lane, once: progress is kept per lane.
- * CO2 restored event time is that of the lane that lags most.
- * CO3 the end of time comes after the last row, then the end; after a restore again.
+ * CR1 a row is given by the subtask that owns its lane, once: progress is kept per lane.
+ * CR2 restored event time is that of the lane that lags most.
+ * CR3 the end of time comes after the last row, then the end; after a restore again.
  */
 class CollectionReader<Row> implements SourceReader {
   readonly #rows: readonly Row[];

@@ -33,9 +33,9 @@ export interface StreamRead {
  *
  * Owns the connection and the entries read ahead. Suspends in one loop only (#run): for replies and for room. Writes nothing.
  *
- * SR1 Per stream, entries come in id order, each once, by XREAD from our own position; reads are repeated from there after a loss.
- * SR2 Per stream at most streamReadsAheadMax reads and, give or take one read, streamBytesAheadMax bytes wait here.
- * SR3 Every read is checked against the stream's counters, taken after it, before it is given: what was trimmed unread, and a stream that
+ * RR1 Per stream, entries come in id order, each once, by XREAD from our own position; reads are repeated from there after a loss.
+ * RR2 Per stream at most streamReadsAheadMax reads and, give or take one read, streamBytesAheadMax bytes wait here.
+ * RR3 Every read is checked against the stream's counters, taken after it, before it is given: what was trimmed unread, and a stream that
  *     ran backwards, end the reading (see positionAfter). Heads are checked with every look at them.
  *
  * All streams are read with one XREAD, so on a cluster they must share a slot.
@@ -204,7 +204,7 @@ export class RedisStreamReader {
     );
   }
 
-  /** Queues what was read once the stream's facts vouch for it (SR3). */
+  /** Queues what was read once the stream's facts vouch for it (RR3). */
   #accept(cursor: StreamCursor, entries: readonly StreamEntry[], lookedAtMs: number): void {
     const after = positionAfter(
       cursor.name,

@@ -38,10 +38,10 @@ export interface StreamPartition {
 /**
  * Turns entries of foreign streams into batches and watermarks. One read of one stream becomes one batch.
  *
- * RS1 positions and event time change only in `poll`, together with the batch that they belong to.
- * RS2 a record further ahead than `maxAheadMs` moves no watermark and goes to dead letters.
- * RS3 an entry that cannot be read never holds up those behind it, unless the job is to fail on it.
- * RS4 a stream that alignment has paused is not taken from; what is read ahead of it stays bounded by the reader.
+ * FS1 positions and event time change only in `poll`, together with the batch that they belong to.
+ * FS2 a record further ahead than `maxAheadMs` moves no watermark and goes to dead letters.
+ * FS3 an entry that cannot be read never holds up those behind it, unless the job is to fail on it.
+ * FS4 a stream that alignment has paused is not taken from; what is read ahead of it stays bounded by the reader.
  */
 export class RedisStreamSource implements SourceReader {
   readonly #partitions: readonly StreamPartition[];

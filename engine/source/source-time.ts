@@ -14,8 +14,8 @@ export const LOOK_EVERY_MS = 100;
  *
  * Owns: the merger, the signals not yet handed on, and the partitions' places in their alignment group.
  *
- * ST1 restored event time is that of the partition that lags most; none is left out until it proves idle again.
- * ST2 a partition that alignment has paused is neither read nor idle; the pause does not count as quiet time.
+ * ET1 restored event time is that of the partition that lags most; none is left out until it proves idle again.
+ * ET2 a partition that alignment has paused is neither read nor idle; the pause does not count as quiet time.
  */
 export class SourceTime {
   readonly #clocks: readonly PartitionClock[];
@@ -36,7 +36,7 @@ export class SourceTime {
     const { alignment } = context.options;
     const shared = context.alignment ?? new WatermarkAlignment();
     this.#aligned = alignment ? clocks.map(() => shared.join(alignment, context.wake)) : [];
-    // One after another into a fresh merger: it waits for all of them, so that no partition runs ahead of one that lags (ST1).
+    // One after another into a fresh merger: it waits for all of them, so that no partition runs ahead of one that lags (ET1).
     for (const [channel, { watermark }] of clocks.entries()) {
       this.#merger.watermark(channel, watermark);
       this.#report(channel);

@@ -21,7 +21,7 @@ export interface StreamFacts {
   readonly deletedId: string;
 }
 
-export const STREAM_START = '0-0';
+const STREAM_START = '0-0';
 
 /**
  * Where a fresh job begins. A capped stream loses its first entries all the time, so the earliest is not one that is there now, but whatever

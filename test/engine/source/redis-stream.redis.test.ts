@@ -123,7 +123,7 @@ void t.test('msgpack: maps of any encoder, 64-bit integers and timestamps includ
 });
 
 void t.test(
-  'json: bad entries are handed over with stream, id and what they held; the rest goes on (RS3)',
+  'json: bad entries are handed over with stream, id and what they held; the rest goes on (FS3)',
   async (test) => {
     const name = freshName();
     await addJson(name, reading(1));
@@ -150,7 +150,7 @@ void t.test(
 );
 
 void t.test(
-  'watermarks follow event time, the future goes to dead letters (RS2), quiet makes idle',
+  'watermarks follow event time, the future goes to dead letters (FS2), quiet makes idle',
   async (test) => {
     const name = freshName();
     for (const ts of [5_000, 4_000, Date.now() + 3_600_000]) await addJson(name, { ...reading(0), ts });
@@ -180,31 +180,34 @@ void t.test(
   },
 );
 
-void t.test('a snapshot mid-stream restores to exactly what follows, with its event time', async (test) => {
-  const name = freshName();
-  const total = 3_000;
-  for (let n = 0; n < total; n += 500)
-    await Promise.all(Array.from({ length: 500 }, (_, i) => addJson(name, reading(n + i))));
-  const first = await open(name);
-  let element = first.reader.poll();
-  await until(() => {
-    element = first.reader.poll();
-    return element?.kind === 'records';
-  }, 'a batch');
-  const taken =
-    element?.kind === 'records' && element.records.kind === 'columns' ? element.records.batch.count : 0;
-  test.ok(taken > 0 && taken < total, `${taken} of ${total}`);
-  const items = restoredFrom(first);
-  await first.close();
-  const second = await open(name, { restored: items });
-  await second.until(() => second.rows.length === total - taken, 'the rest');
-  test.same(
-    second.rows.map((row) => row.value * 4).sort((a, b) => a - b),
-    Array.from({ length: total - taken }, (_, i) => taken + i),
-  );
-  test.equal(second.watermarks[0], 1_000 + taken - 2, 'the restored watermark comes first');
-  await second.close();
-});
+void t.test(
+  'FS1: a snapshot mid-stream restores to exactly what follows, with its event time',
+  async (test) => {
+    const name = freshName();
+    const total = 3_000;
+    for (let n = 0; n < total; n += 500)
+      await Promise.all(Array.from({ length: 500 }, (_, i) => addJson(name, reading(n + i))));
+    const first = await open(name);
+    let element = first.reader.poll();
+    await until(() => {
+      element = first.reader.poll();
+      return element?.kind === 'records';
+    }, 'a batch');
+    const taken =
+      element?.kind === 'records' && element.records.kind === 'columns' ? element.records.batch.count : 0;
+    test.ok(taken > 0 && taken < total, `${taken} of ${total}`);
+    const items = restoredFrom(first);
+    await first.close();
+    const second = await open(name, { restored: items });
+    await second.until(() => second.rows.length === total - taken, 'the rest');
+    test.same(
+      second.rows.map((row) => row.value * 4).sort((a, b) => a - b),
+      Array.from({ length: total - taken }, (_, i) => taken + i),
+    );
+    test.equal(second.watermarks[0], 1_000 + taken - 2, 'the restored watermark comes first');
+    await second.close();
+  },
+);
 
 for (const parallelism of [1, 2]) {
   void t.test(
@@ -240,7 +243,7 @@ for (const parallelism of [1, 2]) {
   );
 }
 
-void t.test('a restart of the server loses nothing and gives nothing twice', async (test) => {
+void t.test('RR1: a restart of the server loses nothing and gives nothing twice', async (test) => {
   const name = freshName();
   const bench = await open(name);
   for (let n = 0; n < 60; n++) {
@@ -259,7 +262,7 @@ void t.test('a restart of the server loses nothing and gives nothing twice', asy
 });
 
 void t.test(
-  'SP1: entries trimmed before they were read fail the source; trimmed after, they do not',
+  'SP1 RR3: entries trimmed before they were read fail the source; trimmed after, they do not',
   async (test) => {
     const name = freshName();
     for (let n = 0; n < 10; n++) await addJson(name, reading(n));
@@ -334,7 +337,7 @@ void t.test(
   },
 );
 
-void t.test('SR2: what is read ahead of a task that takes nothing is bounded', async (test) => {
+void t.test('RR2: what is read ahead of a task that takes nothing is bounded', async (test) => {
   const name = freshName();
   const padding = 'x'.repeat(50_000);
   const total = 160;
@@ -356,7 +359,7 @@ void t.test('SR2: what is read ahead of a task that takes nothing is bounded', a
 });
 
 void t.test(
-  'E1 RS4: a stream is not read beyond the drift, and goes on when the slow one has caught up or is idle',
+  'E1 FS4: a stream is not read beyond the drift, and goes on when the slow one has caught up or is idle',
   async (test) => {
     const [fast, slow] = [freshName(), freshName()];
     const add = (name: string, ts: number) => addJson(name, { ts, device: name, value: ts });
