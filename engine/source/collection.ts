@@ -43,9 +43,9 @@ const LANES = 128;
 const BATCH_ROWS_MAX = 1_000;
 
 /**
- * CR1 a row is given by the subtask that owns its lane, once: progress is kept per lane.
- * CR2 restored event time is that of the lane that lags most.
- * CR3 the end of time comes after the last row, then the end; after a restore again.
+ * CN1 a row is given by the subtask that owns its lane, once: progress is kept per lane.
+ * CN2 restored event time is that of the lane that lags most.
+ * CN3 the end of time comes after the last row, then the end; after a restore again.
  */
 class CollectionReader<Row> implements SourceReader {
   readonly #rows: readonly Row[];

@@ -12,7 +12,7 @@ type Row = Infer<typeof Row>;
 const rows = (total: number): Row[] => Array.from({ length: total }, (_, n) => ({ ts: n, n }));
 
 void t.test(
-  'E1: batches of 1,000, a watermark after each, at the end of input the end of time, then the end (CR3)',
+  'E1: batches of 1,000, a watermark after each, at the end of input the end of time, then the end (CN3)',
   async (test) => {
     const bench = await openSource(collection(rows(2_500), Row), { options: { outOfOrdernessMs: 10 } });
     bench.drain();
@@ -67,7 +67,7 @@ void t.test('an empty share ends at once', async (test) => {
 });
 
 void t.test(
-  'CR1 CR2: every row once over snapshots at any step and changes of parallelism; none is late that was not',
+  'CN1 CN2: every row once over snapshots at any step and changes of parallelism; none is late that was not',
   async (test) => {
     const life = fc.record({
       parallelism: fc.integer({ min: 1, max: 5 }),
