@@ -1,5 +1,11 @@
 /** The authoring surface: what a job module imports to describe a job. */
-export { partitionLog, type PartitionLogOptions } from '#engine';
+export {
+  collection,
+  partitionLog,
+  type PartitionLogOptions,
+  redisStream,
+  type RedisStreamOptions,
+} from '#engine';
 export type { AsyncMapOptions } from './async-map.ts';
 export type {
   BroadcastConnectedStream,
