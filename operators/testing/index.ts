@@ -12,3 +12,5 @@ export {
   type TestInputOptions,
   watermark,
 } from './script.ts';
+export { type OperatorTestOptions, type OperatorTestResult, testOperator } from './operator-harness.ts';
+export { type VirtualClock, virtualClock } from './virtual-clock.ts';
