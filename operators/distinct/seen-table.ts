@@ -1,7 +1,7 @@
 import type { SlotTable } from '#engine';
 
 /** No entry. Below every time. */
-export const UNSEEN = Number.NEGATIVE_INFINITY;
+const UNSEEN = Number.NEGATIVE_INFINITY;
 
 /** What has been seen, and until when it counts. Every slot that has entries is held. */
 export interface SeenStore {

@@ -29,8 +29,8 @@ export const LEFT = 0;
 export const RIGHT = 1;
 
 /** Side outputs with the records that came too late, one per input: their rows have different types. */
-export const LATE_LEFT = 'lateLeft';
-export const LATE_RIGHT = 'lateRight';
+const LATE_LEFT = 'lateLeft';
+const LATE_RIGHT = 'lateRight';
 
 /** What one kind of join does; the rest of an operator is the same for all of them. */
 export interface TwoInputLogic {
