@@ -112,7 +112,13 @@ export type { LookupJoinOptions } from './lookup-join.ts';
 export type { MatchContext, PatternMatchSpec, TimedOutMatch } from './pattern/pattern-operator.ts';
 export { type Pattern, pattern } from './pattern/pattern.ts';
 export type { RunningTop, TopNOptions, WindowTop } from './top-n.ts';
-export { type TimeWindow, type TumblingWindows, tumbling } from './window/assigner.ts';
+export {
+  type SlidingWindows,
+  sliding,
+  type TimeWindow,
+  type TumblingWindows,
+  tumbling,
+} from './window/assigner.ts';
 export {
   bool,
   bytes,

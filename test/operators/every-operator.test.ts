@@ -11,9 +11,11 @@ import {
   defineOperator,
   defineWindowFunction,
   distinct,
+  emitEarly,
   mapState,
   pattern,
   session,
+  sliding,
   sum,
   tumbling,
   type,
@@ -157,6 +159,22 @@ const uses: Readonly<Record<string, (left: Stream, right: Stream) => readonly Se
       select: ({ high, low }, { key }) => ({ key: key.key, high: high.at, low: low.at }),
     });
     return [matches, matches.side.late, matches.side.timedOut];
+  },
+  'sliding windows': (left) => {
+    const windows = left
+      .keyBy('key')
+      .window(sliding('10s', '4s'))
+      .allowedLateness('2s')
+      .aggregate('use', { n: count(), total: sum('value') });
+    return [windows, windows.side.late];
+  },
+  'windows with early results': (left) => {
+    const windows = left
+      .keyBy('key')
+      .window(tumbling('20s'))
+      .trigger(emitEarly({ everyRecords: 2, mode: 'discard' }))
+      .aggregate('use', { n: count() });
+    return [windows, windows.side.late];
   },
   'session windows': (left) => {
     const windows = left.keyBy('key').window(session('4s')).aggregate('use', { n: count() });
