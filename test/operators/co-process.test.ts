@@ -49,7 +49,7 @@ for (const interpreted of [false, true]) {
     const subtasks = createKeySubtasks(definition, { routes, clock: manualClock(0), interpreted });
     const tell = (input: number, row: Order | Payment, time = 0) =>
       subtasks.records(input, [row], (rows) => rowRecords(rows, [time]));
-    return { subtasks, tell, said: () => subtasks.take().map(([row]) => row) };
+    return { subtasks, tell, said: () => subtasks.take().map(([row]) => String(row)) };
   };
   const how = interpreted ? 'interpreted' : 'generated';
 

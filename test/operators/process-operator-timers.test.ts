@@ -89,9 +89,9 @@ void t.test(
       test.same(
         subtasks
           .take()
-          .map(([row]) => row)
+          .map(([row]) => String(row))
           .sort(),
-        ['a', 'b', 'c', 'd'].map((key) => [key, 1010, 1010, 1100]),
+        ['a', 'b', 'c', 'd'].map((key) => `${key},1010,1010,1100`),
       );
       subtasks.restore(1);
       subtasks.poll();

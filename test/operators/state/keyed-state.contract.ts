@@ -64,7 +64,10 @@ export function keyedStateContract(name: string, open: OpenStateBackend): void {
             if (keys.group(slot) !== group) throw new Error(`key ${slot} is in another group`);
             all.push([(keys.value(slot) as { key: string }).key, stored as number]);
           });
-          const text = (entries: Iterable<[string, number]>) => [...entries].sort().join(' ');
+          const text = (entries: Iterable<[string, number]>) =>
+            Array.from(entries, (it) => it.join('='))
+              .sort()
+              .join(' ');
           if (text(all) !== text(model)) return false;
           for (const it of model.keys()) cells.clear(keys.slotOfRow({ key: it }));
           keys.reclaim();
@@ -178,10 +181,10 @@ function subject(open: OpenStateBackend) {
       readonly list: ListHandle<number>;
       readonly map: MapHandle<string, number>;
     },
-    at(of: string) {
+    at: (of: string) => {
       state.slot = keys.slotOfRow({ key: of });
     },
-    batch() {
+    batch: () => {
       state.settle();
       keys.reclaim();
     },

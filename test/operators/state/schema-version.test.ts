@@ -22,7 +22,7 @@ function operatorOf(it: StateSpec[string]) {
       onRecord({ write }, { state, emit }) {
         const handle = state.it as Record<string, (...values: unknown[]) => unknown>;
         if (write === undefined) {
-          if (it.kind === 'map') emit([...(handle['entries']?.() as Iterable<unknown>)]);
+          if (it.kind === 'map') emit(Array.from((handle['entries']?.() ?? []) as Iterable<unknown>));
           else emit(handle['get']?.());
         } else if (it.kind === 'map') handle['set']?.('k', write);
         else if (it.kind === 'value') handle['set']?.(write);

@@ -30,7 +30,7 @@ export const spillingBackend: OpenStateBackend = (keys) => {
         if (inside.delete(slot)) keys.slots.drop(slot);
       };
       spills.push(() => {
-        for (const [slot, cell] of [...inside]) {
+        for (const [slot, cell] of inside) {
           const stored = format.store(cell);
           const spilled = { key: keys.canonical(slot), group: keys.group(slot), stored };
           if (stored !== undefined) outside.set(idOf(slot), spilled);
