@@ -13,7 +13,7 @@ interface SessionGroup {
 }
 
 /** What a restore fills. */
-export interface SessionState {
+interface SessionState {
   readonly sessions: SessionSet;
   readonly rows: CellRows;
   readonly keys: KeySpace;

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { MAX_WATERMARK, type Operator, type OperatorDefinition, type OperatorState } from '#engine';
 import type { AggregateFunction } from '#operators';
-import { count, max, sum } from '../../../operators/window/aggregates.ts';
+import { avg, count, max, sum } from '../../../operators/window/aggregates.ts';
 import { planCells } from '../../../operators/window/cells.ts';
 import { session, type SessionWindows } from '../../../operators/window/session-assigner.ts';
 import { sessionAggregate } from '../../../operators/window/session-operator.ts';
@@ -421,7 +421,12 @@ void t.test(
     });
     const after = sessionAggregate({
       ...sized,
-      plan: planCells({ total: sum('value'), n: count(), odd: max((row: Row) => row.value) }),
+      plan: planCells({
+        total: sum('value'),
+        n: count(),
+        odd: max((row: Row) => row.value),
+        mean: avg((row: Row) => row.value),
+      }),
     });
     const first = before.create(createOperatorBench({ keys }).context);
     first.records(
@@ -440,7 +445,7 @@ void t.test(
     test.match(second.snapshot?.().watermark, 0);
     second.records(rowRecords([{ key: 'a', value: 2 }], [3]));
     second.watermark(12);
-    test.match(two.output.rows(), [{ value: { total: 5, n: 3, odd: 2 } }]);
+    test.match(two.output.rows(), [{ value: { total: 5, n: 3, odd: 2, mean: 2 } }]);
   },
 );
 
