@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t from 'tap';
+import { planExecution } from '#engine';
+import type { JobDefinition } from '#operators';
 
 /** Files that a page shows as ```` ```ts file=name.ts ````. */
 function filesOf(page: string): Map<string, string> {
@@ -32,4 +35,19 @@ await t.test('the guide: its job compiles, and its tests pass as they are printe
   });
   test.equal(ran.status, 0, ran.stdout);
   test.match(ran.stdout, /# pass 3/);
+});
+
+await t.test('the words of a job: every block compiles, and every job can be planned', async (test) => {
+  const files = filesOf('docs/guide/vocabulary.md');
+  const folder = written(files);
+  test.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const compiled = spawnSync('tsc', ['-p', folder], { encoding: 'utf8' });
+  test.equal(compiled.status, 0, compiled.stdout);
+  for (const name of files.keys()) {
+    if (name === 'shop.ts') continue;
+    const { default: job } = (await import(pathToFileURL(join(folder, name)).href)) as {
+      default: JobDefinition;
+    };
+    test.ok(planExecution(job.graph()).vertices.length > 0, name);
+  }
 });
