@@ -8,6 +8,7 @@ import {
   mixHash,
   subtaskOf,
 } from '../../../engine/key/key-group.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 /** Java's String.hashCode, the hash that Flink's own vectors start from. */
 function javaHash(text: string): number {
@@ -40,7 +41,7 @@ void t.test('mixed hashes are never negative', async () => {
       const mixed = mixHash(hash);
       return Number.isInteger(mixed) && mixed >= 0 && mixed <= 0x7fffffff && !Object.is(mixed, -0);
     }),
-    { numRuns: 2000 },
+    { numRuns: propertyRuns(2000) },
   );
 });
 

@@ -5,6 +5,7 @@ import { LIMITS } from '../../../engine/base/limits.ts';
 import { decodeKey, encodeKey, hashKey, hashTuple, isKey, type Key } from '../../../engine/key/key.ts';
 import { DictionaryBuilder } from '../../../engine/wire/dictionary-builder.ts';
 import { keys, texts } from '../../support/key-arbitraries.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 const hex = (key: Key) => Buffer.from(encodeKey(key)).toString('hex');
 
@@ -57,7 +58,7 @@ void t.test('a key comes back from its bytes, hash and equality included', async
       const back = decodeKey(encodeKey(key));
       return hex(back) === hex(key) && hashKey(back) === hashKey(key);
     }),
-    { numRuns: 1000 },
+    { numRuns: propertyRuns(1000) },
   );
 });
 
@@ -145,6 +146,6 @@ void t.test('bytes that no key has are refused, never read as another key', asyn
         return hasCode(error, 'MR_KEY_INVALID');
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: propertyRuns(2000) },
   );
 });

@@ -4,6 +4,7 @@ import { type CheckpointId, checkpointId, type Element, rowAt } from '#engine';
 import { Channel } from '../../../engine/runtime/channel.ts';
 import { type GateEvent, InputGate } from '../../../engine/runtime/input-gate.ts';
 import { rowRecords } from '../../support/operator-bench.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 interface Tagged {
   readonly channel: number;
@@ -151,7 +152,7 @@ void t.test(
           return isSound(events, sent, scripts);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: propertyRuns(1500) },
     );
   },
 );

@@ -16,6 +16,7 @@ import { Channel } from '../../../engine/runtime/channel.ts';
 import { createRouter } from '../../../engine/runtime/router.ts';
 import { createOperatorBench } from '../../support/operator-bench.ts';
 import { form, forms, type Sample, samples, stages } from '../../support/row-arbitraries.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 const MAX_PARALLELISM = 128;
 
@@ -79,7 +80,7 @@ void t.test(
           );
         },
       ),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(500) },
     );
   },
 );
@@ -95,7 +96,7 @@ void t.test('router and receiver agree about the owner of every key', async () =
         );
       });
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(300) },
   );
 });
 
@@ -110,7 +111,7 @@ void t.test('stages in front of a router: the same records whether generated or 
       };
       return isDeepStrictEqual(run(false), run(true));
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(300) },
   );
 });
 

@@ -4,6 +4,7 @@ import t from 'tap';
 import { type RowConsumer, RowLoop, type Stage } from '#engine';
 import { rowRecords } from '../../support/operator-bench.ts';
 import { form, forms, Sample, samples, stages } from '../../support/row-arbitraries.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 interface Outcome {
   readonly rows: readonly (readonly [unknown, number])[];
@@ -52,7 +53,7 @@ void t.test(
           );
         },
       ),
-      { numRuns: 400 },
+      { numRuns: propertyRuns(400) },
     );
   },
 );
@@ -65,7 +66,7 @@ void t.test('columns, selections and rows of the same records give the same', as
       );
       return isDeepStrictEqual(asRows, asColumns) && isDeepStrictEqual(asRows, asSelection);
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(300) },
   );
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { SlotTable } from '../../../engine/state/slot-table.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 type Step = { readonly kind: 'add' | 'hold' | 'drop' | 'reclaim'; readonly slot: number };
 
@@ -34,7 +35,7 @@ void t.test('ST1: exactly the slots that nobody holds are reclaimed, once, and o
       }
       return true;
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   );
 });
 

@@ -140,7 +140,7 @@ void t.test(
         }
         return true;
       }),
-      { numRuns: 2000 },
+      { numRuns: propertyRuns(2000) },
     );
   },
 );

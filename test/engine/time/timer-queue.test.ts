@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { TimerQueue } from '../../../engine/time/timer-queue.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 interface Step {
   readonly kind: 'add' | 'delete' | 'take';
@@ -62,7 +63,7 @@ void t.test('TQ1 TQ2: equal to a list searched from the front, under any script'
           .join(),
       );
     }),
-    { numRuns: 1000 },
+    { numRuns: propertyRuns(1000) },
   );
   test.pass('1000 scripts');
 });

@@ -7,6 +7,7 @@ import {
   plusSaturating,
 } from '../../../engine/time/watermark.ts';
 import { WatermarkMerger } from '../../../engine/time/watermark-merger.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 void t.test(
   'WM1: the merged watermark is the minimum, and nothing before every channel has one',
@@ -120,7 +121,7 @@ void t.test(
         }
         return true;
       }),
-      { numRuns: 2000 },
+      { numRuns: propertyRuns(2000) },
     );
   },
 );

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { sliding, slidingStarts, tumbling, windowStart } from '../../../operators/window/assigner.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 
 void t.test("window starts are Flink's, negative times and offsets included", async (test) => {
   const vectors: readonly (readonly [number, number, number, number])[] = [
@@ -26,7 +27,7 @@ void t.test('every time lies in exactly the window that starts where it is said 
       const aligned = (((start - offset) % sizeMs) + sizeMs) % sizeMs === 0;
       return start <= time && time < start + sizeMs && aligned;
     }),
-    { numRuns: 2000 },
+    { numRuns: propertyRuns(2000) },
   );
 });
 
