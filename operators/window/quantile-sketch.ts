@@ -49,8 +49,8 @@ interface FormerState {
 export class QuantileSketch {
   #exact: number[] | null = [];
   /** Buckets in use and their counts, when they are few or far apart. */
-  readonly #sparse = new Map<number, number>();
-  /** Counts of the buckets from `base` on, when they lie close together; then `sparse` is empty. */
+  #sparse: Map<number, number> | null = null;
+  /** Counts of the buckets from `base` on, when they lie close together; then `sparse` is null. */
   #dense: Float64Array | null = null;
   #base = 0;
   /** Buckets in use. */
@@ -72,9 +72,12 @@ export class QuantileSketch {
 
   /** Adds all that `other`, another sketch, has seen; `other` stays as it is. */
   merge(other: QuantileSketch): void {
+    const isNew = this.#exact !== null && this.#exact.length === 0;
     if (other.#exact !== null) {
-      for (const value of other.#exact) this.add(value);
-    } else {
+      if (isNew) this.#exact = other.#exact.slice();
+      else for (const value of other.#exact) this.add(value);
+    } else if (isNew) this.#copyBuckets(other);
+    else {
       this.#leaveExact();
       this.#foldBelow(other.#floor);
       other.#each((bucket, n) => this.#addTo(bucket, n));
@@ -87,12 +90,12 @@ export class QuantileSketch {
     if (this.#nans > 0) return Number.NaN;
     if (this.#exact === null) return this.#fromBuckets(q);
     if (this.#exact.length === 0) return null;
-    const sorted = Float64Array.from(this.#exact).sort();
+    const sorted = new Float64Array(this.#exact).sort();
     return sorted[rank(q, sorted.length)] as number;
   }
 
   state(): QuantileSketchState {
-    const exact = this.#exact === null ? null : Float64Array.from(this.#exact);
+    const exact = this.#exact === null ? null : new Float64Array(this.#exact);
     const buckets = new Float64Array(this.#used * 2);
     let at = 0;
     for (const [bucket, n] of this.#sorted()) {
@@ -126,7 +129,22 @@ export class QuantileSketch {
     const values = this.#exact;
     if (values === null) return;
     this.#exact = null;
-    for (const value of values) this.#addTo(bucketOf(value), 1);
+    const buckets = values.map(bucketOf);
+    const low = Math.min(...buckets);
+    const length = Math.max(...buckets) - low + 1;
+    // Most streams are narrow: straight to an array, with room on both sides.
+    if (length <= DENSE_MIN * PLACES_PER_BUCKET) this.#toDense(low - DENSE_MIN / 2, length + DENSE_MIN);
+    for (const bucket of buckets) this.#addTo(bucket, 1);
+  }
+
+  #copyBuckets(from: QuantileSketch): void {
+    this.#exact = null;
+    this.#sparse = from.#sparse === null ? null : new Map(from.#sparse);
+    this.#dense = from.#dense === null ? null : from.#dense.slice();
+    this.#base = from.#base;
+    this.#used = from.#used;
+    this.#denseAt = from.#denseAt;
+    this.#floor = from.#floor;
   }
 
   #addTo(wanted: number, n: number): void {
@@ -141,18 +159,19 @@ export class QuantileSketch {
   }
 
   #addToSparse(bucket: number, n: number): void {
-    const before = this.#sparse.get(bucket);
-    this.#sparse.set(bucket, before === undefined ? n : before + n);
+    const sparse = (this.#sparse ??= new Map<number, number>());
+    const before = sparse.get(bucket);
+    sparse.set(bucket, before === undefined ? n : before + n);
     if (before !== undefined) return;
     this.#use();
     if (this.#used < this.#denseAt) return;
     this.#denseAt = this.#used * 2;
     let [low, high] = [bucket, bucket];
-    for (const used of this.#sparse.keys()) {
+    for (const used of sparse.keys()) {
       if (used < low) low = used;
       else if (used > high) high = used;
     }
-    if (high - low < this.#used * PLACES_PER_BUCKET) this.#toDense(low, high);
+    if (high - low < this.#used * PLACES_PER_BUCKET) this.#toDense(low, high - low + 1);
   }
 
   /** Adds to a bucket outside the array. */
@@ -160,21 +179,23 @@ export class QuantileSketch {
     const length = (this.#dense as Float64Array).length;
     const low = Math.min(bucket, this.#base);
     const high = Math.max(bucket, this.#base + length - 1);
-    const entries = this.#sorted();
-    this.#dense = null;
-    for (const [used, count] of entries) this.#sparse.set(used, count);
     // Twice as long at least, so that a slow drift of the values does not copy it for each.
     const slack = Math.min(length, this.#used * PLACES_PER_BUCKET - (high - low));
+    const sparse = new Map<number, number>();
+    this.#each((used, count) => sparse.set(used, count));
+    this.#sparse = sparse;
+    this.#dense = null;
     if (slack < 0) this.#denseAt = this.#used * 2;
-    else this.#toDense(bucket === low ? low - slack : low, bucket === low ? high : high + slack);
+    else this.#toDense(bucket === low ? low - slack : low, high - low + 1 + slack);
     this.#addTo(bucket, n);
   }
 
-  #toDense(low: number, high: number): void {
-    this.#dense = new Float64Array(high - low + 1);
-    this.#base = low;
-    for (const [bucket, n] of this.#sparse) this.#dense[bucket - low] = n;
-    this.#sparse.clear();
+  #toDense(base: number, length: number): void {
+    const dense = new Float64Array(length);
+    for (const [bucket, n] of this.#sparse ?? []) dense[bucket - base] = n;
+    this.#base = base;
+    this.#dense = dense;
+    this.#sparse = null;
   }
 
   #use(): void {
@@ -192,28 +213,34 @@ export class QuantileSketch {
       if (bucket >= floor) break;
       folded += n;
       this.#used--;
-      if (this.#dense === null) this.#sparse.delete(bucket);
+      if (this.#dense === null) this.#sparse?.delete(bucket);
       else this.#dense[bucket - this.#base] = 0;
     }
     if (folded > 0) this.#addTo(floor, folded);
   }
 
   #fromBuckets(q: number): number {
-    const sorted = this.#sorted();
-    const total = sorted.reduce((sum, [, n]) => sum + n, 0);
-    if (total === 0) return 0;
+    let total = 0;
+    this.#each((_, n) => {
+      total += n;
+    });
     let left = rank(q, total);
-    for (const [bucket, n] of sorted) {
-      if (left < n) return valueOf(bucket);
+    let found = Number.NaN;
+    let highest = 0;
+    const visit = (bucket: number, n: number) => {
+      if (found !== found && left < n) found = bucket;
       left -= n;
-    }
-    return valueOf((sorted.at(-1) as readonly [number, number])[0]);
+      highest = bucket;
+    };
+    if (this.#dense !== null) this.#each(visit);
+    else for (const [bucket, n] of this.#sorted()) visit(bucket, n);
+    return valueOf(found === found ? found : highest);
   }
 
   #each(visit: (bucket: number, n: number) => void): void {
     const dense = this.#dense;
     if (dense === null) {
-      for (const [bucket, n] of this.#sparse) visit(bucket, n);
+      for (const [bucket, n] of this.#sparse ?? []) visit(bucket, n);
       return;
     }
     for (let at = 0; at < dense.length; at++)
