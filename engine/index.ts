@@ -33,6 +33,7 @@ export type {
   OperatorInput,
   Partitioning,
   RestartOptions,
+  StatePlacement,
 } from './graph/job-graph.ts';
 export { validateGraph } from './graph/validate.ts';
 export { Attempt } from './coordinator/attempt.ts';
@@ -68,6 +69,7 @@ export {
 export { KeyGroupWriter, type StoredGroup } from './state/key-groups.ts';
 export type { SlotTable } from './state/slot-table.ts';
 export { heapStateBackend } from './state/heap-state-backend.ts';
+export { lmdbState, type LmdbStateOptions } from './state/lmdb-state.ts';
 export type { CellFormat, OpenStateBackend, StateBackend, StateCells } from './state/state-backend.ts';
 export { MAX_WATERMARK, MIN_WATERMARK, minusSaturating, plusSaturating } from './time/watermark.ts';
 export { DeadLetter, deadLetterTopic } from './log/dead-letter.ts';

@@ -5,7 +5,9 @@ import {
   type Guarantee,
   type JobGraph,
   type JobOptions,
+  LIMITS,
   type Source,
+  type StatePlacement,
   validateGraph,
 } from '#engine';
 import type { DataStream } from './data-stream.ts';
@@ -35,6 +37,15 @@ export interface JobSettings<G extends Guarantee> {
     readonly resetAfter?: Duration;
     readonly attempts?: number;
   };
+  /**
+   * Where the state of operators that declare state lives. Default `'memory'`. On disk it may be larger than memory: the state of
+   * `hotKeysMax` keys per subtask (default 1,000,000) stays in memory, the rest goes to files in `folder` (default `.millrace/state`)
+   * that last no longer than the run; checkpoints hold all of it as ever, and a job may change from one to the other. A state value
+   * that is changed in place must be set again. Keys with timers stay in memory with their timers.
+   */
+  readonly state?:
+    | 'memory'
+    | { readonly kind: 'disk'; readonly folder?: string; readonly hotKeysMax?: number };
   /** No generated code. Default false. */
   readonly interpreted?: boolean;
 }
@@ -94,6 +105,13 @@ function jobOptions(settings: JobSettings<Guarantee>): JobOptions {
       resetAfterMs: durationMs(restart.resetAfter ?? '10m', 'restart.resetAfter'),
       attemptsMax: restart.attempts ?? Number.POSITIVE_INFINITY,
     },
+    state: statePlacement(settings.state),
     interpreted: settings.interpreted ?? false,
   };
+}
+
+function statePlacement(state: JobSettings<Guarantee>['state']): StatePlacement {
+  if (state === undefined || state === 'memory') return { kind: 'memory' };
+  const { folder = '.millrace/state', hotKeysMax = LIMITS.hotKeysDefault } = state;
+  return { kind: 'disk', folder, hotKeysMax };
 }

@@ -35,6 +35,7 @@ export const ERROR_CATALOGUE = {
   MR_CHECKPOINT_NO_SPACE: { domain: 'external', retry: 'restart' },
   MR_CHECKPOINT_NOT_DURABLE: { domain: 'external', retry: 'restart' },
   MR_STATE_INCOMPATIBLE: { domain: 'user', retry: 'never' },
+  MR_STATE_DISK: { domain: 'external', retry: 'restart' },
   // operators and sinks
   MR_OPERATOR_FAILED: { domain: 'user', retry: 'restart' },
   MR_OPERATOR_TIMEOUT: { domain: 'external', retry: 'restart' },

@@ -75,6 +75,8 @@ export const LIMITS = {
   asyncInputsMax: 10_000,
   /** Attempts of one asynchronous call. */
   callAttemptsMax: 100,
+  /** Keys per subtask whose state is in memory between two batches when a job keeps its state on disk, unless declared. */
+  hotKeysDefault: 1_000_000,
   /** Partial matches of one key that pattern detection follows, unless declared. */
   partialMatchesMax: 10_000,
 } as const;

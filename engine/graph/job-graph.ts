@@ -23,9 +23,18 @@ export interface JobOptions {
   /** What a record that makes user code throw does: fail the attempt, or go to dead letters. */
   readonly onError: 'fail' | 'dead-letter';
   readonly restart: RestartOptions;
+  readonly state: StatePlacement;
   /** Runs without generated code. */
   readonly interpreted: boolean;
 }
+
+/**
+ * Where the keyed state of process, co-process and broadcast operators lives: in memory, or in files of one attempt below `folder`
+ * with the state of `hotKeysMax` keys per subtask in memory. Snapshots are the same, so that a job may change from one to the other.
+ */
+export type StatePlacement =
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'disk'; readonly folder: string; readonly hotKeysMax: number };
 
 /** Exponential delay between attempts; quiet running for `resetAfterMs` starts it over. */
 export interface RestartOptions {

@@ -71,6 +71,12 @@ function optionFaults({ options }: JobGraph): string[] {
     faults.push(`the checkpoint interval ${options.checkpointIntervalMs} ms is below 100 ms`);
   if (!Number.isInteger(options.checkpointsRetained) || options.checkpointsRetained < 1)
     faults.push('at least one checkpoint must be retained');
+  if (options.state.kind === 'disk') {
+    const { folder, hotKeysMax } = options.state;
+    if (folder === '') faults.push('the folder of its state on disk has no name');
+    if (!Number.isSafeInteger(hotKeysMax) || hotKeysMax < 1)
+      faults.push(`hotKeysMax of its state is ${hotKeysMax}, it must be 1 or more`);
+  }
   return faults;
 }
 

@@ -26,6 +26,7 @@ import type {
 } from './operator.ts';
 import { createPassThrough } from './pass-through.ts';
 import { WatermarkAlignment } from '../source/watermark-alignment.ts';
+import { type AttemptState, openAttemptState } from '../state/lmdb-state.ts';
 import type { SinkRuntime } from './sink-runtime.ts';
 import { Task, type TaskInput, type TaskOperator, type TaskOptions } from './task.ts';
 
@@ -49,14 +50,29 @@ export async function buildTasks(context: BuildContext): Promise<Task[]> {
   const channels = vertices.map(({ upstream }) =>
     upstream.map(() => Array.from({ length: parallelism }, row)),
   );
-  const alignment = new WatermarkAlignment();
+  const { state: placement } = job.options;
+  const state = placement.kind === 'disk' ? await openAttemptState(placement, context.environment) : null;
+  const shared = { channels, alignment: new WatermarkAlignment(), state };
   const tasks: Task[] = [];
-  for (const vertex of vertices) {
-    for (let subtask = 0; subtask < parallelism; subtask++) {
-      tasks.push(await new TaskBuilder(context, vertex, subtask, channels, alignment).build());
+  try {
+    for (const vertex of vertices) {
+      for (let subtask = 0; subtask < parallelism; subtask++)
+        tasks.push(await new TaskBuilder(context, vertex, subtask, shared).build());
     }
+  } catch (error) {
+    // Whoever would close the operators has not got them.
+    await state?.close();
+    throw error;
   }
   return tasks;
+}
+
+/** What the tasks of an attempt share. */
+interface Shared {
+  readonly channels: Channels;
+  readonly alignment: WatermarkAlignment;
+  /** Null when state is in memory. */
+  readonly state: AttemptState | null;
 }
 
 /** Per vertex and input: [from subtask][to subtask]. */
@@ -66,26 +82,18 @@ class TaskBuilder {
   readonly #context: BuildContext;
   readonly #vertex: Vertex;
   readonly #subtask: number;
-  readonly #channels: Channels;
-  readonly #alignment: WatermarkAlignment;
+  readonly #shared: Shared;
   readonly #operators: TaskOperator[] = [];
   readonly #outputs: Channel[] = [];
   /** Per member, its inputs. */
   readonly #inputs = new Map<number, readonly Output[]>();
   #deadLetters: Output | null = null;
 
-  constructor(
-    context: BuildContext,
-    vertex: Vertex,
-    subtask: number,
-    channels: Channels,
-    alignment: WatermarkAlignment,
-  ) {
+  constructor(context: BuildContext, vertex: Vertex, subtask: number, shared: Shared) {
     this.#context = context;
     this.#vertex = vertex;
     this.#subtask = subtask;
-    this.#channels = channels;
-    this.#alignment = alignment;
+    this.#shared = shared;
   }
 
   async build(): Promise<Task> {
@@ -156,6 +164,7 @@ class TaskBuilder {
         const operator = member.node.operator.create({
           ...this.#operatorContext(index, member, member.stages),
           ...keysOf(member.node),
+          ...this.#openState(member.id),
         });
         const parts = this.#context.restored.parts(
           member.id,
@@ -167,6 +176,11 @@ class TaskBuilder {
         return operator;
       }
     }
+  }
+
+  #openState(operator: string): Pick<OperatorContext, 'openState'> {
+    const { state } = this.#shared;
+    return state === null ? {} : { openState: state.backend(operator, this.#subtask) };
   }
 
   #operatorContext(index: number, member: Member, stages: OperatorContext['stages']): OperatorContext {
@@ -203,7 +217,7 @@ class TaskBuilder {
       parallelism: graph.job.options.parallelism,
       log: environment.log,
       redisUrl: environment.redisUrl,
-      alignment: this.#alignment,
+      alignment: this.#shared.alignment,
       clock: environment.clock,
       signal: environment.signal,
       options: node.options,
@@ -227,7 +241,7 @@ class TaskBuilder {
   }
 
   #edge(vertex: number, input: number): readonly (readonly Channel[])[] {
-    return this.#channels[vertex]?.[input] as readonly (readonly Channel[])[];
+    return this.#shared.channels[vertex]?.[input] as readonly (readonly Channel[])[];
   }
 
   /** Every task writes its own dead letters; the sink is a member that no graph names. */

@@ -1,6 +1,7 @@
 import type { Generation } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import type { KeySelector } from '../state/key-space.ts';
+import type { OpenStateBackend } from '../state/state-backend.ts';
 import type { Stage } from './row-loop.ts';
 import type { SinkInput } from './sink.ts';
 
@@ -98,6 +99,8 @@ export interface OperatorContext {
   readonly onRecordError: RecordErrorHandler;
   /** Asks for a turn: something asynchronous has finished. */
   readonly wake: () => void;
+  /** Where the job wants keyed state that an operator declares; in memory when missing. */
+  readonly openState?: OpenStateBackend;
   /** No generated code, for environments that forbid it. */
   readonly interpreted: boolean;
 }

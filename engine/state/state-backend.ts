@@ -6,6 +6,8 @@ export interface CellFormat<Cell> {
   readonly store: (cell: Cell) => unknown;
   /** Undefined when nothing of it is left. */
   readonly load: (stored: unknown) => Cell | undefined;
+  /** Whether something of a cell may expire. Default false. */
+  readonly expires?: boolean;
 }
 
 /**

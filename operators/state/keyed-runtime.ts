@@ -74,7 +74,7 @@ export class KeyedRuntime {
     this.state = new KeyedState(
       definition.state,
       context.operator,
-      (options.backend ?? heapState)(this.keys),
+      (options.backend ?? context.openState ?? heapState)(this.keys),
     );
     this.#timers = new KeyTimers(context, this.keys.slots, this.state, {
       event: definition.onTimer !== undefined,
@@ -198,7 +198,12 @@ export class KeyedRuntime {
     this.#watermark = Math.min(...parts.map((part) => part.watermark));
     this.#idle = parts.every((part) => part.idle);
     for (const part of parts)
-      for (const group of part.groups.values() as Iterable<StoredKeyGroup>) this.#restoreGroup(group);
+      for (const group of part.groups.values() as Iterable<StoredKeyGroup>) {
+        this.#restoreGroup(group);
+        // A state backend that moves cells out of memory must not wait until all are in it.
+        this.state.settle();
+        this.keys.reclaim();
+      }
   }
 
   counters(): OperatorCounters {

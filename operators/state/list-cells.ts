@@ -21,6 +21,7 @@ const NONE: readonly unknown[] = Object.freeze([]);
 /** A list per key. Stored: the elements; with a time to live `[element, at]` each. */
 export function listCells(current: CurrentKey, ttl: TimeToLive | null): CellKind<ListCell> {
   return {
+    expires: ttl !== null,
     store({ values, times }) {
       if (times === null || ttl === null) return structuredClone(values);
       const live: [unknown, number][] = [];

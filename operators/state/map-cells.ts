@@ -18,6 +18,7 @@ const NONE: ReadonlyMap<MapKey, never> = new Map<MapKey, never>();
 /** A map per key. Stored: `[key, value]` per entry; with a time to live `[key, value, at]`. */
 export function mapCells(current: CurrentKey, ttl: TimeToLive | null): CellKind<MapCell<unknown>> {
   return {
+    expires: ttl !== null,
     store(cell) {
       if (ttl === null) return [...cell].map(([key, value]) => [key, copyOf(value)]);
       const live = [...(cell as MapCell<TimedValue>)].filter(([, { at }]) => !ttl.expired(at));

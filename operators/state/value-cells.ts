@@ -24,6 +24,7 @@ export function valueCells(
   fold: Fold | undefined,
 ): CellKind<unknown> {
   return {
+    expires: ttl !== null,
     store(cell) {
       if (ttl === null) return copyOf(cell);
       const { value, at } = cell as TimedValue;
