@@ -86,9 +86,9 @@ export { countWindow, type GlobalWindows, global } from './window/global-windows
 export { type SessionWindows, session } from './window/session-assigner.ts';
 export {
   defineTrigger,
-  eventTime as onEventTime,
+  onEventTime,
   onCount,
-  processingTime as onProcessingTime,
+  onProcessingTime,
   purging,
   type Trigger,
   type TriggerContext,

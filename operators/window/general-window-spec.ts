@@ -15,7 +15,7 @@ import { never } from './general-window-trigger.ts';
 import type { GlobalWindows } from './global-windows.ts';
 import { foldOf } from './mergeable-fold.ts';
 import type { SessionWindows } from './session-assigner.ts';
-import { eventTime, type Trigger } from './trigger.ts';
+import { onEventTime, type Trigger } from './trigger.ts';
 import type { WindowFunction } from './window-process.ts';
 
 /** Which windows a record belongs to. */
@@ -80,7 +80,7 @@ export function planWindows({ assigner, trigger, function: what }: GeneralWindow
   const aggregation = what.kind === 'process' ? what.over : what;
   const fold = aggregation === null ? null : foldOfAggregation(aggregation);
   const contents = contentsOf(fold, keepLast);
-  const chosen = trigger ?? (assigner.kind === 'global' ? assigner.trigger : eventTime()) ?? never;
+  const chosen = trigger ?? (assigner.kind === 'global' ? assigner.trigger : onEventTime()) ?? never;
   if (assigner.kind === 'session') refuseUnmergeable(chosen, contents, process);
   const slide = assigner.kind === 'sliding' ? assigner.slideMs : null;
   return {

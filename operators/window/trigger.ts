@@ -101,7 +101,7 @@ export function defineTrigger<T = unknown, S = null>(definition: TriggerDefiniti
  * The result when the watermark reaches the window's last millisecond, and again at once for each record that comes later, within
  * the allowed lateness. The default of time windows. On a global window: at the end of a bounded input.
  */
-export function eventTime(): Trigger<unknown> {
+export function onEventTime(): Trigger<unknown> {
   return defineTrigger({
     name: 'event-time',
     onRecord(_record, _time, { maxTimestamp, watermark, timers }) {
@@ -120,7 +120,7 @@ export function eventTime(): Trigger<unknown> {
  * The result when the clock passes the window's last millisecond, and again, in the next turn, after records that come later. The
  * window's cleanup stays in event time. Never fires a global window.
  */
-export function processingTime(): Trigger<unknown> {
+export function onProcessingTime(): Trigger<unknown> {
   return defineTrigger({
     name: 'processing-time',
     onRecord(_record, _time, { maxTimestamp, timers }) {

@@ -7,7 +7,7 @@ import { generalWindow } from '../../../operators/window/general-window-operator
 import type { GeneralWindowSpec, WindowAggregation } from '../../../operators/window/general-window-spec.ts';
 import { countWindow, global } from '../../../operators/window/global-windows.ts';
 import { session } from '../../../operators/window/session-assigner.ts';
-import { defineTrigger, eventTime, onCount, purging } from '../../../operators/window/trigger.ts';
+import { defineTrigger, onCount, onEventTime, purging } from '../../../operators/window/trigger.ts';
 import { defineWindowFunction, type WindowFunction } from '../../../operators/window/window-process.ts';
 import { decodeSnapshot, encodeSnapshot } from '../../../engine/checkpoint/snapshot-codec.ts';
 import { manualClock } from '../../ops/support/manual-clock.ts';
@@ -164,7 +164,7 @@ void t.test('GW2: purge drops contents without a result, and leaves the state of
 });
 
 void t.test('GW2: a purged window that fires without new records gives nothing', async (t) => {
-  const it = start({ trigger: purging(eventTime()), allowedLatenessMs: 10 });
+  const it = start({ trigger: purging(onEventTime()), allowedLatenessMs: 10 });
   it.give('a@1');
   it.watermark(9);
   t.same(it.results(), ['a[0,10)=1@9']);
@@ -193,7 +193,7 @@ void t.test(
 );
 
 void t.test(
-  'GW3: the trigger is asked a last time at the cleanup, also when it deleted that timer',
+  'GW3 GS2: the trigger is asked a last time at the cleanup, also when it deleted that timer',
   async (t) => {
     const asked: number[] = [];
     const it = start({
@@ -218,6 +218,52 @@ void t.test(
     t.same([asked, it.results()], [[14], ['a[0,10)=1@9']]);
   },
 );
+
+void t.test('GS2: a timer for the cleanup time is the cleanup: one firing, deleted or not', async (t) => {
+  const fired: number[] = [];
+  const it = start({
+    trigger: defineTrigger({
+      name: 'at-the-cleanup',
+      onRecord(_row, _time, { timers }) {
+        timers.atEventTime(9);
+        timers.atEventTime(9);
+        return 'continue';
+      },
+      onEventTime(time) {
+        fired.push(time);
+        return 'continue';
+      },
+    }),
+  });
+  it.give('a@1');
+  it.watermark(20);
+  t.same(fired, [9]);
+  t.equal(it.operator().counters?.().timers, 0);
+});
+
+void t.test('GS1: a key is held by its windows, and by nothing that they leave behind', async (t) => {
+  const it = start({
+    trigger: defineTrigger({
+      name: 'many-timers',
+      onRecord(_row, time, { timers }) {
+        for (const after of [1, 2, 500]) timers.atEventTime(time + after);
+        timers.atProcessingTime(1000);
+        return 'continue';
+      },
+      onEventTime: () => 'continue',
+      onProcessingTime: () => 'continue',
+    }),
+  });
+  const keys = () => it.operator().counters?.().keys;
+  for (let round = 0; round < 20; round++) {
+    it.give(`key-${round}@${round * 10}`, `long@${round * 10}`);
+    t.equal(keys(), 2, 'those of the round before have gone with their windows');
+    it.watermark(round * 10 + 9);
+  }
+  it.give('last@500');
+  t.equal(keys(), 1);
+  t.same(it.operator().waiting?.(), { what: 'window', until: 501, count: 1 });
+});
 
 void t.test('GW3: timers go with their window', async (t) => {
   const fired: number[] = [];
@@ -271,7 +317,7 @@ void t.test(
 void t.test(
   'E3: a global window with the event-time trigger gives its result at the end of its input',
   async (t) => {
-    const it = start({ assigner: global(), trigger: eventTime() });
+    const it = start({ assigner: global(), trigger: onEventTime() });
     it.give('a@1', 'a@2');
     it.watermark(1_000);
     t.same(it.results(), []);
@@ -313,7 +359,7 @@ void t.test('E3: countWindow(2, 5) gives the last two records after every fifth'
 });
 
 void t.test('GW5 E3: records exactly a gap apart are one session, one more ms makes two', async (t) => {
-  const it = start({ assigner: session(10), trigger: eventTime() });
+  const it = start({ assigner: session(10), trigger: onEventTime() });
   it.give('a@0', 'a@10', 'b@0', 'b@11');
   it.watermark(100);
   t.same(it.results(), ['b[0,10)=0@9', 'a[0,20)=0 10@19', 'b[11,21)=11@20']);
@@ -343,7 +389,7 @@ void t.test(
 );
 
 void t.test('GW5: timers of sessions that vanished are gone, the joint session has its own', async (t) => {
-  const it = start({ assigner: session(10), trigger: eventTime() });
+  const it = start({ assigner: session(10), trigger: onEventTime() });
   it.give('a@0', 'a@5');
   it.watermark(9);
   t.same(it.results(), [], 'the timer at 9 went when [0,10) grew');
@@ -354,7 +400,7 @@ void t.test('GW5: timers of sessions that vanished are gone, the joint session h
 void t.test(
   'GW5: a record whose own window is over is kept when it touches a session that is not',
   async (t) => {
-    const it = start({ assigner: session(10), trigger: eventTime() });
+    const it = start({ assigner: session(10), trigger: onEventTime() });
     it.give('a@20');
     it.watermark(22);
     it.give('a@11', 'a@5');
@@ -470,7 +516,7 @@ void t.test('GW7: the lateness may change across a restore', async (t) => {
 void t.test(
   'GW8: a record that the aggregate refuses leaves no trace: no window, no merge, no key',
   async (t) => {
-    const it = start({ assigner: session(10), trigger: eventTime() });
+    const it = start({ assigner: session(10), trigger: onEventTime() });
     it.give('a@0', 'a@20', { k: 'a', t: 10, v: -1 }, { k: 'b', t: 5, v: -1 });
     t.match(it.bench().errors, [
       { message: 'refused', time: 10 },

@@ -8,9 +8,9 @@ import type { GeneralWindowFunction, WindowAssigner } from '../../../operators/w
 import { countWindow, global } from '../../../operators/window/global-windows.ts';
 import { session } from '../../../operators/window/session-assigner.ts';
 import {
-  eventTime,
+  onEventTime,
   onCount,
-  processingTime,
+  onProcessingTime,
   purging,
   type Trigger,
 } from '../../../operators/window/trigger.ts';
@@ -114,9 +114,9 @@ const triggers: fc.Arbitrary<ReferenceTrigger> = fc.oneof(
 function triggerOf(it: ReferenceTrigger): Trigger<unknown> {
   switch (it.kind) {
     case 'event-time':
-      return eventTime();
+      return onEventTime();
     case 'processing-time':
-      return processingTime();
+      return onProcessingTime();
     case 'count':
       return onCount(it.count);
     case 'continuous-event-time':

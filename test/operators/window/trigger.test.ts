@@ -6,7 +6,7 @@ import { generalWindow } from '../../../operators/window/general-window-operator
 import type { WindowAssigner } from '../../../operators/window/general-window-spec.ts';
 import { countWindow, global } from '../../../operators/window/global-windows.ts';
 import { session } from '../../../operators/window/session-assigner.ts';
-import { defineTrigger, onCount, processingTime, type Trigger } from '../../../operators/window/trigger.ts';
+import { defineTrigger, onCount, onProcessingTime, type Trigger } from '../../../operators/window/trigger.ts';
 import {
   continuousEventTime,
   continuousProcessingTime,
@@ -143,8 +143,8 @@ void t.test(
   },
 );
 
-void t.test('E3: processingTime fires when the clock passes the window’s last millisecond', async (t) => {
-  const it = start(processingTime(), { latenessMs: 10_000 });
+void t.test('E3: onProcessingTime fires when the clock passes the window’s last millisecond', async (t) => {
+  const it = start(onProcessingTime(), { latenessMs: 10_000 });
   it.give(1_005, 1_050);
   t.same(it.watermark(1_200), [], 'whatever the watermark says');
   t.same(it.advance(98), []);
@@ -153,8 +153,8 @@ void t.test('E3: processingTime fires when the clock passes the window’s last 
   t.same(it.advance(0), ['1005 1050 1010'], 'a later record fires it again in the next turn');
 });
 
-void t.test('E3: processingTime never fires a global window', async (t) => {
-  const it = start(processingTime(), { assigner: global() });
+void t.test('E3: onProcessingTime never fires a global window', async (t) => {
+  const it = start(onProcessingTime(), { assigner: global() });
   it.give(1);
   t.same(it.advance(1e12), []);
   t.equal(it.waiting(), null);
