@@ -55,7 +55,7 @@ function open() {
 }
 
 void t.test(
-  'E6: processing-time timers fire in time order, once each, when the wall clock reaches them',
+  'E6 KT1: processing-time timers fire in time order, once each, when the wall clock reaches them',
   async (test) => {
     const { clock, subtasks, tell, rung, wakes } = open();
     tell('a', 'set 1030', 'set 1010', 'set 1010', 'set 1020', 'delete 1020', 'delete 7');

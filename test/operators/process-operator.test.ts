@@ -76,7 +76,7 @@ for (const interpreted of [false, true]) {
   });
 
   void t.test(
-    `PO2: timers fire in time order before the watermark, once each, unless deleted (${how})`,
+    `PO2 KT1: timers fire in time order before the watermark, once each, unless deleted (${how})`,
     async (test) => {
       const { tell, bench, operator, said } = open();
       for (const time of [30, 10, 20, 10, 40]) tell('a', `at ${time}`);
@@ -107,7 +107,7 @@ for (const interpreted of [false, true]) {
   });
 
   void t.test(
-    `PO3: a timer that sets itself again fires once per watermark; one that walks on catches up (${how})`,
+    `PO3 KT2: a timer that sets itself again fires once per watermark; one that walks on catches up (${how})`,
     async (test) => {
       // Regression: a timer set in onTimer for the time that fired kept the watermark in a loop without end.
       const { tell, operator, said } = open();

@@ -306,6 +306,35 @@ for (const interpreted of [false, true]) {
   );
 
   void t.test(
+    `AW3: windows close in time order whatever order they opened in, also among closed ones (${how})`,
+    async (test) => {
+      const { left, right, watermark, said, operator } = open(
+        windowJoin<Row, Row, string>({
+          windows: { kind: 'tumbling', sizeMs: 10, offsetMs: 0 },
+          allowedLatenessMs: 40,
+          join: pair,
+        }),
+        interpreted,
+      );
+      left.give(45, 15, 25);
+      right.give(26, 46, 16);
+      test.same(operator.waiting?.(), { what: 'join', until: 19, count: 3 });
+      watermark(20);
+      test.same(said(), ['l15+r16@19', 'W20']);
+      left.give(35, 5);
+      right.give(6, 36);
+      test.same(said(), ['l5+r6@9'], 'a window that opens when it has closed gives at once');
+      test.same(operator.waiting?.(), { what: 'join', until: 29, count: 3 });
+      watermark(40);
+      test.same(said(), ['l25+r26@29', 'l35+r36@39', 'W40'], 'no more, and each once');
+      test.same(operator.waiting?.(), { what: 'join', until: 49, count: 1 });
+      watermark(100);
+      test.same(said(), ['l45+r46@49', 'W100']);
+      test.equal(operator.counters?.().timers, 0);
+    },
+  );
+
+  void t.test(
     `TJ1: a fact finds the newest version of its time, whichever came first (${how})`,
     async (test) => {
       const { left, right, watermark, said, operator } = open(

@@ -9,6 +9,7 @@ import {
   type ValueHandle,
   valueState,
 } from '#operators';
+import type { StateSpec } from '../../../operators/state/state-kinds.ts';
 import { KeyedState, type StoredStates } from '../../../operators/state/keyed-state.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 
@@ -148,6 +149,62 @@ export function keyedStateContract(name: string, open: OpenStateBackend): void {
     },
   );
 
+  void t.test(`${name}: KS1: handles work on the key that was set last, and at its time`, async (test) => {
+    const { at, state, handles } = subject(open, { value: valueState<{ hits: number }>({ ttl: 10 }) });
+    for (const [of, now] of [
+      ['a', 0],
+      ['b', 5],
+    ] as const) {
+      state.now = now;
+      at(of);
+      handles.value.set({ hits: now });
+    }
+    state.now = 12;
+    const seen = ['a', 'b', 'a', 'c'].map((of) => (at(of), handles.value.get()));
+    test.same(seen, [undefined, { hits: 5 }, undefined, undefined]);
+  });
+
+  void t.test(`${name}: LC1: an array that was handed out never changes`, async (test) => {
+    const { at, handles, batch } = subject(open);
+    at('a');
+    handles.list.addAll([1, 2]);
+    const first = handles.list.get();
+    handles.list.add(3);
+    const second = handles.list.get();
+    batch();
+    at('a');
+    handles.list.addAll([4, 5]);
+    const third = handles.list.get();
+    handles.list.update([6]);
+    handles.list.add(7);
+    test.same(
+      [first, second, third],
+      [
+        [1, 2],
+        [1, 2, 3],
+        [1, 2, 3, 4, 5],
+      ],
+    );
+    test.same(handles.list.get(), [6, 7]);
+  });
+
+  void t.test(`${name}: LC2: a list without elements is not kept`, async (test) => {
+    const { at, handles, batch, keys, state } = subject(open);
+    for (const [of, empty] of [
+      ['a', () => handles.list.addAll([])],
+      ['b', () => handles.list.update([])],
+      ['c', () => handles.list.clear()],
+    ] as const) {
+      at(of);
+      if (of !== 'a') handles.list.add(1);
+      empty();
+      test.same(handles.list.get(), []);
+    }
+    batch();
+    test.equal(keys.size, 0);
+    test.same(store(state, keys), []);
+  });
+
   void t.test(`${name}: every key with state is visited once, whichever state it has`, async (test) => {
     const { at, handles, batch, state, keys } = subject(open);
     at('a');
@@ -165,12 +222,13 @@ export function keyedStateContract(name: string, open: OpenStateBackend): void {
   });
 }
 
-function subject(open: OpenStateBackend) {
+function subject(open: OpenStateBackend, changes: Partial<StateSpec> = {}) {
   const keys = newKeys();
   const spec = {
     value: valueState<{ hits: number }>(),
     list: listState<number>(),
     map: mapState<string, number>(),
+    ...changes,
   };
   const state = new KeyedState(spec, 'under-test', open(keys));
   return {

@@ -94,6 +94,28 @@ for (const interpreted of [false, true]) {
     },
   );
 
+  void t.test(
+    `SL2: a record makes those windows give again that have given, whenever its pane opened (${how})`,
+    async (test) => {
+      const { bench, operator } = open({ allowedLatenessMs: 10 }, interpreted);
+      operator.records(records(['a', 12]));
+      operator.watermark(13);
+      given(bench);
+      operator.records(records(['a', 11]));
+      test.same(given(bench), [], 'neither [5 15) nor [10 20) is due');
+      operator.watermark(14);
+      test.same(given(bench), ['a [5 15) 2', 'mark 14']);
+      operator.records(records(['a', 13]));
+      test.same(given(bench), ['a [5 15) 3'], 'the pane was there when the window became due');
+      operator.records(records(['b', 7]));
+      test.same(given(bench), ['b [0 10) 1', 'b [5 15) 1'], 'the pane opens when it is due');
+      operator.records(records(['a', 17]));
+      test.same(given(bench), [], 'the pane opens before it is due');
+      operator.watermark(19);
+      test.same(given(bench), ['a [10 20) 4', 'mark 19']);
+    },
+  );
+
   void t.test(`WO3: a record is late when all its windows are over, not before (${how})`, async (test) => {
     const { bench, operator } = open({}, interpreted);
     operator.watermark(9);
