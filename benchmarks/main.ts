@@ -1,16 +1,23 @@
 import { parseArgs } from 'node:util';
+import { runMicro } from './micro/run.ts';
 import { runT1 } from './t1/run.ts';
 
-const HELP = `Usage: npm run bench -- t1 [options]
+const HELP = `Usage: npm run bench -- <command> [options]
 
-Runs a workload in every variant, interleaved, each run in a process of its own, and compares CPU time per event. A run whose
+Runs workloads in every variant, interleaved, each run in a process of its own, and compares CPU time per event. A run whose
 results differ from the others' fails.
 
   t1                    10 s windows per device: count and average, minimum, maximum of four fields
-  --events <n>          default 10000000
-  --devices <n>         default 10000
+    --events <n>        default 10000000
+    --devices <n>       default 10000
+    --variants <list>   of floor, engine, functions, interpreted, drain; default floor,engine,functions,drain
+
+  micro                 one operator on one core, fed from memory, beside the same query written by hand
+    --workloads <list>  of session, sliding, sliding-dense, process, interval-join, top-n; default all
+    --events <n>        default 5000000
+    --keys <n>          default 10000
+
   --runs <n>            counted runs of each variant, default 5
-  --variants <list>     of floor, engine, functions, interpreted, drain; default floor,engine,functions,drain
   --json <file>         also writes every run there
   --help
 `;
@@ -18,23 +25,28 @@ results differ from the others' fails.
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    events: { type: 'string', default: '10000000' },
+    events: { type: 'string' },
     devices: { type: 'string', default: '10000' },
+    keys: { type: 'string', default: '10000' },
     runs: { type: 'string', default: '5' },
     variants: { type: 'string', default: 'floor,engine,functions,drain' },
+    workloads: { type: 'string', default: 'session,sliding,sliding-dense,process,interval-join,top-n' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 
-const counts = [values.events, values.devices, values.runs].map(Number) as [number, number, number];
+const EVENTS: Readonly<Record<string, string>> = { t1: '10000000', micro: '5000000' };
+const [command = ''] = positionals;
+const counts = [values.events ?? EVENTS[command], values.devices, values.keys, values.runs].map(Number);
 if (values.help) {
   process.stdout.write(HELP);
-} else if (positionals[0] !== 't1' || !counts.every((n) => Number.isSafeInteger(n) && n > 0)) {
+} else if (!Object.hasOwn(EVENTS, command) || !counts.every((n) => Number.isSafeInteger(n) && n > 0)) {
   process.stderr.write(HELP);
   process.exitCode = 2;
 } else {
-  const [events, devices, runs] = counts;
+  const [events, devices, keys, runs] = counts as [number, number, number, number];
   const json = values.json === undefined ? {} : { json: values.json };
-  await runT1({ events, devices, runs, variants: values.variants.split(','), ...json });
+  if (command === 't1') await runT1({ events, devices, runs, variants: values.variants.split(','), ...json });
+  else await runMicro({ events, keys, runs, workloads: values.workloads.split(','), ...json });
 }
