@@ -1,17 +1,11 @@
 import type { StateCells } from '#engine';
 import { type CellKind, copyOf, type CurrentKey } from './cell-kind.ts';
 import type { MapHandle } from './state-kinds.ts';
-import { ExpirySweep, type TimeToLive } from './time-to-live.ts';
+import { ExpirySweep, type TimedValue, type TimeToLive } from './time-to-live.ts';
 
 type MapKey = string | number;
 /** Never empty. */
 type MapCell<V> = Map<MapKey, V>;
-
-/** A value with the time its life began. */
-interface TimedValue {
-  value: unknown;
-  at: number;
-}
 
 const NONE: ReadonlyMap<MapKey, never> = new Map<MapKey, never>();
 
@@ -66,30 +60,7 @@ function timedHandle(
   ttl: TimeToLive,
 ): MapHandle<MapKey, unknown> {
   const sweep = new ExpirySweep(cells, entrySweep(cells, ttl));
-  /** The entry if it can be read. An expired one goes, unless it shows. */
-  const find = (key: MapKey) => {
-    const entry = cells.get(current.slot)?.get(key);
-    if (entry === undefined || !ttl.expired(entry.at)) return entry;
-    if (ttl.showsExpired) return entry;
-    remove(cells, current.slot, key);
-    return undefined;
-  };
-  const refresh = (entry: TimedValue) => {
-    if (!ttl.refreshesOnRead || entry.at === ttl.now || ttl.expired(entry.at)) return;
-    entry.at = ttl.now;
-    const cell = cells.get(current.slot);
-    if (cell !== undefined) cells.set(current.slot, cell);
-  };
-  function* visible(): Generator<readonly [MapKey, TimedValue]> {
-    for (const it of cells.get(current.slot) ?? NONE)
-      if (ttl.showsExpired || !ttl.expired(it[1].at)) yield it;
-  }
-  function* read<R>(part: (key: MapKey, value: unknown) => R): Generator<R> {
-    for (const [key, entry] of visible()) {
-      refresh(entry);
-      yield part(key, entry.value);
-    }
-  }
+  const { find, read, visible } = timedEntries(cells, current, ttl);
   const swept = <R>(result: R): R => {
     sweep.step();
     return result;
@@ -97,26 +68,22 @@ function timedHandle(
   return {
     get(key) {
       sweep.step();
-      const entry = find(key);
-      if (entry !== undefined) refresh(entry);
-      return entry?.value;
+      return find(key, ttl.refreshesOnRead)?.value;
     },
     has(key) {
       sweep.step();
-      const entry = find(key);
-      if (entry !== undefined) refresh(entry);
-      return entry !== undefined;
+      return find(key, ttl.refreshesOnRead) !== undefined;
     },
     set(key, value) {
       sweep.step();
-      const entry = find(key);
+      const entry = find(key, false);
       if (value === undefined) remove(cells, current.slot, key);
       else if (entry === undefined) put(cells, current.slot, key, { value, at: ttl.now });
       else put(cells, current.slot, key, Object.assign(entry, { value, at: ttl.now }));
     },
     delete(key) {
       sweep.step();
-      const wasThere = find(key) !== undefined;
+      const wasThere = find(key, false) !== undefined;
       remove(cells, current.slot, key);
       return wasThere;
     },
@@ -134,6 +101,38 @@ function timedHandle(
       cells.clear(current.slot);
     },
   };
+}
+
+/** The current key's entries as they may be seen. */
+function timedEntries(cells: StateCells<MapCell<TimedValue>>, current: CurrentKey, ttl: TimeToLive) {
+  const refresh = (entry: TimedValue) => {
+    if (entry.at === ttl.now || ttl.expired(entry.at)) return;
+    entry.at = ttl.now;
+    const cell = cells.get(current.slot);
+    if (cell !== undefined) cells.set(current.slot, cell);
+  };
+  function* visible(): Generator<readonly [MapKey, TimedValue]> {
+    for (const it of cells.get(current.slot) ?? NONE)
+      if (ttl.showsExpired || !ttl.expired(it[1].at)) yield it;
+  }
+  function* read<R>(part: (key: MapKey, value: unknown) => R): Generator<R> {
+    for (const [key, entry] of visible()) {
+      if (ttl.refreshesOnRead) refresh(entry);
+      yield part(key, entry.value);
+    }
+  }
+  /** The entry if it can be read. An expired one goes, unless it shows. */
+  const find = (key: MapKey, refreshes: boolean): TimedValue | undefined => {
+    const entry = cells.get(current.slot)?.get(key);
+    if (entry === undefined) return undefined;
+    if (ttl.expired(entry.at) && !ttl.showsExpired) {
+      remove(cells, current.slot, key);
+      return undefined;
+    }
+    if (refreshes) refresh(entry);
+    return entry;
+  };
+  return { find, read, visible };
 }
 
 /** Looks at a map's entries a few at a time, and goes on where it stopped. */

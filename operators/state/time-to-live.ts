@@ -5,6 +5,12 @@ import type { StateOptions } from './state-kinds.ts';
 /** Entries looked at per access, as in Flink's incremental clean-up. */
 const LOOKED_AT = 5;
 
+/** A value with the time its life began, epoch ms. */
+export interface TimedValue {
+  value: unknown;
+  at: number;
+}
+
 /** When values expire: by processing time, counted from the last write, or the last access. */
 export class TimeToLive {
   readonly #ms: number;

@@ -1,13 +1,7 @@
 import type { StateCells } from '#engine';
 import { type CellKind, copyOf, type CurrentKey } from './cell-kind.ts';
 import type { Fold } from './state-kinds.ts';
-import { ExpirySweep, type TimeToLive } from './time-to-live.ts';
-
-/** A value with the time its life began. */
-interface TimedValue {
-  value: unknown;
-  at: number;
-}
+import { ExpirySweep, type TimedValue, type TimeToLive } from './time-to-live.ts';
 
 /** How the current key's value is reached. */
 interface ValueAccess {
