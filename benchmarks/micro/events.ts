@@ -25,10 +25,13 @@ export function uniformFeed(size: FeedSize, perKeySecond: number, inputs = 1): F
 /** Records of a burst, on average. */
 const BURST_RECORDS = 10;
 const BURST_STEP_MS = 300;
-const PAUSE_MIN_MS = 1_500;
+const PAUSE_MIN_MS = 900;
 const PAUSE_SPREAD_MS = 8_000;
 
-/** Keys that come in bursts: about ten records, 1 to 300 ms apart, then nothing for 1.5 to 9.5 s. */
+/**
+ * Keys that come in bursts: about ten records, 1 to 300 ms apart, then nothing for 0.9 to 8.9 s. Now and then the pause is too short
+ * to end a session, or a late record bridges it.
+ */
 export function burstFeed(size: FeedSize): Feed {
   const random = seededRandom(size.seed);
   const writer = new FeedWriter(Event, 1);
