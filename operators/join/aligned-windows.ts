@@ -32,6 +32,7 @@ interface Pane {
  *
  * AW1 a window closes when the watermark reaches `end − 1`, and is dropped when it reaches `end − 1 + allowed lateness`.
  * AW2 a record enters those of its windows that are not dropped; one whose windows are all dropped goes to its late side output.
+ *     One between windows does so when the watermark has reached its time plus lateness, and is in neither before, as in Flink.
  * AW3 `panes` is sorted by start; the first `closed` of them have closed.
  */
 export class AlignedWindows implements TwoInputLogic {
@@ -55,8 +56,10 @@ export class AlignedWindows implements TwoInputLogic {
     const { sizeMs, slideMs, offsetMs } = this.#shape;
     const { watermark } = this.#frame;
     const last = windowStart(time, offsetMs, slideMs);
-    if (last + sizeMs <= time) return; // between two windows
-    if (this.#isDropped(last, watermark)) return this.#frame.late(side, row, time);
+    const isBetween = last + sizeMs <= time;
+    if (isBetween ? plusSaturating(time, this.#latenessMs) <= watermark : this.#isDropped(last, watermark))
+      return this.#frame.late(side, row, time);
+    if (isBetween) return;
     // What has closed asks the user's code, which may throw: before the record enters any window.
     if (time <= watermark) this.#giveLate(side, row, time, slot, last);
     for (let start = last; start + sizeMs > time && !this.#isDropped(start, watermark); start -= slideMs) {

@@ -46,13 +46,14 @@ export class SharedSessions implements TwoInputLogic {
 
   record(side: Side, row: unknown, time: number, slot: number): void {
     const gapMs = typeof this.#gap === 'number' ? this.#gap : checkedGap(this.#gap(row));
+    const ownEnd = plusSaturating(time, gapMs);
     const list = this.#of(slot);
     let from = list.length;
     while (from > 0 && (list[from - 1] as WindowContents).end >= time) from--;
     let to = from;
-    while (to < list.length && (list[to] as WindowContents).start <= time + gapMs) to++;
+    while (to < list.length && (list[to] as WindowContents).start <= ownEnd) to++;
     const window =
-      to === from ? { start: time, end: time + gapMs } : spanOf(list[from], list[to - 1], time, gapMs);
+      to === from ? { start: time, end: ownEnd } : spanOf(list[from], list[to - 1], time, ownEnd);
     const { end } = window;
     if (this.#droppedAt(window) <= this.#frame.watermark) return this.#frame.late(side, row, time);
     const isClosed = end - 1 <= this.#frame.watermark;
@@ -147,7 +148,7 @@ function spanOf(
   first: WindowContents | undefined,
   last: WindowContents | undefined,
   time: number,
-  gapMs: number,
+  end: number,
 ): TimeWindow {
-  return { start: Math.min(time, first?.start ?? time), end: Math.max(time + gapMs, last?.end ?? time) };
+  return { start: Math.min(time, first?.start ?? time), end: Math.max(end, last?.end ?? end) };
 }

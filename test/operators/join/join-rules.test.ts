@@ -306,6 +306,46 @@ for (const interpreted of [false, true]) {
   );
 
   void t.test(
+    `AW2: a record between windows is in none, and late only behind the watermark (${how})`,
+    async (test) => {
+      // Regression: one that was late went nowhere.
+      const { left, right, watermark, said, late } = open(
+        windowJoin<Row, Row, string>({
+          windows: { kind: 'sliding', sizeMs: 5, slideMs: 10, offsetMs: 0 },
+          allowedLatenessMs: 2,
+          join: pair,
+        }),
+        interpreted,
+      );
+      watermark(10);
+      left.give(7, 8, 9, 14, 15);
+      right.give(8, 9, 14);
+      test.same(late(), [
+        ['W10', 'l7@7', 'l8@8'],
+        ['W10', 'r8@8'],
+      ]);
+      watermark(100);
+      test.same(said(), ['W10', 'l14+r14@14', 'W100']);
+    },
+  );
+
+  void t.test(`SS2: a session without end closes at the end of time (${how})`, async (test) => {
+    // Regression: its end lay beyond any watermark.
+    const { left, right, watermark, said, operator } = open(
+      windowJoin<Row, Row, string>({
+        windows: { kind: 'session', gap: () => Number.MAX_SAFE_INTEGER },
+        join: pair,
+      }),
+      interpreted,
+    );
+    left.give(10);
+    right.give(20);
+    watermark(MAX_WATERMARK);
+    test.same(said(), [`l10+r20@${MAX_WATERMARK - 1}`, `W${MAX_WATERMARK}`]);
+    test.equal(operator.counters?.().timers, 0);
+  });
+
+  void t.test(
     `AW3: windows close in time order whatever order they opened in, also among closed ones (${how})`,
     async (test) => {
       const { left, right, watermark, said, operator } = open(
