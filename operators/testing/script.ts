@@ -9,16 +9,25 @@ export type Marker =
   | { readonly marker: 'pause'; readonly ms: number }
   | { readonly marker: 'barrier' };
 
+/** Told by identity: a record may have a field of any name. */
+const markers = new WeakSet();
+
+function marker(made: Marker): Marker {
+  markers.add(made);
+  return made;
+}
+
 /** Event time has reached `time` (epoch ms): no record at or before it is on time any more. */
-export const watermark = (time: number): Marker => ({ marker: 'watermark', time });
+export const watermark = (time: number): Marker => marker({ marker: 'watermark', time });
 /** The source has nothing for a while; the next element ends it. */
-export const idle = (): Marker => ({ marker: 'idle' });
+export const idle = (): Marker => marker({ marker: 'idle' });
 /** The job dies without a word and starts again from its latest checkpoint. Happens once, also when the script is replayed. */
-export const crash = (): Marker => ({ marker: 'crash' });
+export const crash = (): Marker => marker({ marker: 'crash' });
 /** The wall clock moves on: processing-time timers, timeouts and TTLs see it. */
-export const pause = (duration: Duration): Marker => ({ marker: 'pause', ms: durationMs(duration, 'pause') });
+export const pause = (duration: Duration): Marker =>
+  marker({ marker: 'pause', ms: durationMs(duration, 'pause') });
 /** A checkpoint: what a later crash falls back to, and what exactly-once sinks show. */
-export const barrier = (): Marker => ({ marker: 'barrier' });
+export const barrier = (): Marker => marker({ marker: 'barrier' });
 
 /** What one source of a job under test gives, in order. */
 export interface TestInput<out T = unknown> {
@@ -55,5 +64,5 @@ export function input<T>(
 }
 
 export function isMarker(element: unknown): element is Marker {
-  return typeof element === 'object' && element !== null && 'marker' in element;
+  return typeof element === 'object' && element !== null && markers.has(element);
 }

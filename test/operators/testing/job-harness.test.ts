@@ -54,6 +54,20 @@ void t.test('E12: time follows the records by outOfOrderness, or the markers alo
   test.same(marked.records('late'), [reading(1_000, 'a')]);
 });
 
+void t.test('E12: a record may have a field of any name, also that of a marker', async (test) => {
+  // Regression: such a record was taken for a marker, and was never given.
+  const Pin = schema('pin', { at: eventTime(1), marker: string(2) });
+  const job = defineJob('pins', { guarantee: 'exactly-once' }, (build) => {
+    build.source('pins', partitionLog('pins', Pin)).to('out', partitionLog('pins-out', Pin));
+  });
+  const pins = [
+    { at: 1, marker: 'red' },
+    { at: 2, marker: 'idle' },
+  ];
+  const result = await testJob(job, { inputs: { pins: input(Pin, [...pins, watermark(5)]) } });
+  test.same(result.records('out'), pins);
+});
+
 void t.test('E12: without the end of input only what watermarks have closed comes out', async (test) => {
   const { records } = await testJob(windows, {
     inputs: { readings: input(Reading, rows) },
