@@ -1,3 +1,6 @@
+/** Slots of one time, in the order they were registered. Most times have one only, and need no set. */
+type Bucket = number | Set<number>;
+
 /**
  * Event-time timers by slot: one bucket per distinct timestamp, a heap over the distinct timestamps only.
  *
@@ -5,9 +8,12 @@
  * TQ2 timers fire in time order; within one time in the order they were registered.
  */
 export class TimerQueue {
-  readonly #buckets = new Map<number, Set<number>>();
+  readonly #buckets = new Map<number, Bucket>();
+  /** Times with a bucket, each at least once, and some whose timers were deleted. */
   readonly #heap: number[] = [];
   #size = 0;
+  /** Walks the bucket that is firing: to begin anew for each timer would walk over all that have fired. */
+  #firing: { readonly time: number; readonly slots: Iterator<number> } | null = null;
 
   get size(): number {
     return this.#size;
@@ -16,8 +22,7 @@ export class TimerQueue {
   /** Time of the earliest timer, or null. */
   get next(): number | null {
     for (let time = this.#heap[0]; time !== undefined; time = this.#heap[0]) {
-      if ((this.#buckets.get(time) as Set<number>).size > 0) return time;
-      this.#buckets.delete(time);
+      if (this.#buckets.has(time)) return time;
       this.#pop();
     }
     return null;
@@ -25,43 +30,68 @@ export class TimerQueue {
 
   /** True when the timer is new. */
   add(slot: number, time: number): boolean {
-    let bucket = this.#buckets.get(time);
+    const bucket = this.#buckets.get(time);
     if (bucket === undefined) {
-      bucket = new Set();
-      this.#buckets.set(time, bucket);
+      this.#buckets.set(time, slot);
       this.#push(time);
+    } else if (typeof bucket === 'number') {
+      if (bucket === slot) return false;
+      this.#buckets.set(time, new Set<number>().add(bucket).add(slot));
+    } else {
+      if (bucket.has(slot)) return false;
+      bucket.add(slot);
     }
-    if (bucket.has(slot)) return false;
-    bucket.add(slot);
     this.#size++;
     return true;
   }
 
   /** True when the timer existed. */
   delete(slot: number, time: number): boolean {
-    const existed = this.#buckets.get(time)?.delete(slot) ?? false;
-    if (existed) this.#size--;
+    const bucket = this.#buckets.get(time);
+    const existed = typeof bucket === 'number' ? bucket === slot : (bucket?.has(slot) ?? false);
+    if (existed) this.#remove(bucket as Bucket, slot, time);
     return existed;
   }
 
   /** Takes the earliest timer due at `watermark`, or null. A timer added meanwhile for a due time fires too. */
   takeDue(watermark: number): { readonly slot: number; readonly time: number } | null {
     for (let time = this.#heap[0]; time !== undefined && time <= watermark; time = this.#heap[0]) {
-      const bucket = this.#buckets.get(time) as Set<number>;
-      for (const slot of bucket) {
-        bucket.delete(slot);
-        this.#size--;
-        return { slot, time };
+      const bucket = this.#buckets.get(time);
+      if (bucket === undefined) {
+        this.#pop();
+        continue;
       }
-      this.#buckets.delete(time);
-      this.#pop();
+      const slot = typeof bucket === 'number' ? bucket : this.#nextOf(bucket, time);
+      this.#remove(bucket, slot, time);
+      return { slot, time };
     }
     return null;
   }
 
   /** Calls `visit` for every timer, in no particular order. */
   forEach(visit: (slot: number, time: number) => void): void {
-    for (const [time, slots] of this.#buckets) for (const slot of slots) visit(slot, time);
+    for (const [time, bucket] of this.#buckets) {
+      if (typeof bucket === 'number') visit(bucket, time);
+      else for (const slot of bucket) visit(slot, time);
+    }
+  }
+
+  #nextOf(bucket: Set<number>, time: number): number {
+    if (this.#firing?.time !== time) this.#firing = { time, slots: bucket.values() };
+    const { done, value } = this.#firing.slots.next();
+    if (done !== true) return value;
+    this.#firing = null;
+    return this.#nextOf(bucket, time);
+  }
+
+  #remove(bucket: Bucket, slot: number, time: number): void {
+    this.#size--;
+    if (typeof bucket !== 'number') {
+      bucket.delete(slot);
+      if (bucket.size > 0) return;
+      if (this.#firing?.time === time) this.#firing = null;
+    }
+    this.#buckets.delete(time);
   }
 
   #push(time: number): void {
