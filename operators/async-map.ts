@@ -5,10 +5,11 @@ import {
   type OperatorState,
   type Random,
   type Records,
-  RowLoop,
+  type RowLoop,
   systemRandom,
   type Waiting,
 } from '#engine';
+import { recordLoop } from './record-loop.ts';
 import { type CallAttempt, type CallOptions, type CallPolicy, callPolicy } from './async/call-policy.ts';
 import { CallPool } from './async/call-pool.ts';
 import { InFlight, type ResultOrder } from './async/in-flight.ts';
@@ -87,13 +88,7 @@ class AsyncMapOperator implements Operator {
       context,
       spec.random,
     );
-    this.#loop = new RowLoop({
-      name: `${context.operator}.${context.subtask}`,
-      stages: context.stages,
-      consumer: this,
-      onError: context.onRecordError,
-      interpreted: context.interpreted,
-    });
+    this.#loop = recordLoop(context, this);
   }
 
   records(records: Records): void {

@@ -9,10 +9,11 @@ import {
   type OperatorState,
   type Random,
   type Records,
-  RowLoop,
+  type RowLoop,
   systemRandom,
   type Waiting,
 } from '#engine';
+import { recordLoop } from './record-loop.ts';
 import { atLeastOne, type CallAttempt, type CallOptions, callPolicy } from './async/call-policy.ts';
 import { InFlight, type ResultOrder } from './async/in-flight.ts';
 import { type LookupCacheOptions, lookupCacheSpec, type LookupKey } from './async/lookup-cache.ts';
@@ -135,13 +136,7 @@ class LookupJoin implements LookupJoinOperator {
       this.#give(row, value, time),
     );
     this.#lookups = new Lookups(spec.lookups, context, this.#inFlight);
-    this.#loop = new RowLoop({
-      name: `${context.operator}.${context.subtask}`,
-      stages: context.stages,
-      consumer: this,
-      onError: context.onRecordError,
-      interpreted: context.interpreted,
-    });
+    this.#loop = recordLoop(context, this);
   }
 
   records(records: Records): void {

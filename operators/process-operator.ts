@@ -7,11 +7,12 @@ import {
   type OperatorCounters,
   type OperatorState,
   type Records,
-  RowLoop,
+  type RowLoop,
   type RowText,
   type Waiting,
   writeKeySlot,
 } from '#engine';
+import { recordLoop } from './record-loop.ts';
 import { type KeyedDefinition, KeyedRuntime } from './state/keyed-runtime.ts';
 
 /** What a process operator runs, type-erased. */
@@ -31,13 +32,7 @@ export class ProcessOperator implements Operator {
     this.#onRecord = definition.onRecord;
     this.#runtime = new KeyedRuntime(definition, context, { keys: context.keys, backend });
     this.#user = this.#runtime.user as never;
-    this.#loop = new RowLoop({
-      name: `${context.operator}.${context.subtask}`,
-      stages: context.stages,
-      consumer: this,
-      onError: context.onRecordError,
-      interpreted: context.interpreted,
-    });
+    this.#loop = recordLoop(context, this);
   }
 
   records(records: Records): void {

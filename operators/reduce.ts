@@ -13,11 +13,12 @@ import {
   type OperatorState,
   type Records,
   RowEmitter,
-  RowLoop,
+  type RowLoop,
   type RowText,
   type ValueKeySpace,
   writeKeySlot,
 } from '#engine';
+import { recordLoop } from './record-loop.ts';
 
 export interface ReduceOptions<T> {
   /**
@@ -65,13 +66,7 @@ class ReduceOperator implements Operator {
     this.#context = context;
     this.#keys = createKeySpace(context.keys, context.maxParallelism);
     this.#emitter = new RowEmitter(context.output);
-    this.#loop = new RowLoop({
-      name: `${context.operator}.${context.subtask}`,
-      stages: context.stages,
-      consumer: this,
-      onError: context.onRecordError,
-      interpreted: context.interpreted,
-    });
+    this.#loop = recordLoop(context, this);
   }
 
   records(records: Records): void {

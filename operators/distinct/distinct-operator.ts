@@ -15,12 +15,13 @@ import {
   ProcessingTimers,
   type Records,
   RowEmitter,
-  RowLoop,
+  type RowLoop,
   type RowText,
   TimerQueue,
   type ValueKeySpace,
   writeKeySlot,
 } from '#engine';
+import { recordLoop } from '../record-loop.ts';
 import { type SeenStore, SeenTable, SeenValues } from './seen-table.ts';
 
 /** DistinctOptions, checked. */
@@ -78,13 +79,7 @@ export class DistinctOperator implements Operator {
     this.#clockSweeps = new ProcessingTimers(context.clock, context.wake);
     this.#sweepStepMs = Math.max(1, Math.floor(spec.ttlMs / SWEEPS_PER_TTL));
     this.#emitter = new RowEmitter(context.output);
-    this.#loop = new RowLoop({
-      name: `${context.operator}.${context.subtask}`,
-      stages: context.stages,
-      consumer: this,
-      onError: context.onRecordError,
-      interpreted: context.interpreted,
-    });
+    this.#loop = recordLoop(context, this);
   }
 
   records(records: Records): void {

@@ -1,15 +1,7 @@
 import { KeyGroupWriter, type KeySpace, MillraceError } from '#engine';
-import type { TimeWindow, TumblingWindows } from '../window/assigner.ts';
+import type { SlidingWindows, TimeWindow, TumblingWindows } from '../window/assigner.ts';
 import type { SessionWindows } from '../window/session-assigner.ts';
 import type { Side } from './two-input-operator.ts';
-
-/** Windows of one size that start every `slideMs`: a record is in several of them, or in none where they leave gaps. */
-interface SlidingWindows {
-  readonly kind: 'sliding';
-  readonly sizeMs: number;
-  readonly slideMs: number;
-  readonly offsetMs: number;
-}
 
 /** The windows that two streams can share. A session grows by the records of both. */
 export type JoinWindows<Row = unknown> = TumblingWindows | SlidingWindows | SessionWindows<Row>;

@@ -16,13 +16,14 @@ import {
   plusSaturating,
   type Records,
   RowEmitter,
-  RowLoop,
+  type RowLoop,
   type RowText,
   TimerQueue,
   type ValueKeySpace,
   type Waiting,
   writeKeySlot,
 } from '#engine';
+import { recordLoop } from '../record-loop.ts';
 import { settle } from './after-match.ts';
 import { type Automaton, compilePattern } from './automaton.ts';
 import { type Capture, capturesOf, partialCapturesOf } from './captures.ts';
@@ -162,13 +163,7 @@ class PatternOperator implements Operator {
     this.#emitter = new RowEmitter(context.output);
     this.#late = new RowEmitter(context.side(LATE));
     this.#timedOut = new RowEmitter(context.side(TIMED_OUT));
-    this.#loop = new RowLoop({
-      name: `${context.operator}.${context.subtask}`,
-      stages: context.stages,
-      consumer: this,
-      onError: context.onRecordError,
-      interpreted: context.interpreted,
-    });
+    this.#loop = recordLoop(context, this);
   }
 
   records(records: Records): void {

@@ -3,10 +3,11 @@ import {
   type LoopWriter,
   type OperatorContext,
   type RowConsumer,
-  RowLoop,
+  type RowLoop,
   type RowText,
   writeKeySlot,
 } from '#engine';
+import { recordLoop } from '../record-loop.ts';
 import type { KeyedRuntime } from './keyed-runtime.ts';
 
 /** What takes the records of one input, each with its key's slot. */
@@ -30,7 +31,7 @@ export function keyedInput(
       writer.line(`${writer.bind('onRecord', onRecord)}(${object}, ${row.time}, ${slot});`);
     },
   };
-  return inputLoop(context, name, consumer);
+  return recordLoop(context, consumer, name);
 }
 
 /** The loop of an input without a key. */
@@ -39,15 +40,5 @@ export function plainInput(
   name: string,
   accept: (row: unknown, time: number) => void,
 ): RowLoop {
-  return inputLoop(context, name, { accept });
-}
-
-function inputLoop(context: OperatorContext, name: string, consumer: RowConsumer): RowLoop {
-  return new RowLoop({
-    name: `${context.operator}.${context.subtask}.${name}`,
-    stages: context.stages,
-    consumer,
-    onError: context.onRecordError,
-    interpreted: context.interpreted,
-  });
+  return recordLoop(context, { accept }, name);
 }

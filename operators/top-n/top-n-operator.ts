@@ -11,7 +11,7 @@ import {
   type Output,
   type Records,
   RowEmitter,
-  RowLoop,
+  type RowLoop,
   type RowText,
   rowAt,
   timeAt,
@@ -19,6 +19,7 @@ import {
   type Waiting,
   writeKeySlot,
 } from '#engine';
+import { recordLoop } from '../record-loop.ts';
 import type { TumblingWindows } from '../window/assigner.ts';
 import { LatestRanks } from './latest-ranks.ts';
 import { type RankStore, RankTable } from './rank-table.ts';
@@ -77,13 +78,7 @@ export class TopNOperator implements Operator {
     this.#emitter = new RowEmitter(context.output);
     const late = windows === null ? null : context.side('late');
     this.#late = late === null ? null : { output: late, emitter: new RowEmitter(late) };
-    this.#loop = new RowLoop({
-      name: `${context.operator}.${context.subtask}`,
-      stages: context.stages,
-      consumer: this,
-      onError: context.onRecordError,
-      interpreted: context.interpreted,
-    });
+    this.#loop = recordLoop(context, this);
   }
 
   records(records: Records): void {

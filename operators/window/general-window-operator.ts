@@ -14,12 +14,13 @@ import {
   plusSaturating,
   type Records,
   RowEmitter,
-  RowLoop,
+  type RowLoop,
   type RowText,
   type ValueKeySpace,
   type Waiting,
   writeKeySlot,
 } from '#engine';
+import { recordLoop } from '../record-loop.ts';
 import { windowStart } from './assigner.ts';
 import { type Elements, lastElements } from './general-window-contents.ts';
 import { restoreGeneralWindows, snapshotGeneralWindows } from './general-window-snapshot.ts';
@@ -116,13 +117,7 @@ class GeneralWindowOperator implements Operator {
     this.#isGlobal = plan.fixed === null && plan.gap === null;
     this.#leavesNothing =
       plan.process === null || (plan.process.clear === null && Object.keys(plan.process.state).length === 0);
-    this.#loop = new RowLoop({
-      name: `${context.operator}.${context.subtask}`,
-      stages: context.stages,
-      consumer: this,
-      onError: context.onRecordError,
-      interpreted: context.interpreted,
-    });
+    this.#loop = recordLoop(context, this);
   }
 
   records(records: Records): void {

@@ -15,7 +15,7 @@ import {
   plusSaturating,
   type Records,
   RowEmitter,
-  RowLoop,
+  type RowLoop,
   type RowText,
   rowAt,
   timeAt,
@@ -23,6 +23,7 @@ import {
   type Waiting,
   writeKeySlot,
 } from '#engine';
+import { recordLoop } from '../record-loop.ts';
 import type { AggregateFunction } from './aggregate-function.ts';
 import { CellRows } from './cell-rows.ts';
 import { type CellPlan, inputValues } from './cells.ts';
@@ -96,13 +97,7 @@ class SessionOperator implements Operator {
     this.#emitter = new RowEmitter(context.output);
     this.#lateOutput = context.side(LATE);
     this.#late = new RowEmitter(this.#lateOutput);
-    this.#loop = new RowLoop({
-      name: `${context.operator}.${context.subtask}`,
-      stages: context.stages,
-      consumer: this,
-      onError: context.onRecordError,
-      interpreted: context.interpreted,
-    });
+    this.#loop = recordLoop(context, this);
   }
 
   records(records: Records): void {

@@ -44,7 +44,8 @@ export class TwoInputWindowsReference implements TwoInputReference {
   readonly record = (input: number, row: Event & { readonly key: string }): void => {
     const all = this.#assigned(row);
     const alive = all.filter(({ end }) => end - 1 + this.#spec.latenessMs > this.#watermark);
-    if (all.length > 0 && alive.length === 0) this.#late[input as 0 | 1].push([row, row.ts]);
+    const isLate = all.length > 0 ? alive.length === 0 : row.ts + this.#spec.latenessMs <= this.#watermark;
+    if (isLate) this.#late[input as 0 | 1].push([row, row.ts]);
     const grown = alive.map((window): Window => {
       const [lefts, rights] = window.sides;
       return {
