@@ -11,6 +11,9 @@ const starts = [
   [3, 5, 10, -5],
   [-6, -5, 10, -15],
   [12, -5, 10, 5],
+  // An offset of half the size cannot tell its sign; these can.
+  [2, 3, 10, -7],
+  [12, -3, 10, 7],
 ] as const;
 
 for (const [time, offset, size, start] of starts) {
