@@ -1,7 +1,6 @@
 import {
   InputMerger,
   type KeySelector,
-  MillraceError,
   type MultiInputOperator,
   type OpenStateBackend,
   type OperatorContext,
@@ -11,6 +10,7 @@ import {
   type RowLoop,
   type Waiting,
 } from '#engine';
+import { sharedKeys } from './shared-keys.ts';
 import { keyedInput } from './state/keyed-input.ts';
 import { type KeyedDefinition, KeyedRuntime } from './state/keyed-runtime.ts';
 
@@ -32,7 +32,7 @@ export class CoProcessOperator implements MultiInputOperator {
   readonly #merger: InputMerger;
 
   constructor(definition: CoProcessDefinition, context: OperatorContext, backend?: OpenStateBackend) {
-    const [left, right] = sameKeys(context);
+    const [left, right] = sharedKeys(context);
     const runtime = new KeyedRuntime(definition, context, { keys: left, backend });
     const user = runtime.user as never;
     const input = (
@@ -86,17 +86,4 @@ export class CoProcessOperator implements MultiInputOperator {
   async close(): Promise<void> {
     await this.#runtime.close();
   }
-}
-
-/** The two inputs' keys, which must be found the same way for a key of one to be a key of the other. */
-function sameKeys({ operator, inputKeys }: OperatorContext): readonly [KeySelector, KeySelector] {
-  const text = (keys: KeySelector | null | undefined) =>
-    !keys ? 'nothing' : keys.kind === 'fields' ? keys.fields.join(', ') : 'a function';
-  const [left, right] = inputKeys;
-  if (left && right && text(left) === text(right)) return [left, right];
-  throw new MillraceError(
-    'MR_GRAPH_INVALID',
-    `Operator '${operator}' has inputs keyed by ${text(left)} and by ${text(right)}. Key both by the same fields, or both by a function.`,
-    { details: { operator } },
-  );
 }

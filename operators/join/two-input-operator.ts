@@ -2,11 +2,9 @@ import {
   createKeySpace,
   type FieldKeySpace,
   InputMerger,
-  invariant,
   type KeySelector,
   type LoopWriter,
   MIN_WATERMARK,
-  MillraceError,
   type MultiInputOperator,
   type OperatorContext,
   type OperatorCounters,
@@ -22,6 +20,7 @@ import {
   type Waiting,
   writeKeySlot,
 } from '#engine';
+import { sharedKeys } from '../shared-keys.ts';
 
 /** Which of the two inputs. */
 export type Side = 0 | 1;
@@ -144,7 +143,7 @@ class TwoInputOperator implements MultiInputOperator {
   #idle = false;
 
   constructor(create: (frame: TwoInputFrame) => TwoInputLogic, context: OperatorContext) {
-    const selectors = sharedSelectors(context);
+    const selectors = sharedKeys(context);
     const keys = createKeySpace(selectors[LEFT], context.maxParallelism);
     const late = [context.side(LATE_LEFT), context.side(LATE_RIGHT)] as const;
     this.#context = context;
@@ -231,21 +230,4 @@ class TwoInputOperator implements MultiInputOperator {
       interpreted: this.#context.interpreted,
     });
   }
-}
-
-/** Key selectors of both inputs, known to give the same key space. */
-function sharedSelectors({ operator, inputKeys }: OperatorContext): readonly [KeySelector, KeySelector] {
-  const [left, right] = inputKeys;
-  invariant(left != null && right != null, `operator '${operator}' needs two keyed inputs`);
-  if (left.kind === 'function' && right.kind === 'function') return [left, right];
-  if (left.kind === 'fields' && right.kind === 'fields' && left.fields.join() === right.fields.join())
-    return [left, right];
-  const text = (keys: KeySelector) =>
-    keys.kind === 'function' ? 'a function' : `fields ${keys.fields.join(', ')}`;
-  throw new MillraceError(
-    'MR_GRAPH_INVALID',
-    `Operator '${operator}' joins a stream keyed by ${text(left)} with one keyed by ${text(right)}. ` +
-      'Key both by the same fields, or both by functions that return the same keys.',
-    { details: { operator } },
-  );
 }

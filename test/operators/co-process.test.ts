@@ -147,9 +147,9 @@ for (const interpreted of [false, true]) {
 
 void t.test('inputs that are keyed in different ways are refused', async (test) => {
   for (const [inputKeys, message] of [
-    [[byId, { kind: 'fields', fields: ['order'] }], /by id and by order/],
-    [[byId, select], /by id and by a function/],
-    [[byId, null], /by id and by nothing/],
+    [[byId, { kind: 'fields', fields: ['order'] }], /by fields id and by fields order/],
+    [[byId, select], /by fields id and by a function/],
+    [[byId, null], /by fields id and by nothing/],
   ] as const) {
     const { context } = createOperatorBench({ keys: byId, inputKeys });
     test.throws(() => definition.create(context), { code: 'MR_GRAPH_INVALID', message });
