@@ -57,13 +57,6 @@ export class WatermarkMerger {
     this.#aligned[channel] = (this.#watermarks[channel] as number) >= this.#merged;
   }
 
-  /** Puts back what a snapshot held. */
-  restore(merged: number): void {
-    this.#merged = Math.max(this.#merged, merged);
-    for (let i = 0; i < this.#watermarks.length; i++)
-      this.#aligned[i] = (this.#watermarks[i] as number) >= this.#merged;
-  }
-
   #advance(): boolean {
     let min = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.#watermarks.length; i++) {

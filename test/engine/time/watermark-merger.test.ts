@@ -126,17 +126,6 @@ void t.test(
   },
 );
 
-void t.test('a restored merger gives nothing at or below what it had reached', async (test) => {
-  const merger = new WatermarkMerger(2);
-  merger.restore(100);
-  test.equal(merger.merged, 100);
-  test.equal(merger.watermark(0, 90), false);
-  test.equal(merger.watermark(1, 100), false);
-  test.equal(merger.watermark(1, 120), true, 'the other has not caught up and is not waited for');
-  test.equal(merger.watermark(0, 110), false);
-  test.equal(merger.merged, 120);
-});
-
 void t.test('watermarks saturate at both ends of time', async (test) => {
   test.equal(minusSaturating(MIN_WATERMARK + 5, 10), MIN_WATERMARK);
   test.equal(plusSaturating(MAX_WATERMARK - 5, 10), MAX_WATERMARK);
