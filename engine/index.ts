@@ -70,7 +70,14 @@ export { KeyGroupWriter, type StoredGroup } from './state/key-groups.ts';
 export type { SlotTable } from './state/slot-table.ts';
 export { heapStateBackend } from './state/heap-state-backend.ts';
 export { lmdbState, type LmdbStateOptions } from './state/lmdb-state.ts';
-export type { CellFormat, OpenStateBackend, StateBackend, StateCells } from './state/state-backend.ts';
+export { LazyGroups } from './state/lazy-groups.ts';
+export type {
+  CellFormat,
+  FrozenCells,
+  OpenStateBackend,
+  StateBackend,
+  StateCells,
+} from './state/state-backend.ts';
 export { MAX_WATERMARK, MIN_WATERMARK, minusSaturating, plusSaturating } from './time/watermark.ts';
 export { DeadLetter, deadLetterTopic } from './log/dead-letter.ts';
 export { partitionLog, type PartitionLogOptions } from './log/log-endpoint.ts';

@@ -3,6 +3,7 @@ import { errorText, MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { KEY_CODEC } from '../key/key.ts';
 import type { OperatorState } from '../runtime/operator.ts';
+import { LazyGroups } from '../state/lazy-groups.ts';
 
 /**
  * One subtask's snapshot of one operator, as msgpack:
@@ -34,7 +35,11 @@ export function encodeSnapshot(state: OperatorState): Uint8Array {
     idle: state.idle,
     items: state.items,
     ...(state.broadcast === undefined ? {} : { broadcast: state.broadcast }),
-    groups: [...state.groups].map(([group, value]) => [group, Uint8Array.from(packr.pack(value))] as const),
+    // One at a time: they may be made as they are asked for.
+    groups: Array.from(
+      state.groups,
+      ([group, value]) => [group, Uint8Array.from(packr.pack(value))] as const,
+    ),
   };
   return Uint8Array.from(packr.pack(stored));
 }
@@ -63,13 +68,13 @@ export function decodeSnapshot(
       `A snapshot has format ${stored.format} with key codec ${stored.keyCodec}; this version reads format 1 with codec ${KEY_CODEC}.`,
     );
   }
-  const mine = stored.groups.filter(([group]) => group >= range[0] && group <= range[1]);
+  const mine = new Map(stored.groups.filter(([group]) => group >= range[0] && group <= range[1]));
   return {
     watermark: stored.watermark,
     idle: stored.idle,
     items: stored.items,
     ...(stored.broadcast === undefined ? {} : { broadcast: stored.broadcast }),
-    groups: new Map(mine.map(([group, value]) => [group, packr.unpack(value) as unknown])),
+    groups: new LazyGroups(mine.keys(), (group) => packr.unpack(mine.get(group) as Uint8Array) as unknown),
   };
 }
 

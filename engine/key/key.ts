@@ -18,6 +18,8 @@ export type Key = KeyScalar | readonly KeyScalar[];
  * ```
  */
 export const KEY_CODEC = 1;
+/** First byte of an encoded string. */
+export const STRING_TAG = 0x01;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }); // a leading U+FEFF is part of the key
@@ -140,7 +142,7 @@ function checkedNumber(value: number): number {
 function encodeScalar(value: KeyScalar): Uint8Array {
   switch (typeof value) {
     case 'string':
-      return tagged(0x01, encoder.encode(value));
+      return tagged(STRING_TAG, encoder.encode(value));
     case 'number': {
       const bytes = new Uint8Array(9);
       bytes[0] = 0x02;
@@ -175,7 +177,7 @@ function encodeTuple(parts: readonly KeyScalar[]): Uint8Array {
 function decodeScalar(bytes: Uint8Array): KeyScalar {
   const body = bytes.subarray(1);
   switch (bytes[0]) {
-    case 0x01:
+    case STRING_TAG:
       return decodeText(body);
     case 0x02: {
       if (body.length !== 8) throw notAKey();

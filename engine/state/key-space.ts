@@ -151,8 +151,9 @@ export class FieldKeySpace implements KeySpace {
   }
 
   canonical(slot: number): Uint8Array {
-    const scalars = this.#scalars(slot);
-    return encodeKey(this.#width === 1 ? (scalars[0] as KeyScalar) : scalars);
+    return this.#width === 1
+      ? (this.components[0] as ScalarInterner).canonical(this.#tuples[slot] as number)
+      : encodeKey(this.#scalars(slot));
   }
 
   group(slot: number): number {

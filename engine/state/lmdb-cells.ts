@@ -1,8 +1,10 @@
+import type { Transaction } from 'lmdb';
+import { invariant } from '../base/errors.ts';
 import { EntryNumbers } from './lmdb-entry-numbers.ts';
 import type { EntryKeys } from './lmdb-entry-key.ts';
 import type { HotSlots } from './lmdb-hot-slots.ts';
-import type { LmdbScratch } from './lmdb-scratch.ts';
-import type { CellFormat, StateCells } from './state-backend.ts';
+import type { LmdbScratch, ScratchEntry } from './lmdb-scratch.ts';
+import type { CellFormat, FrozenCells, StateCells } from './state-backend.ts';
 
 /** What is known of a slot's entry on disk, where it is not the entry's number. */
 const UNKNOWN = 0;
@@ -33,6 +35,7 @@ export class LmdbCells<Cell> implements StateCells<Cell> {
   #dirty = new Uint8Array(1024);
   /** Slots whose cell went while there was an entry. */
   #cleared: number[] = [];
+  #frozen: Transaction | null = null;
   /** Where {@link sweep} goes on. */
   #sweptTo: Uint8Array | undefined;
 
@@ -84,17 +87,33 @@ export class LmdbCells<Cell> implements StateCells<Cell> {
   }
 
   forEachSpilled(visit: (key: Uint8Array, group: number, stored: unknown) => void): void {
-    const { load, store, expires = false } = this.#format;
-    for (const { canonical, group, number, stored } of this.#shared.scratch.entries(this.#state)) {
-      if (this.#numbers.isMarked(number)) continue;
-      if (!expires) {
-        visit(canonical, group, stored);
-        continue;
-      }
-      const cell = load(stored);
-      const left = cell === undefined ? undefined : store(cell);
-      if (left !== undefined) visit(canonical, group, left);
+    for (const entry of this.#shared.scratch.entries(this.#state)) {
+      const left = this.#numbers.isMarked(entry.number) ? undefined : this.#leftOf(entry);
+      if (left !== undefined) visit(entry.canonical, entry.group, left);
     }
+  }
+
+  freezeSpilled(): FrozenCells {
+    const { scratch } = this.#shared;
+    this.#frozen?.done();
+    const at = scratch.freeze();
+    this.#frozen = at;
+    const isMarked = this.#numbers.marked();
+    return {
+      forEachOf: (group, visit) => {
+        invariant(this.#frozen === at, 'cells are read that were frozen before the last snapshot');
+        for (const entry of scratch.entries(this.#state, { group, at })) {
+          const left = isMarked(entry.number) ? undefined : this.#leftOf(entry);
+          if (left !== undefined) visit(entry.canonical, left);
+        }
+      },
+    };
+  }
+
+  /** Lets go of what is frozen. */
+  close(): void {
+    this.#frozen?.done();
+    this.#frozen = null;
   }
 
   /** True when there is something to {@link removeCleared}. */
@@ -134,7 +153,9 @@ export class LmdbCells<Cell> implements StateCells<Cell> {
     if (this.#format.expires !== true || this.#numbers.size === 0) return;
     const expired: { readonly key: Uint8Array; readonly number: number }[] = [];
     let left = count;
-    for (const { key, number, stored } of this.#shared.scratch.entries(this.#state, this.#sweptTo)) {
+    for (const { key, number, stored } of this.#shared.scratch.entries(this.#state, {
+      after: this.#sweptTo,
+    })) {
       this.#sweptTo = key;
       if (!this.#numbers.isMarked(number) && this.#format.load(stored) === undefined)
         expired.push({ key, number });
@@ -145,6 +166,14 @@ export class LmdbCells<Cell> implements StateCells<Cell> {
       this.#shared.scratch.remove(Buffer.from(key));
       this.#numbers.give(number);
     }
+  }
+
+  /** What is stored without what has expired of it. */
+  #leftOf({ stored }: ScratchEntry): unknown {
+    const { load, store, expires = false } = this.#format;
+    if (!expires) return stored;
+    const cell = load(stored);
+    return cell === undefined ? undefined : store(cell);
   }
 
   #load(slot: number): Cell | undefined {

@@ -36,7 +36,13 @@ export class EntryNumbers {
   }
 
   isMarked(number: number): boolean {
-    return (((this.#marks[number >>> 5] ?? 0) >>> (number & 31)) & 1) === 1;
+    return isSet(this.#marks, number);
+  }
+
+  /** The marks as they are now, to be asked later. */
+  marked(): (number: number) => boolean {
+    const marks = this.#marks.slice();
+    return (number) => isSet(marks, number);
   }
 
   #grow(word: number): void {
@@ -44,4 +50,8 @@ export class EntryNumbers {
     marks.set(this.#marks);
     this.#marks = marks;
   }
+}
+
+function isSet(marks: Uint32Array, number: number): boolean {
+  return (((marks[number >>> 5] ?? 0) >>> (number & 31)) & 1) === 1;
 }

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import type { open, RootDatabase } from 'lmdb';
+import type { open, RootDatabase, Transaction } from 'lmdb';
 import { Packr } from 'msgpackr';
 import { errorText, MillraceError } from '../base/errors.ts';
 import { entryCanonical, entryGroup } from './lmdb-entry-key.ts';
@@ -14,6 +14,16 @@ export interface ScratchEntry {
   readonly group: number;
   readonly number: number;
   readonly stored: unknown;
+}
+
+/** Which entries of a state. */
+interface EntryRange {
+  /** Those behind this key. */
+  readonly after?: Uint8Array | undefined;
+  /** Those of one key group. */
+  readonly group?: number;
+  /** As {@link LmdbScratch.freeze} saw them. */
+  readonly at?: Transaction;
 }
 
 /**
@@ -107,12 +117,19 @@ export class LmdbScratch {
     this.#database.removeSync(key);
   }
 
-  /** Entries of one state in order, after a key if one is given. Read as of the first; to be used up without a pause. */
-  *entries(state: number, after?: Uint8Array): Generator<ScratchEntry> {
+  /** Sees everything as it is now, until it is done. What it sees keeps its place in the file meanwhile. */
+  freeze(): Transaction {
+    return this.#database.useReadTransaction();
+  }
+
+  /** Entries of one state in order; to be used up without a pause. */
+  *entries(state: number, which: EntryRange = {}): Generator<ScratchEntry> {
+    const { after, group, at } = which;
     const range = {
-      start: after === undefined ? Buffer.of(state) : Buffer.from(after),
-      end: Buffer.of(state + 1),
+      start: after === undefined ? groupStart(state, group ?? 0) : Buffer.from(after),
+      end: group === undefined ? Buffer.of(state + 1) : groupStart(state, group + 1),
       exclusiveStart: after !== undefined,
+      ...(at === undefined ? {} : { transaction: at }),
     };
     for (const { key, value } of this.#database.getRange(range)) {
       const longBytes = value.readUInt32LE(4);
@@ -135,4 +152,8 @@ export class LmdbScratch {
     const view = new DataView(value.buffer, value.byteOffset);
     return this.#packr.unpack(value.subarray(8 + view.getUint32(4, true))) as unknown;
   }
+}
+
+function groupStart(state: number, group: number): Buffer {
+  return Buffer.of(state, group >>> 8, group & 0xff);
 }

@@ -7,7 +7,7 @@ import type { LmdbScratch } from './lmdb-scratch.ts';
 import type { CellFormat, StateBackend, StateCells } from './state-backend.ts';
 
 /** One in so many hot keys leaves at a time: few at once keep the pause short, many share the pages they are written to. */
-const EVICTED_PART = 64;
+const EVICTED_PART = 128;
 /** Entries looked at per batch for what has expired, beside two for each one written: all are looked at before they double. */
 const SWEPT_PER_BATCH = 16;
 /** A state's number is one byte, and begins at 1. */
@@ -36,7 +36,7 @@ export class LmdbStateBackend implements StateBackend {
   cells<Cell>(_: string, format: CellFormat<Cell>): StateCells<Cell> {
     invariant(this.#states.length < STATES_MAX, `an operator has more than ${STATES_MAX} states`);
     this.#shared ??= {
-      hot: new HotSlots(this.#keys.slots),
+      hot: new HotSlots(this.#keys),
       scratch: this.#open(),
       keys: new EntryKeys(this.#keys),
     };
@@ -57,6 +57,7 @@ export class LmdbStateBackend implements StateBackend {
   async close(): Promise<void> {
     const shared = this.#shared;
     this.#shared = null;
+    for (const state of this.#states) state.close();
     await shared?.scratch.close();
   }
 

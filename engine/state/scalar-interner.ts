@@ -1,6 +1,13 @@
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import { canonicalScalar, encodeKey, hashScalar, keyTooLong, type KeyScalar } from '../key/key.ts';
+import {
+  canonicalScalar,
+  encodeKey,
+  hashScalar,
+  keyTooLong,
+  type KeyScalar,
+  STRING_TAG,
+} from '../key/key.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
 import { StringInterner } from './string-interner.ts';
 
@@ -59,6 +66,15 @@ export class ScalarInterner {
 
   hash(id: number): number {
     return this.#isText ? this.#strings.hash(id) : (this.#hashes[id] as number);
+  }
+
+  /** Its canonical encoding (key.ts). */
+  canonical(id: number): Uint8Array {
+    if (this.#isText !== true) return encodeKey(this.#values[id] as KeyScalar);
+    const bytes = new Uint8Array(1 + this.#strings.bytes(id));
+    bytes[0] = STRING_TAG;
+    this.#strings.writeBytes(id, bytes, 1);
+    return bytes;
   }
 
   /** Length of its canonical encoding. */

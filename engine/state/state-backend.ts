@@ -34,6 +34,13 @@ export interface StateCells<Cell> {
   readonly forEach: (visit: (slot: number, cell: Cell) => void) => void;
   /** Cells of keys that have no slot here now, as stored, with the canonical key and its key group. */
   readonly forEachSpilled?: (visit: (key: Uint8Array, group: number, stored: unknown) => void) => void;
+  /** The cells of {@link forEachSpilled} as they are now, to be read later. Good until the next call, or the backend closes. */
+  readonly freezeSpilled?: () => FrozenCells;
+}
+
+/** Cells out of memory as they were at one time, key group by key group, so that not all need be in memory at once. */
+export interface FrozenCells {
+  readonly forEachOf: (group: number, visit: (key: Uint8Array, stored: unknown) => void) => void;
 }
 
 /** Where the keyed state of one operator's subtask lives. */

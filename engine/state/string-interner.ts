@@ -73,6 +73,14 @@ export class StringInterner {
     return text;
   }
 
+  /** Writes its UTF-8 at `start`. No JS string is made. */
+  writeBytes(id: number, target: Uint8Array, start: number): void {
+    const address = this.#addresses[id] as number;
+    const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
+    const at = address & WORD_MASK;
+    target.set(new Uint8Array(page.buffer, (at + 1) * 4, page[at] as number), start);
+  }
+
   /** Length of its UTF-8. */
   bytes(id: number): number {
     return this.#lengthAt(this.#addresses[id] as number);

@@ -2,7 +2,9 @@ import {
   createKeySpace,
   type FieldKeySpace,
   KeyGroupWriter,
+  keyGroupRange,
   type KeySelector,
+  LazyGroups,
   MIN_WATERMARK,
   type OpenStateBackend,
   type OperatorContext,
@@ -13,7 +15,7 @@ import {
   type Waiting,
 } from '#engine';
 import { KeyTimers } from './key-timers.ts';
-import { heapState, KeyedState, type StoredStates } from './keyed-state.ts';
+import { heapState, KeyedState, type StoredState, type StoredStates } from './keyed-state.ts';
 import { NamedOutputs } from './named-outputs.ts';
 import type { OutputContext, ProcessContext } from './process-context.ts';
 import type { StateSpec } from './state-kinds.ts';
@@ -33,6 +35,10 @@ interface StoredKeyGroup {
   readonly timers: [key: number, time: number][];
   /** Missing where it was written before there were any. */
   readonly processingTimers?: [key: number, time: number][];
+}
+
+interface NewKeyGroup extends StoredKeyGroup {
+  readonly processingTimers: [key: number, time: number][];
 }
 
 type AnyContext = ProcessContext<unknown, unknown, Record<string, unknown>, Record<string, unknown>>;
@@ -167,20 +173,18 @@ export class KeyedRuntime {
 
   snapshot(): OperatorState {
     this.state.now = this.#context.clock.now();
-    const writer = new KeyGroupWriter<StoredKeyGroup & { processingTimers: [number, number][] }>(
-      this.keys,
-      () => ({ keys: [], state: {}, timers: [], processingTimers: [] }),
-    );
-    this.state.store(
-      (slot) => {
-        const { group, key } = writer.place(slot);
-        return { states: group.state, key };
-      },
-      (canonical, number) => {
+    const writer = new KeyGroupWriter<NewKeyGroup>(this.keys, emptyGroup);
+    const place = (slot: number) => {
+      const { group, key } = writer.place(slot);
+      return { states: group.state, key };
+    };
+    const spilled = this.state.freezeSpilled();
+    if (spilled !== null) this.state.storeHot(place);
+    else
+      this.state.store(place, (canonical, number) => {
         const { group, key } = writer.placeKey(canonical, number);
         return { states: group.state, key };
-      },
-    );
+      });
     this.#timers.forEach((slot, time) => {
       const { group, key } = writer.place(slot);
       group.timers.push([key, time]);
@@ -189,7 +193,8 @@ export class KeyedRuntime {
       const { group, key } = writer.place(slot);
       group.processingTimers.push([key, time]);
     });
-    return { watermark: this.#watermark, idle: this.#idle, items: [], groups: writer.groups };
+    const groups = spilled === null ? writer.groups : this.#groupsWith(writer.groups, spilled);
+    return { watermark: this.#watermark, idle: this.#idle, items: [], groups };
   }
 
   /** @throws MR_STATE_INCOMPATIBLE */
@@ -219,6 +224,21 @@ export class KeyedRuntime {
     await this.state.close();
   }
 
+  /** What is in memory has been taken; what is not is added when a group is asked for. */
+  #groupsWith(
+    hot: ReadonlyMap<number, NewKeyGroup>,
+    spilled: NonNullable<ReturnType<KeyedState['freezeSpilled']>>,
+  ): ReadonlyMap<number, StoredKeyGroup> {
+    const { subtask, parallelism, maxParallelism } = this.#context;
+    const [first, last] = keyGroupRange(subtask, parallelism, maxParallelism);
+    const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    return new LazyGroups(numbers, (number) => {
+      const group = copyOfGroup(hot.get(number) ?? emptyGroup());
+      spilled(number, (key) => ({ states: group.state, key: group.keys.push(key) - 1 }));
+      return group;
+    });
+  }
+
   #restoreGroup({ keys, state, timers, processingTimers = [] }: StoredKeyGroup): void {
     const slots = keys.map((key) => this.keys.slotOfCanonical(key));
     this.state.restore(state, slots);
@@ -234,4 +254,15 @@ export class KeyedRuntime {
       this.#context.onRecordError(error, () => ({ [what]: at, key }), at);
     }
   }
+}
+
+function emptyGroup(): NewKeyGroup {
+  return { keys: [], state: {}, timers: [], processingTimers: [] };
+}
+
+/** A group that more can be added to. */
+function copyOfGroup(group: NewKeyGroup): NewKeyGroup {
+  const states = Object.entries(group.state as Record<string, StoredState>);
+  const state = Object.fromEntries(states.map(([name, it]) => [name, { ...it, cells: it.cells.slice() }]));
+  return { ...group, keys: group.keys.slice(), state };
 }

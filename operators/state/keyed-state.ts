@@ -1,4 +1,5 @@
 import {
+  type FrozenCells,
   heapStateBackend,
   type KeySpace,
   MillraceError,
@@ -23,6 +24,12 @@ export interface StoredState extends StoredSchema {
 
 /** All states of a key group by name. Before kinds and versions there was value state only, as a bare array of cells. */
 export type StoredStates = Record<string, StoredState | StoredState['cells']>;
+
+/** The stored states of a key's group, and the key's index in it. */
+interface Place {
+  readonly states: StoredStates;
+  readonly key: number;
+}
 
 interface OpenState {
   readonly declaration: StateDeclaration<unknown, unknown>;
@@ -78,21 +85,39 @@ export class KeyedState implements CurrentKey {
    * @param place the stored states of a slot's key group, and the key's index in it
    * @param placeSpilled the same for a key without a slot
    */
-  store(
-    place: (slot: number) => { readonly states: StoredStates; readonly key: number },
-    placeSpilled: (key: Uint8Array, group: number) => { readonly states: StoredStates; readonly key: number },
-  ): void {
-    for (const [name, { declaration, kind, cells }] of this.#states) {
-      const write = ({ states, key }: ReturnType<typeof place>, stored: unknown) => {
-        states[name] ??= emptyState(declaration);
-        (states[name] as StoredState).cells.push([key, stored]);
-      };
+  store(place: (slot: number) => Place, placeSpilled: (key: Uint8Array, group: number) => Place): void {
+    this.storeHot(place);
+    for (const [name, { declaration, cells }] of this.#states)
+      cells.forEachSpilled?.((key, group, stored) =>
+        write(placeSpilled(key, group), name, declaration, stored),
+      );
+  }
+
+  /** {@link store} for the cells in memory alone. */
+  storeHot(place: (slot: number) => Place): void {
+    for (const [name, { declaration, kind, cells }] of this.#states)
       cells.forEach((slot, cell) => {
         const stored = kind.store(cell);
-        if (stored !== undefined) write(place(slot), stored);
+        if (stored !== undefined) write(place(slot), name, declaration, stored);
       });
-      cells.forEachSpilled?.((key, group, stored) => write(placeSpilled(key, group), stored));
+  }
+
+  /**
+   * The rest of {@link store}, as it is now, for later: what writes the cells of one key group. Null where the backend cannot.
+   * Good until the next snapshot.
+   */
+  freezeSpilled(): ((group: number, place: (key: Uint8Array) => Place) => void) | null {
+    const frozen: (readonly [string, OpenState['declaration'], FrozenCells])[] = [];
+    for (const [name, { declaration, cells }] of this.#states) {
+      const view = cells.freezeSpilled?.();
+      if (view === undefined) return null;
+      frozen.push([name, declaration, view]);
     }
+    if (frozen.length === 0) return null;
+    return (group, place) => {
+      for (const [name, declaration, view] of frozen)
+        view.forEachOf(group, (key, stored) => write(place(key), name, declaration, stored));
+    };
   }
 
   /**
@@ -143,6 +168,16 @@ function cellKind({ kind, options, fold }: StateDeclaration<unknown, unknown>, c
     case 'map':
       return mapCells(current, ttl) as CellKind<unknown>;
   }
+}
+
+function write(
+  { states, key }: Place,
+  name: string,
+  declaration: StateDeclaration<unknown, unknown>,
+  stored: unknown,
+): void {
+  states[name] ??= emptyState(declaration);
+  (states[name] as StoredState).cells.push([key, stored]);
 }
 
 function emptyState({ kind, options }: StateDeclaration<unknown, unknown>): StoredState {

@@ -81,7 +81,7 @@ void t.test('DC2: an entry that is out of date is not given, and not given twice
     const found: unknown[] = [];
     cells.forEach((_, cell) => found.push(cell));
     cells.forEachSpilled((_, __, stored) => found.push(stored));
-    return found.sort();
+    return found.sort((a, b) => Number(a) - Number(b));
   };
   test.same(all(), [1, 1, 1]);
   for (const key of ['a', 'b']) cells.set(slot(key), 2);
@@ -117,3 +117,28 @@ void t.test(
     test.equal(scratch.find(key), 3, 'a write that fails leaves nothing');
   },
 );
+
+void t.test('what is frozen for a snapshot does not change with what comes after', async (test) => {
+  const { cells, slot, batch } = counted(1);
+  for (const key of ['a', 'b', 'c']) cells.set(slot(key), 1);
+  batch();
+  cells.set(slot('a'), 2);
+  const read = (of: ReturnType<typeof cells.freezeSpilled>) => {
+    const found: unknown[] = [];
+    for (let group = 0; group < 128; group++) of.forEachOf(group, (_, stored) => found.push(stored));
+    return found;
+  };
+  const spilled: unknown[] = [];
+  cells.forEachSpilled((_, __, stored) => spilled.push(stored));
+  const frozen = cells.freezeSpilled();
+  for (let round = 3; round < 6; round++) {
+    for (const key of ['a', 'b', 'c', 'd']) cells.set(slot(key), round);
+    batch();
+  }
+  cells.clear(slot('b'));
+  batch();
+  test.same(read(frozen), spilled);
+  test.same(read(frozen), spilled, 'and may be read again');
+  cells.freezeSpilled();
+  test.throws(() => read(frozen), { code: 'MR_INVARIANT' });
+});

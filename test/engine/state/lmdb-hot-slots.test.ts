@@ -16,7 +16,10 @@ void t.test('HS1 HS3: holds follow cells, and who has none is forgotten', async 
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const holds = new Map<number, number>();
       const hold = (of: number, by: number) => holds.set(of, (holds.get(of) ?? 0) + by);
-      const hot = new HotSlots({ hold: (of) => hold(of, 1), drop: (of) => hold(of, -1) });
+      const hot = new HotSlots({
+        group: (of) => of % 3,
+        slots: { hold: (of) => hold(of, 1), drop: (of) => hold(of, -1) },
+      });
       const cells = new Map<number, number>();
       const known = new Set<number>();
       const withCells = () => [...cells].filter(([, count]) => count > 0).map(([of]) => of);
@@ -58,7 +61,7 @@ void t.test('HS1 HS3: holds follow cells, and who has none is forgotten', async 
 });
 
 void t.test('a slot that was used since the hand came by gets a second chance', async (test) => {
-  const hot = new HotSlots({ hold() {}, drop() {} });
+  const hot = new HotSlots({ group: (of) => of >> 1, slots: { hold() {}, drop() {} } });
   for (let of = 0; of < 4; of++) hot.enter(of);
   hot.forgetLoose(() => {});
   hot.touched[0] = 1;
