@@ -153,11 +153,12 @@ class TaskBuilder {
       case 'router': {
         const outputs = this.#edge(member.target, member.targetInput)[this.#subtask] as readonly Channel[];
         this.#outputs.push(...outputs);
-        return createRouter(
-          member.partitioning,
-          outputs,
-          this.#operatorContext(index, member, member.stages),
-        );
+        // A record without a key is refused on behalf of the operator that it was for.
+        const target = (this.#context.graph.vertices[member.target] as Vertex).id;
+        return createRouter(member.partitioning, outputs, {
+          ...this.#operatorContext(index, member, member.stages),
+          onRecordError: this.#onRecordError(target),
+        });
       }
       case 'operator': {
         const { options } = this.#context.graph.job;

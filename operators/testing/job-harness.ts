@@ -41,7 +41,7 @@ export interface JobTestOptions {
 }
 
 export interface JobTestResult {
-  /** What a sink has been given, each record once, in order of arrival. @throws MR_CONFIG_INVALID for an unknown id */
+  /** What a sink has been given, each record once: by checkpoint, then by subtask, then in order of arrival. @throws MR_CONFIG_INVALID for an unknown id */
   readonly output: <T = unknown>(sink: string) => readonly TestOutput<T>[];
   /** The same without times. */
   readonly records: <T = unknown>(sink: string) => readonly T[];

@@ -126,3 +126,20 @@ void t.test('E1: through splices in a fragment; streams of another job are refus
     { code: 'MR_GRAPH_INVALID', message: /same job/ },
   );
 });
+
+void t.test(
+  'E9: a record without a key is set aside on behalf of the operator it was for, at any parallelism',
+  async (test) => {
+    const job = defineJob('keyless', { guarantee: 'exactly-once' }, (build) => {
+      build
+        .source('readings', readings)
+        .keyBy((row) => (row.value < 0 ? Number.NaN : row.device))
+        .reduce('newest', (_, row) => row)
+        .to('out', readings);
+    });
+    for (const parallelism of [1, 3]) {
+      const { deadLetters } = await testJob(job, { inputs: { readings: input(Reading, rows) }, parallelism });
+      test.match(deadLetters, [{ operator: 'newest', reason: 'MR_KEY_INVALID', record: rows[2] }]);
+    }
+  },
+);
