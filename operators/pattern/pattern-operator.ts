@@ -12,10 +12,9 @@ import {
   type OperatorCounters,
   type OperatorDefinition,
   type OperatorState,
-  type Output,
   plusSaturating,
   type Records,
-  RowEmitter,
+  type RowEmitter,
   type RowLoop,
   type RowText,
   TimerQueue,
@@ -24,6 +23,7 @@ import {
   writeKeySlot,
 } from '#engine';
 import { recordLoop } from '../record-loop.ts';
+import { NamedOutputs } from '../state/named-outputs.ts';
 import { settle } from './after-match.ts';
 import { type Automaton, compilePattern } from './automaton.ts';
 import { type Capture, capturesOf, partialCapturesOf } from './captures.ts';
@@ -142,10 +142,7 @@ class PatternOperator implements Operator {
   readonly #timers = new TimerQueue();
   readonly #armedAt: number[] = [];
   readonly #loop: RowLoop;
-  readonly #emitter: RowEmitter;
-  readonly #late: RowEmitter;
-  readonly #timedOut: RowEmitter;
-  readonly #outputs: readonly Output[];
+  readonly #outputs: NamedOutputs;
   #watermark = MIN_WATERMARK;
   #idle = false;
   #lateRecords = 0;
@@ -159,10 +156,7 @@ class PatternOperator implements Operator {
     this.#context = context;
     this.#keys = createKeySpace(context.keys, context.maxParallelism);
     this.#matcher = new Matcher(use.automaton);
-    this.#outputs = [context.output, context.side(LATE), context.side(TIMED_OUT)];
-    this.#emitter = new RowEmitter(context.output);
-    this.#late = new RowEmitter(context.side(LATE));
-    this.#timedOut = new RowEmitter(context.side(TIMED_OUT));
+    this.#outputs = new NamedOutputs(context, [LATE, TIMED_OUT]);
     this.#loop = recordLoop(context, this);
   }
 
@@ -170,7 +164,7 @@ class PatternOperator implements Operator {
     this.#idle = false;
     this.#keys.reclaim();
     this.#loop.run(records);
-    this.#late.flush();
+    this.#outputs.flush();
   }
 
   accept(row: unknown, time: number): void {
@@ -187,7 +181,7 @@ class PatternOperator implements Operator {
   buffer(row: unknown, time: number, slot: number): void {
     if (time <= this.#watermark) {
       this.#lateRecords++;
-      this.#late.emit(row, time);
+      this.#outputs.sides.get(LATE)?.emit(row, time);
       return;
     }
     this.#buffer.add(row, time, slot);
@@ -207,14 +201,12 @@ class PatternOperator implements Operator {
       else this.#takeRecords();
     }
     if (time === MAX_WATERMARK) this.#release(before + 1);
-    this.#emitter.flush();
-    this.#timedOut.flush();
-    for (const output of this.#outputs) output.watermark(time);
+    this.#outputs.watermark(time);
   }
 
   idle(): void {
     this.#idle = true;
-    for (const output of this.#outputs) output.idle();
+    this.#outputs.idle();
   }
 
   snapshot(): OperatorState {
@@ -351,12 +343,19 @@ class PatternOperator implements Operator {
 
   #give(match: Capture, slot: number, at: number): void {
     const captures = capturesOf(this.#use.automaton.steps, match);
-    this.#giveTo(this.#emitter, this.#use.select, captures, match, slot, at);
+    this.#giveTo(this.#outputs.main, this.#use.select, captures, match, slot, at);
   }
 
   #giveTimedOut(partial: Capture, slot: number, at: number): void {
     const captures = partialCapturesOf(this.#use.automaton.steps, partial);
-    this.#giveTo(this.#timedOut, this.#use.timedOut, captures, partial, slot, at);
+    this.#giveTo(
+      this.#outputs.sides.get(TIMED_OUT) as RowEmitter,
+      this.#use.timedOut,
+      captures,
+      partial,
+      slot,
+      at,
+    );
   }
 
   #giveTo(

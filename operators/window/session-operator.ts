@@ -11,10 +11,8 @@ import {
   type OperatorCounters,
   type OperatorDefinition,
   type OperatorState,
-  type Output,
   plusSaturating,
   type Records,
-  RowEmitter,
   type RowLoop,
   type RowText,
   rowAt,
@@ -24,6 +22,7 @@ import {
   writeKeySlot,
 } from '#engine';
 import { recordLoop } from '../record-loop.ts';
+import { NamedOutputs } from '../state/named-outputs.ts';
 import type { AggregateFunction } from './aggregate-function.ts';
 import { CellRows } from './cell-rows.ts';
 import { type CellPlan, inputValues } from './cells.ts';
@@ -81,9 +80,7 @@ class SessionOperator implements Operator {
   readonly #rows: CellRows;
   readonly #sessions: SessionSet;
   readonly #loop: RowLoop;
-  readonly #emitter: RowEmitter;
-  readonly #late: RowEmitter;
-  readonly #lateOutput: Output;
+  readonly #outputs: NamedOutputs;
   #lateRecords = 0;
   #idle = false;
 
@@ -94,9 +91,7 @@ class SessionOperator implements Operator {
     this.#keys = createKeySpace(context.keys, context.maxParallelism);
     this.#rows = new CellRows(spec.plan, spec.fold !== null);
     this.#sessions = new SessionSet(spec.allowedLatenessMs, this.#rows, this.#keys.slots, MIN_WATERMARK);
-    this.#emitter = new RowEmitter(context.output);
-    this.#lateOutput = context.side(LATE);
-    this.#late = new RowEmitter(this.#lateOutput);
+    this.#outputs = new NamedOutputs(context, [LATE]);
     this.#loop = recordLoop(context, this);
   }
 
@@ -104,8 +99,7 @@ class SessionOperator implements Operator {
     this.#idle = false;
     this.#keys.reclaim();
     this.#loop.run(records);
-    this.#late.flush();
-    this.#emitter.flush();
+    this.#outputs.flush();
   }
 
   watermark(time: number): void {
@@ -117,15 +111,12 @@ class SessionOperator implements Operator {
       this.emit(id);
       sessions.give(id);
     }
-    this.#emitter.flush();
-    this.#context.output.watermark(time);
-    this.#lateOutput.watermark(time);
+    this.#outputs.watermark(time);
   }
 
   idle(): void {
     this.#idle = true;
-    this.#context.output.idle();
-    this.#lateOutput.idle();
+    this.#outputs.idle();
   }
 
   snapshot(): OperatorState {
@@ -233,7 +224,7 @@ class SessionOperator implements Operator {
   /** A record of a session that is over (SO4). */
   late(row: unknown, time: number): void {
     this.#lateRecords++;
-    this.#late.emit(row, time);
+    this.#outputs.sides.get(LATE)?.emit(row, time);
   }
 
   lateAt(records: Records, k: number): void {
@@ -255,6 +246,6 @@ class SessionOperator implements Operator {
       this.#context.onRecordError(error, () => result, end - 1);
       return;
     }
-    this.#emitter.emit({ ...result, value }, end - 1);
+    this.#outputs.main.emit({ ...result, value }, end - 1);
   }
 }
