@@ -16,8 +16,8 @@ const WAITING_MAX = 4;
  * Feeds a sink's writer in order: one `write` at a time, barriers between the batches they came between.
  * Suspension points: a write that gave a promise.
  *
- * SO1 `prepare(n)` reaches the writer after every batch before barrier n and before every batch after it; a watermark likewise.
- * SO2 a failure, once seen, is thrown by every later call: no checkpoint can pass rows that were lost.
+ * KO1 `prepare(n)` reaches the writer after every batch before barrier n and before every batch after it; a watermark likewise.
+ * KO2 a failure, once seen, is thrown by every later call: no checkpoint can pass rows that were lost.
  */
 export class SinkOperator implements Operator {
   readonly #operator: string;

@@ -21,10 +21,10 @@ const TEXT = 'sessions';
 /**
  * Sessions that grow by the records of two inputs. Merging follows Flink: windows that overlap or touch are one.
  *
- * SS1 sessions of a key neither overlap nor touch; they are sorted by time.
- * SS2 a session closes when the watermark reaches `end − 1`, and is dropped when it reaches `end − 1 + allowed lateness`. One that
+ * SJ1 sessions of a key neither overlap nor touch; they are sorted by time.
+ * SJ2 a session closes when the watermark reaches `end − 1`, and is dropped when it reaches `end − 1 + allowed lateness`. One that
  *     has closed and grows beyond the watermark closes again.
- * SS3 a record is late when the session it would be in, merged with those kept, would be dropped already.
+ * SJ3 a record is late when the session it would be in, merged with those kept, would be dropped already.
  *
  * `deadlines` has one entry per slot: the next close or drop of one of its sessions.
  */

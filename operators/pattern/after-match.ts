@@ -14,9 +14,9 @@ export interface Settled {
 /**
  * Applies an after-match skip strategy as Flink does:
  *
- * AM1 a match is given once no partial match with an earlier first event is left, because that could yet end it; until then it is held.
- * AM2 so matches are given in order of their first events; of those with the same first event, the one that completed first.
- * AM3 a given match ends held and partial matches by their first event only.
+ * SK1 a match is given once no partial match with an earlier first event is left, because that could yet end it; until then it is held.
+ * SK2 so matches are given in order of their first events; of those with the same first event, the one that completed first.
+ * SK3 a given match ends held and partial matches by their first event only.
  *
  * @param held in order of first events, those that complete later behind; with the matches just completed at its end
  * @param runs in order of first events

@@ -121,7 +121,7 @@ interface PatternUse {
  * PA2 a partial match lives until first event + within. When event time reaches that, before an event of the same time is
  *     processed, it becomes a match (a `notFollowedBy` at the end), or goes to `timedOut` unless it is a match already.
  * PA3 a match has the time of the event or timeout that decided it. That is its last event's, except where the pattern ends
- *     with a `not…`, or a skip strategy had to wait for an earlier partial match (AM1). The last watermark decides all that wait.
+ *     with a `not…`, or a skip strategy had to wait for an earlier partial match (SK1). The last watermark decides all that wait.
  * PA4 a record that throws in a condition, or would exceed the bound, is as if it had not come; `select` and `timedOut` run
  *     after the state has moved on, and when they throw that one result is missing.
  * PA5 all that the watermark decides is given before it is handed on, in order of time; the watermark is part of the snapshot.
@@ -132,7 +132,7 @@ class PatternOperator implements Operator {
   readonly #keys: FieldKeySpace | ValueKeySpace;
   readonly #matcher: Matcher;
   readonly #buffer = new RecordBuffer();
-  /** By slot; absent when there are none. Held matches exist beside an earlier run only (AM1). */
+  /** By slot; absent when there are none. Held matches exist beside an earlier run only (SK1). */
   readonly #runs: (readonly Run[] | undefined)[] = [];
   readonly #held: (readonly Capture[] | undefined)[] = [];
   /**

@@ -51,7 +51,7 @@ const settled = async () => {
 };
 
 void t.test(
-  'SO1: batches, watermarks and barriers reach a writer in order, one write at a time',
+  'KO1: batches, watermarks and barriers reach a writer in order, one write at a time',
   async () => {
     type Step = 'records' | 'watermark' | 'prepare' | 'wait';
     const steps = fc.array(fc.constantFrom<Step>('records', 'records', 'watermark', 'prepare', 'wait'), {
@@ -111,7 +111,7 @@ void t.test('a slow writer holds up its task after a few batches, and wakes it',
 });
 
 void t.test(
-  'SO2: a write that fails is thrown by every later call, and no barrier passes it',
+  'KO2: a write that fails is thrown by every later call, and no barrier passes it',
   async (test) => {
     const gate = Promise.withResolvers<void>();
     const { writer, log } = noting(() => gate.promise);
@@ -134,7 +134,7 @@ void t.test(
   },
 );
 
-void t.test('SO2: a write that throws at once is remembered as well', async (test) => {
+void t.test('KO2: a write that throws at once is remembered as well', async (test) => {
   // Regression: an operator in front may take the exception for one bad record and go on.
   const { writer } = noting((n) => {
     if (n === 2) throw new Error('refused');
@@ -146,7 +146,7 @@ void t.test('SO2: a write that throws at once is remembered as well', async (tes
   await test.rejects(operator.prepare(checkpointId(1)), { message: 'refused' });
 });
 
-void t.test('SO2: a batch that waited and then throws fails what waits behind it', async (test) => {
+void t.test('KO2: a batch that waited and then throws fails what waits behind it', async (test) => {
   const gate = Promise.withResolvers<void>();
   const { writer } = noting((n) => {
     if (n === 1) return gate.promise;

@@ -329,7 +329,7 @@ for (const interpreted of [false, true]) {
     },
   );
 
-  void t.test(`SS2: a session without end closes at the end of time (${how})`, async (test) => {
+  void t.test(`SJ2: a session without end closes at the end of time (${how})`, async (test) => {
     // Regression: its end lay beyond any watermark.
     const { left, right, watermark, said, operator } = open(
       windowJoin<Row, Row, string>({

@@ -63,7 +63,7 @@ const shape = fc.record({
 
 for (const kind of ['join', 'group'] as const) {
   void t.test(
-    `AW1 AW2 SS1 SS2 SS3 WF1 WF2: a window ${kind} equals a recount from scratch, across restores at any parallelism; no state is left`,
+    `AW1 AW2 SJ1 SJ2 SJ3 WF1 WF2: a window ${kind} equals a recount from scratch, across restores at any parallelism; no state is left`,
     async () => {
       fc.assert(
         fc.property(shape, twoInputScript({ min: -30, max: 40 }), (how, script) => {

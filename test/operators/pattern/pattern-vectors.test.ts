@@ -306,7 +306,7 @@ for (const [name, vectors] of Object.entries({ contiguity, loops, absence, withi
   });
 }
 
-void t.test('E13 AM1: a match waits for an earlier partial match, which may end it', async (test) => {
+void t.test('E13 SK1: a match waits for an earlier partial match, which may end it', async (test) => {
   const of = p().start('a', a).followedBy('b', b).followedBy('c', c).skipPastLast().within(6);
   test.same(find(of, 'a1 a2 b c', true).matches, ['a1 b c@4']);
   const held = p().start('ab', ab).next('x', ab).optional().followedBy('c', c).within(4);
@@ -324,7 +324,7 @@ void t.test('E13 AM1: a match waits for an earlier partial match, which may end 
   test.same(find(two, 'a1 b1 b2 d d', true), { matches: ['b1 b2@11'], timedOut: ['a1@11'] }, 'it timed out');
 });
 
-void t.test('E13 AM1 PA3: the last watermark gives the matches that wait', async (test) => {
+void t.test('E13 SK1 PA3: the last watermark gives the matches that wait', async (test) => {
   const relaxed = p().start('b', b).oneOrMore().next('c', c).skipToFirst('b');
   const expected = ['b1 b2 c@3', 'b2 c@1001'];
   test.same(find(relaxed, 'b1 b2 c', true, [1000, MAX_WATERMARK]).matches, expected);

@@ -89,7 +89,7 @@ for (const interpreted of [false, true]) {
     test.same(give(bench), [], 'a watermark that does not rise is ignored');
   });
 
-  void t.test(`SO1: records exactly the gap apart merge, 1 ms more does not (${how})`, async (test) => {
+  void t.test(`SO1 SS1: records exactly the gap apart merge, 1 ms more does not (${how})`, async (test) => {
     const { bench, operator } = open(spec());
     operator.records(records(['a', 0], ['a', 10], ['b', 0], ['b', 11]));
     operator.records(records(['c', 10], ['c', 0], ['d', 11], ['d', 0], ['e', -10], ['e', -20]));
