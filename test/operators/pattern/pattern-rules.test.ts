@@ -48,7 +48,9 @@ function open<C>(
 /** A snapshot as it comes back from storage. */
 function stored(state: OperatorState | undefined): OperatorState {
   if (state === undefined) throw new Error('a pattern operator has state');
-  return decodeSnapshot(encodeSnapshot(state), [0, 127]);
+  const decoded = decodeSnapshot(encodeSnapshot(state), [0, 127]);
+  // Groups are decoded whenever they are asked for; here once, so that a change of them would show.
+  return { ...decoded, groups: new Map(decoded.groups) };
 }
 
 const all = (bench: OperatorBench) => ({
