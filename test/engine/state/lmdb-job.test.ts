@@ -37,7 +37,11 @@ const obeying = (state: Placement, life: StateOptions = {}) =>
       output: type<unknown>(),
       state: allKinds(life),
       onRecord: obey as never,
-      onTimer: ring as never,
+      // The end of input fires whatever is set: a timer that sets itself anew for a later time would never come to an end.
+      onTimer: (firedAt, context) => {
+        if (context.state.value.get() === 2) context.emit({ key: context.key, firedAt });
+        else ring(firedAt, context as never);
+      },
     });
     job
       .source('commands', partitionLog('commands', Command))
@@ -90,7 +94,7 @@ void t.test('E5: state on disk gives what state in memory gives, restored and re
         return memory.join('\n') === disk.join('\n');
       },
     ),
-    { numRuns: propertyRuns(12) },
+    { numRuns: Math.min(propertyRuns(12), 500) },
   );
   test.same(
     generations('obeying').flatMap((name) => readdirSync(join(folder, 'obeying', name))),
