@@ -4,8 +4,7 @@ const NONE = -1;
 
 /**
  * Which slots have cells in memory, and which of them to move out first: second chance (clock) by use. The hand goes by key groups,
- * as entries lie on disk: what leaves at one time goes to few pages, each of which costs a copy (measured with 10 million keys, a
- * quarter of what it costs slot by slot).
+ * as entries lie on disk: what leaves at one time goes to few pages, and each page that is written to is copied whole.
  *
  * HS1 a slot with a cell is held, once, whatever the number of its cells; one without is not.
  * HS2 use in the batch that brought a key's first cell does not count: a key that is seen once goes before one that comes back.
