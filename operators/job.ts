@@ -41,7 +41,7 @@ export interface JobSettings<G extends Guarantee> {
    * Where the state of operators that declare state lives. Default `'memory'`. On disk it may be larger than memory: the state of
    * `hotKeysMax` keys per subtask (default 1,000,000) stays in memory, the rest goes to files in `folder` (default `.millrace/state`)
    * that last no longer than the run; checkpoints hold all of it as ever, and a job may change from one to the other. A state value
-   * that is changed in place must be set again. Keys with timers stay in memory with their timers.
+   * that is changed in place must be set again. Of keys with timers only the key and the timers stay in memory.
    */
   readonly state?:
     | 'memory'
