@@ -25,6 +25,15 @@ export class Deadlines {
     this.#queue.add(entry, time);
   }
 
+  /** Takes every entry that is due, in time order; `visit` may arm the entry that it is called for, and no other. */
+  drain(watermark: number, visit: (entry: number) => void): void {
+    const take = (entry: number) => {
+      this.#armed[entry] = NONE;
+      visit(entry);
+    };
+    while (this.#queue.takeDueTogether(watermark, take));
+  }
+
   /** Takes the entry with the earliest deadline that is due, or −1. */
   take(watermark: number): number {
     const due = this.#queue.takeDue(watermark);

@@ -123,8 +123,7 @@ class IntervalJoin implements TwoInputLogic {
   }
 
   advance(watermark: number): void {
-    for (let entry = this.#deadlines.take(watermark); entry >= 0; entry = this.#deadlines.take(watermark))
-      this.#release((entry & 1) as Side, entry >>> 1, watermark);
+    this.#deadlines.drain(watermark, (entry) => this.#release((entry & 1) as Side, entry >>> 1, watermark));
   }
 
   snapshot(): ReadonlyMap<number, unknown> {

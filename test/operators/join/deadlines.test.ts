@@ -5,7 +5,10 @@ import { propertyRuns } from '../../support/property-runs.ts';
 
 const step = fc.oneof(
   fc.record({ kind: fc.constant('arm' as const), entry: fc.nat(5), time: fc.integer({ min: -9, max: 9 }) }),
-  fc.record({ kind: fc.constant('take' as const), watermark: fc.integer({ min: -9, max: 9 }) }),
+  fc.record({
+    kind: fc.constantFrom('take' as const, 'drain' as const),
+    watermark: fc.integer({ min: -9, max: 9 }),
+  }),
 );
 
 void t.test(
@@ -19,6 +22,15 @@ void t.test(
           if (it.kind === 'arm') {
             deadlines.arm(it.entry, it.time);
             armed.set(it.entry, Math.min(it.time, armed.get(it.entry) ?? it.time));
+          } else if (it.kind === 'drain') {
+            const due = [...armed].filter(([, time]) => time <= it.watermark);
+            const taken: number[] = [];
+            deadlines.drain(it.watermark, (entry) => taken.push(entry));
+            const times = taken.map((entry) => armed.get(entry) ?? Number.NaN);
+            if (taken.length !== due.length || new Set(taken).size !== due.length) return false;
+            if (times.some((time, i) => !(time <= it.watermark) || time < (times[i - 1] ?? time)))
+              return false;
+            for (const entry of taken) armed.delete(entry);
           } else {
             const earliest = Math.min(...armed.values());
             const entry = deadlines.take(it.watermark);
