@@ -6,12 +6,14 @@ import {
   type OperatorDefinition,
   type OperatorInput,
 } from '#engine';
-import type { GraphBuilder } from './graph-builder.ts';
+import { FORWARD, type GraphBuilder } from './graph-builder.ts';
 import type { AggregateFunction } from './window/aggregate-function.ts';
 import type { AggregateSpec } from './window/aggregates.ts';
 import { planCells } from './window/cells.ts';
 import { generalWindow } from './window/general-window-operator.ts';
 import type { WindowAggregation, WindowAssigner } from './window/general-window-spec.ts';
+import { preAggregate } from './window/pre-aggregate.ts';
+import { windowAggregateAll } from './window/pre-aggregate-merge.ts';
 import { sessionAggregate } from './window/session-operator.ts';
 import type { Trigger } from './window/trigger.ts';
 import { windowAggregate } from './window/window-operator.ts';
@@ -47,7 +49,9 @@ export function windowedStream(
       refuseSilent(id, settings);
       if (then !== undefined)
         return builder.operator(id, processed(settings, then, aggregationOf(how)), [input]);
-      const results = builder.operator(id, aggregated(settings, how), [input]);
+      const results =
+        preAggregated(builder, { id, input, settings, how }) ??
+        builder.operator(id, aggregated(settings, how), [input]);
       return settings.isAll ? Object.assign(results.map(withoutKey), { side: results.side }) : results;
     },
     process: (id: string, windowFunction: AnyWindowFunction) => {
@@ -56,6 +60,27 @@ export function windowedStream(
     },
   };
   return stream as unknown as WindowedStream<unknown, unknown>;
+}
+
+/** Of all records: each subtask folds its own first, where that is possible. Null where not. */
+function preAggregated(
+  builder: GraphBuilder,
+  of: {
+    readonly id: string;
+    readonly input: OperatorInput;
+    readonly settings: WindowSettings;
+    readonly how: How;
+  },
+): ReturnType<GraphBuilder['operator']> | null {
+  const { windows, allowedLatenessMs, trigger, isAll } = of.settings;
+  const aggregation = aggregationOf(of.how);
+  if (!isAll || trigger !== null || aggregation.kind === 'fold') return null;
+  if (windows.kind !== 'tumbling' && windows.kind !== 'sliding') return null;
+  const spec = { windows, allowedLatenessMs, plan: planCells(aggregation.aggregates), fold: null };
+  const digests = builder.operator(null, preAggregate(spec), [{ ...of.input, partitioning: FORWARD }]);
+  const { partitioning } = of.input;
+  const origin = builder.originOf(digests, 'windowAll');
+  return builder.operator(of.id, windowAggregateAll(spec), [{ ...origin, partitioning }]);
 }
 
 /** The fast operators where they do what is asked for, else the general one. */

@@ -63,6 +63,20 @@ export function slidingStarts(time: number, { sizeMs, slideMs, offsetMs }: Slidi
   return starts;
 }
 
+/**
+ * The stretch around `time` in which every record is in the same windows: time is cut wherever a window begins or ends. Tumbling
+ * windows are one pane each.
+ */
+export function paneBounds(time: number, windows: TumblingWindows | SlidingWindows): TimeWindow {
+  const { sizeMs, offsetMs } = windows;
+  const slideMs = windows.kind === 'sliding' ? windows.slideMs : sizeMs;
+  const start = windowStart(time, offsetMs, slideMs);
+  // Where windows end between two begins.
+  const cut = start + (sizeMs % slideMs);
+  if (cut === start) return { start, end: start + slideMs };
+  return time < cut ? { start, end: cut } : { start: cut, end: start + slideMs };
+}
+
 function lengthMs(length: Duration, what: string): number {
   const ms = durationMs(length, what);
   if (ms < 1) throw new MillraceError('MR_CONFIG_INVALID', `A ${what} must be at least 1 ms.`);

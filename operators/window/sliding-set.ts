@@ -1,5 +1,5 @@
 import { plusSaturating, type SlotTable, type Waiting } from '#engine';
-import { type SlidingWindows, windowStart } from './assigner.ts';
+import { paneBounds, type SlidingWindows, windowStart } from './assigner.ts';
 import { Pane } from './pane.ts';
 import { SlidingMerge } from './sliding-merge.ts';
 import { type Give, lastTime, type OpenWindows } from './window-set.ts';
@@ -24,8 +24,6 @@ export class SlidingSet implements OpenWindows {
   readonly #spec: WindowSpec;
   readonly #windows: SlidingWindows;
   readonly #slots: SlotTable;
-  /** Where windows end between two begins; 0 when they end where others begin. */
-  readonly #cutMs: number;
   readonly #byStart = new Map<number, Pane>();
   /** By rising start. */
   readonly #panes: Pane[] = [];
@@ -38,7 +36,6 @@ export class SlidingSet implements OpenWindows {
     this.#spec = spec;
     this.#windows = windows;
     this.#slots = slots;
-    this.#cutMs = windows.sizeMs % windows.slideMs;
     this.watermark = watermark;
     this.current = this.#newPane();
     this.#merge = new SlidingMerge(windows, () => this.#newPane());
@@ -63,12 +60,7 @@ export class SlidingSet implements OpenWindows {
   }
 
   boundsAt(time: number): { readonly start: number; readonly end: number } {
-    const { slideMs } = this.#windows;
-    const start = this.#lastStart(time);
-    const cut = start + this.#cutMs;
-    return time < cut || this.#cutMs === 0
-      ? { start, end: this.#cutMs === 0 ? start + slideMs : cut }
-      : { start: cut, end: start + slideMs };
+    return paneBounds(time, this.#windows);
   }
 
   covers(time: number): boolean {

@@ -22,7 +22,7 @@ import {
   writeKeySlot,
 } from '#engine';
 import type { AggregateFunction } from './aggregate-function.ts';
-import { addToCells, inputValues, readResults } from './cells.ts';
+import { addToCells, type CellView, inputValues, mergeCells, mergeObjects, readResults } from './cells.ts';
 import { generalWindow } from './general-window-operator.ts';
 import type { Pane } from './pane.ts';
 import { writeCellUpdate, writeInput } from './update-text.ts';
@@ -57,7 +57,7 @@ export function windowAggregate(spec: WindowSpec): OperatorDefinition<Operator> 
  *     one of the two. (Of sliding windows with gaps, a record between windows is in neither unless it is late, as in Flink.)
  * WO4 the watermark is part of the snapshot, so that a closed window stays closed after a restore.
  */
-class WindowOperator implements Operator {
+export class WindowOperator implements Operator {
   readonly #spec: WindowSpec;
   readonly #context: OperatorContext;
   readonly #keys: FieldKeySpace | ValueKeySpace;
@@ -188,6 +188,20 @@ class WindowOperator implements Operator {
     const { createAccumulator, add } = this.#spec.fold as AggregateFunction<unknown, unknown, unknown>;
     const known = pane.accumulators[slot];
     pane.accumulators[slot] = add(row, known === undefined ? createAccumulator() : known);
+  }
+
+  /**
+   * Adds what several records of one pane and of `row`'s key have come to; false, and nothing is added, where each must come by
+   * itself: a window around it has given its result, or none is open.
+   */
+  merge(row: unknown, { start, cells }: { readonly start: number; readonly cells: CellView }): boolean {
+    const pane = this.#windows.paneAt(start);
+    if (pane === null || pane.fired) return false;
+    this.#idle = false;
+    const into = pane.viewOf(this.#keys.slotOfRow(row));
+    mergeCells(this.#spec.plan, into.page, into.at, cells.page, cells.at);
+    mergeObjects(into.objects, cells.objects);
+    return true;
   }
 
   /** A late record has changed windows that have given their results (WO2). */
