@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { planExecution } from '#engine';
 import type { JobDefinition } from '#operators';
+import { runTsc } from '../support/run-tsc.ts';
 
 /** Files that a page shows as ```` ```ts file=name.ts ````. */
 function filesOf(page: string): Map<string, string> {
@@ -25,7 +26,7 @@ function written(files: ReadonlyMap<string, string>): string {
 await t.test('the guide: its job compiles, and its tests pass as they are printed', async (test) => {
   const folder = written(filesOf('docs/guide/first-job.md'));
   test.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const compiled = spawnSync('tsc', ['-p', folder], { encoding: 'utf8' });
+  const compiled = runTsc(folder);
   test.equal(compiled.status, 0, compiled.stdout);
   // A test runner's own variables would make this one report to it.
   const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: __, ...env } = process.env;
@@ -41,7 +42,7 @@ await t.test('the words of a job: every block compiles, and every job can be pla
   const files = filesOf('docs/guide/vocabulary.md');
   const folder = written(files);
   test.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const compiled = spawnSync('tsc', ['-p', folder], { encoding: 'utf8' });
+  const compiled = runTsc(folder);
   test.equal(compiled.status, 0, compiled.stdout);
   for (const name of files.keys()) {
     if (name === 'shop.ts') continue;
