@@ -41,7 +41,10 @@ const watched = defineBroadcastOperator({
 });
 
 const said = (device: string, seen: number, rules: Iterable<readonly [string, number]>) =>
-  `${device} ${seen} ${[...rules].map(([id, limit]) => `${id}=${limit}`).sort()}`;
+  `${device} ${seen} ${[...rules]
+    .map(([id, limit]) => `${id}=${limit}`)
+    .sort()
+    .join()}`;
 
 type Step =
   | { readonly kind: 'readings'; readonly rows: readonly Reading[] }
