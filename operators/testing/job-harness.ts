@@ -99,7 +99,17 @@ class JobTest {
     if (unknown.length > 0) throw misuse(`job '${graph.name}' has no source '${unknown.join("', '")}'`);
   }
 
+  /** A failed run lets go of its sources, sinks and state as one that ends does. */
   async run(): Promise<JobTestResult> {
+    try {
+      await this.#play();
+    } finally {
+      await this.#close();
+    }
+    return this.#result();
+  }
+
+  async #play(): Promise<void> {
     const { inputs, restoreAfterEveryStep = false, endOfInput = true } = this.#options;
     await this.#open();
     const steps = Math.max(0, ...Object.values(inputs).map(({ elements }) => elements.length));
@@ -115,8 +125,6 @@ class JobTest {
     }
     if (endOfInput) await this.#finish();
     else await this.#checkpoint();
-    await this.#close();
-    return this.#result();
   }
 
   #replaced(node: JobGraph['nodes'][number]): JobGraph['nodes'][number] {
@@ -167,7 +175,7 @@ class JobTest {
         : await RestoredState.load(this.#store, manifest, ids, graph.job.options.maxParallelism);
     if (manifest !== null) this.#restores++;
     this.#abort = new AbortController();
-    let ids0 = 0;
+    let sinks = 0;
     const attempt = await Attempt.open({
       graph,
       store: this.#store,
@@ -181,7 +189,7 @@ class JobTest {
         log: this.#log,
         clock: this.#clock,
         random: seededRandom(1),
-        uuid: () => `test-${this.#restores}-${ids0++}`,
+        uuid: () => `test-${this.#restores}-${sinks++}`,
         signal: this.#abort.signal,
         killPoint: () => {},
       },

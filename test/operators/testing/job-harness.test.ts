@@ -157,3 +157,24 @@ void t.test('E12: inputs that do not fit the job are refused', async (test) => {
   const result = await testJob(windows, { inputs: { readings: input(Reading, []) } });
   test.throws(() => result.records('nothing'), { message: /no sink 'nothing'/ });
 });
+
+void t.test('E12: a run that fails lets go of what it had open', async (test) => {
+  const signals: AbortSignal[] = [];
+  const job = defineJob('held', { guarantee: 'exactly-once' }, (build) => {
+    build
+      .source('readings', readings)
+      .asyncMap(
+        'held',
+        async (row, { signal }) => {
+          signals.push(signal);
+          if (row.value < 0) throw new Error('a bad record');
+          return new Promise<Reading>(() => {});
+        },
+        { order: 'unordered' },
+      )
+      .to('out', readings);
+  });
+  const script = input(Reading, [reading(1, 'a'), reading(1, 'a', -1)], { watermarks: 'from-markers' });
+  await test.rejects(testJob(job, { inputs: { readings: script } }), { message: /a bad record/ });
+  test.ok(signals[0]?.aborted, 'the call that still waits is told');
+});
