@@ -62,8 +62,18 @@ export interface OperatorState {
   /** Event time reached; restored so that closed windows stay closed. */
   readonly watermark: number;
   readonly idle: boolean;
-  /** Keyed state by key group: a rescaled subtask takes the groups of its range. */
+  /**
+   * Keyed state by key group: a rescaled subtask takes the groups of its range. A group may be made when it is asked for, then still as
+   * it was when the snapshot was taken; each is asked for at most once, between two batches, before {@link release}.
+   */
   readonly groups: ReadonlyMap<number, unknown>;
+  /**
+   * Key groups that may differ from the snapshot before (the first one: from what was restored), also those that are gone.
+   * Missing: any may. A group that is not in it is stored by reference to the bytes of an earlier checkpoint.
+   */
+  readonly dirty?: ReadonlySet<number>;
+  /** The snapshot has been written or given up: what it kept for groups not asked for may go. Before the next snapshot at the latest. */
+  readonly release?: () => void;
   /** State of the subtask itself, e.g. in-flight inputs; a rescaled operator shares the list round robin. */
   readonly items: readonly unknown[];
   /** State that is the same in every subtask (broadcast state); each gets one subtask's copy back, whole. */

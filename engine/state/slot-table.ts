@@ -5,11 +5,23 @@ import { invariant } from '../base/errors.ts';
  *
  * ST1 a slot is reclaimed only when its count is zero, and only inside {@link reclaim}, never in the middle of a batch: a
  *     generated loop may keep a slot in a local for the whole batch.
+ * ST2 while a snapshot that is still being written has the table pinned no slot is reclaimed: the snapshot names keys by slot.
  */
 export class SlotTable {
   #holders = new Int32Array(1024);
   #queued = new Uint8Array(1024);
   #candidates: number[] = [];
+  #pins = 0;
+
+  /** Keeps every slot with its key until the returned function is called; calling that again does nothing. */
+  pin(): () => void {
+    let pinned = true;
+    this.#pins++;
+    return () => {
+      if (pinned) this.#pins--;
+      pinned = false;
+    };
+  }
 
   /** Makes `slot` known; it is reclaimed unless somebody holds it by then. */
   add(slot: number): void {
@@ -31,7 +43,7 @@ export class SlotTable {
 
   /** Calls `free` for every slot that nobody holds. Call between batches only. */
   reclaim(free: (slot: number) => void): void {
-    if (this.#candidates.length === 0) return;
+    if (this.#candidates.length === 0 || this.#pins > 0) return;
     const candidates = this.#candidates;
     this.#candidates = [];
     for (const slot of candidates) {
