@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 /** Time as the engine sees it. Injected everywhere, so that tests and simulations own it. */
 export interface Clock {
   /** Wall-clock time, epoch ms. */
@@ -8,6 +10,8 @@ export interface Clock {
   readonly after: (ms: number, callback: () => void) => () => void;
   /** Resolves after `ms`, or at once (without error) when `signal` aborts. Keeps the process alive. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** Resolves after timers and I/O have had a turn: what long work calls between two slices. */
+  readonly yieldTurn: () => Promise<void>;
 }
 
 export const systemClock: Clock = {
@@ -18,6 +22,7 @@ export const systemClock: Clock = {
     timer.unref();
     return () => clearTimeout(timer);
   },
+  yieldTurn: () => setImmediate(),
   sleep(ms, signal) {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();

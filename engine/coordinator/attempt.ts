@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import type { CheckpointId } from '../base/brand.ts';
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -11,7 +10,7 @@ import {
 } from '../checkpoint/pending-checkpoint.ts';
 import { positionsToHold } from '../checkpoint/protocol.ts';
 import { RestoredState } from '../checkpoint/restored-state.ts';
-import { chunksOf, encodeSnapshot } from '../checkpoint/snapshot-codec.ts';
+import { SnapshotWriter } from '../checkpoint/snapshot-writer.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import { DEAD_LETTER_ID } from '../graph/validate.ts';
 import { DeadLetter, deadLetterTopic } from '../log/dead-letter.ts';
@@ -49,6 +48,7 @@ export interface CompletedCheckpoint {
  */
 export class Attempt {
   readonly #options: AttemptOptions;
+  readonly #writer: SnapshotWriter;
   readonly #sinks = new Map<string, SinkRuntime>();
   readonly meters: MemberMeter[] = [];
   #tasks: Task[] = [];
@@ -59,6 +59,8 @@ export class Attempt {
 
   private constructor(options: AttemptOptions) {
     this.#options = options;
+    const { store, ownership, environment } = options;
+    this.#writer = new SnapshotWriter({ store, ownership, clock: environment.clock });
   }
 
   static async open(options: AttemptOptions): Promise<Attempt> {
@@ -167,7 +169,7 @@ export class Attempt {
       onEnded: (task) => this.#onEnded(task),
     });
     if (restored.manifest === null) await this.#publishStart();
-    this.#loop = new TaskLoop(this.#tasks);
+    this.#loop = new TaskLoop(this.#tasks, environment.clock);
     environment.killPoint('restore:end');
   }
 
@@ -291,18 +293,14 @@ export class Attempt {
     id: CheckpointId,
     { states }: AcknowledgedCheckpoint,
   ): Promise<{ snapshots: SnapshotRef[]; stateBytes: number }> {
-    const { store, ownership, graph } = this.#options;
+    const { parallelism } = this.#options.graph.job.options;
     const snapshots: SnapshotRef[] = [];
     let stateBytes = 0;
-    for (const { operator, subtask, state } of states) {
-      const bytes = encodeSnapshot(state);
-      stateBytes += bytes.length;
-      const names = chunksOf(bytes).map((chunk, i) => ({ name: `${operator}.${subtask}.${i}`, chunk }));
-      const blobs = await Promise.all(
-        names.map(({ name, chunk }) => store.writeBlob(ownership, id, name, chunk)),
-      );
-      snapshots.push({ operator, subtask, parallelism: graph.job.options.parallelism, blobs });
-      await setImmediate();
+    for (const state of states) {
+      const written = await this.#writer.write(id, { ...state, parallelism });
+      stateBytes += written.stateBytes;
+      snapshots.push(written.ref);
+      await this.#options.environment.clock.yieldTurn();
     }
     return { snapshots, stateBytes };
   }

@@ -1,21 +1,23 @@
-import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Task } from './task.ts';
 
 /**
- * Runs all tasks of one thread in turn. Suspension points: setImmediate after each round in which something happened (so that
+ * Runs all tasks of one thread in turn. Suspension points: Clock.yieldTurn after each round in which something happened (so that
  * timers, I/O and HTTP run), and a promise that {@link wake} resolves when nothing can go on.
  */
 export class TaskLoop {
   readonly #tasks: readonly Task[];
+  readonly #clock: Clock;
   #wakeUp: (() => void) | null = null;
   #awake = false;
   #stopped = false;
   #ended = false;
   #settled = Promise.withResolvers<void>();
 
-  constructor(tasks: readonly Task[]) {
+  constructor(tasks: readonly Task[], clock: Clock) {
     this.#tasks = tasks;
+    this.#clock = clock;
   }
 
   /** Something may go on: an arrival, a finished promise, room in a channel, a command. */
@@ -51,7 +53,7 @@ export class TaskLoop {
       let progress = false;
       for (const task of this.#tasks) if (task.turn(LIMITS.turnMs) === 'progress') progress = true;
       if (this.#tasks.every((task) => task.ended)) return 'ended';
-      if (progress) await setImmediate();
+      if (progress) await this.#clock.yieldTurn();
       else await this.#sleep();
     }
     return 'stopped';

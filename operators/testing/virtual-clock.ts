@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '#engine';
 
 /** Time that moves only when it is told to. */
@@ -28,6 +29,7 @@ export function virtualClock(startMs = 0): VirtualClock {
         const cancel = after(ms, resolve);
         signal?.addEventListener('abort', () => (cancel(), resolve()), { once: true });
       }),
+    yieldTurn: () => setImmediate(),
     advance(ms) {
       const end = now + ms;
       for (let due = next(); due !== undefined && due[1].at <= end; due = next()) {

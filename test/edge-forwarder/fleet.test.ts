@@ -123,5 +123,6 @@ function steppingClock(startMs: number, stepMs: number): Clock {
       ms += stepMs;
       return Promise.resolve();
     },
+    yieldTurn: () => Promise.resolve(),
   };
 }

@@ -29,6 +29,7 @@ function manualClock() {
     monotonic: () => ms,
     after: () => () => undefined,
     sleep: () => Promise.resolve(),
+    yieldTurn: () => Promise.resolve(),
   };
   return { clock, advance: (by: number) => (ms += by) };
 }

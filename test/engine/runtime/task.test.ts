@@ -210,7 +210,7 @@ void t.test('a loop of tasks runs a pipeline to its end, and reports the first f
     channel,
   ]);
   const tail = taskOf({ kind: 'gate', gate: new InputGate([[channel]]) }, second);
-  const loop = new TaskLoop([head.task, tail.task]);
+  const loop = new TaskLoop([head.task, tail.task], systemClock);
   channel.listen(
     () => loop.wake(),
     () => loop.wake(),
@@ -223,10 +223,10 @@ void t.test('a loop of tasks runs a pipeline to its end, and reports the first f
       throw new Error('boom');
     },
   };
-  await test.rejects(new TaskLoop([taskOf(source([records(1)]), failing).task]).run(), {
+  await test.rejects(new TaskLoop([taskOf(source([records(1)]), failing).task], systemClock).run(), {
     code: 'MR_OPERATOR_FAILED',
   });
-  const quiet = new TaskLoop([taskOf(source([]), summing(null)).task]);
+  const quiet = new TaskLoop([taskOf(source([]), summing(null)).task], systemClock);
   const running = quiet.run();
   setImmediate(() => quiet.stop());
   test.equal(await running, 'stopped');

@@ -1,0 +1,29 @@
+import type { RedisArgument, RedisConnectionOptions } from './connection.ts';
+import type { Script } from './script.ts';
+import type { ServerFacts } from './server-facts.ts';
+
+/**
+ * What the engine asks of a connection to Redis. RedisConnection keeps it for a real server (RC1 to RC4), the simulation for its model.
+ * Commands and scripts sent through it may reach the server more than once, so each is idempotent.
+ */
+export interface RedisLink {
+  /** The server at the time of opening. */
+  readonly server: ServerFacts;
+  /** How often the connection was lost so far; two equal readings enclose one unbroken connection. */
+  readonly losses: number;
+  /** Strings in the reply are decoded as UTF-8. */
+  readonly call: (command: string, ...args: RedisArgument[]) => Promise<unknown>;
+  /** The same with strings as Buffers, which may be views of a larger one: copy what you keep. */
+  readonly callBuffer: (command: string, ...args: RedisArgument[]) => Promise<unknown>;
+  /** Runs an idempotent script; its keys lie in one slot. */
+  readonly script: (
+    script: Script,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+  ) => Promise<unknown>;
+  /** Drops the connection; unanswered calls fail. */
+  readonly close: () => void;
+}
+
+/** Opens a link; {@link RedisConnection.open} for a real server. */
+export type OpenRedisLink = (options: RedisConnectionOptions) => Promise<RedisLink>;
