@@ -10,11 +10,24 @@ export type Element =
   | { readonly kind: 'barrier'; readonly checkpoint: CheckpointId }
   | { readonly kind: 'end' };
 
+/** The sending end of a channel between two subtasks, wherever the other one is. */
+export interface ElementSender {
+  /** No credit left: the sender must not produce more records. */
+  readonly full: boolean;
+  /** Signals always pass, so that a barrier is never held up by credit. */
+  readonly push: (element: Element) => void;
+}
+
+/** The receiving end: elements in the order in which they were pushed, none lost, none twice. */
+export interface ElementReceiver {
+  readonly shift: () => Element | null;
+}
+
 /**
  * A bounded queue between two subtasks of one thread. The sender asks {@link full} before it produces; signals always pass
  * (consecutive watermarks become one), so that a barrier is never held up by credit.
  */
-export class Channel {
+export class Channel implements ElementSender, ElementReceiver {
   readonly #queue: Element[] = [];
   #head = 0;
   #batches = 0;

@@ -1,7 +1,7 @@
 import type { CheckpointId } from '../base/brand.ts';
 import { invariant } from '../base/errors.ts';
 import { WatermarkMerger } from '../time/watermark-merger.ts';
-import type { Channel } from './channel.ts';
+import type { ElementReceiver } from './channel.ts';
 import type { Records } from './operator.ts';
 
 /** What a task is to do next. */
@@ -27,7 +27,7 @@ interface GateInput {
  *     is said once, after the watermark that it raised.
  */
 export class InputGate {
-  readonly #channels: readonly Channel[];
+  readonly #channels: readonly ElementReceiver[];
   readonly #inputs: readonly GateInput[];
   /** Per channel, its input and its number within it. */
   readonly #places: readonly (readonly [input: number, index: number])[];
@@ -37,7 +37,7 @@ export class InputGate {
   #next = 0;
 
   /** @param inputs per input, its channels */
-  constructor(inputs: readonly (readonly Channel[])[]) {
+  constructor(inputs: readonly (readonly ElementReceiver[])[]) {
     this.#channels = inputs.flat();
     this.#inputs = inputs.map((channels) => ({ merger: new WatermarkMerger(channels.length), idle: false }));
     this.#places = inputs.flatMap((channels, input) => channels.map((_, index) => [input, index] as const));
@@ -61,7 +61,7 @@ export class InputGate {
 
   /** Takes from one channel until an event comes of it or it is empty or blocked. */
   #take(at: number): GateEvent | null {
-    const channel = this.#channels[at] as Channel;
+    const channel = this.#channels[at] as ElementReceiver;
     const [input, index] = this.#places[at] as readonly [number, number];
     const state = this.#inputs[input] as GateInput;
     const { merger } = state;

@@ -3,7 +3,7 @@ import { keyGroupOf, subtaskOf } from '../key/key-group.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { Partitioning } from '../graph/job-graph.ts';
 import type { KeySelector } from '../state/key-space.ts';
-import type { Channel } from './channel.ts';
+import type { ElementSender } from './channel.ts';
 import type { LoopWriter } from './loop-writer.ts';
 import type { Operator, OperatorContext, Records } from './operator.ts';
 import { createPassThrough } from './pass-through.ts';
@@ -13,14 +13,14 @@ import type { RowText } from './row-text.ts';
 /** The sending side of an edge between subtasks: who gets a record is the partitioning's; signals go to every channel. */
 export function createRouter(
   partitioning: Partitioning,
-  channels: readonly Channel[],
+  channels: readonly ElementSender[],
   context: OperatorContext,
 ): Operator {
   return {
     ...(partitioning.kind === 'hash'
       ? splitting(partitioning.keys, channels, context)
       : copying(
-          partitioning.kind === 'forward' ? [channels[context.subtask] as Channel] : channels,
+          partitioning.kind === 'forward' ? [channels[context.subtask] as ElementSender] : channels,
           context,
         )),
     watermark: (time) => channels.forEach((channel) => channel.push({ kind: 'watermark', time })),
@@ -35,7 +35,7 @@ export function createRouter(
  */
 function splitting(
   keys: KeySelector,
-  channels: readonly Channel[],
+  channels: readonly ElementSender[],
   context: OperatorContext,
 ): Pick<Operator, 'records'> {
   const split = new Split(keys, channels.length, context.maxParallelism);
@@ -55,7 +55,7 @@ function splitting(
 }
 
 /** Every record to each of the channels: to one (forward), or to all (broadcast). */
-function copying(channels: readonly Channel[], context: OperatorContext): Pick<Operator, 'records'> {
+function copying(channels: readonly ElementSender[], context: OperatorContext): Pick<Operator, 'records'> {
   const push = (records: Records) => {
     for (const channel of channels) channel.push({ kind: 'records', records });
   };
@@ -130,9 +130,9 @@ class Split {
   }
 
   /** Sends what has been sorted out of one batch. */
-  flush(records: Records, channels: readonly Channel[]): void {
+  flush(records: Records, channels: readonly ElementSender[]): void {
     for (let target = 0; target < this.#parallelism; target++) {
-      const channel = channels[target] as Channel;
+      const channel = channels[target] as ElementSender;
       const indices = this.#indices[target] as number[];
       if (indices.length > 0 && records.kind === 'columns') {
         channel.push({

@@ -2,7 +2,7 @@ import type { CheckpointId } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorCode, errorText, failureOf, MillraceError } from '../base/errors.ts';
 import { MAX_WATERMARK } from '../time/watermark.ts';
-import type { Channel, Element } from './channel.ts';
+import type { Element, ElementSender } from './channel.ts';
 import type { GateEvent, InputGate } from './input-gate.ts';
 import type { MultiInputOperator, Operator, OperatorState, Output } from './operator.ts';
 import { SinkOperator } from './sink-operator.ts';
@@ -38,7 +38,7 @@ export interface TaskOptions {
   readonly heads: readonly Output[];
   readonly operators: readonly TaskOperator[];
   /** Channels to downstream tasks; barriers go to all of them. */
-  readonly outputs: readonly Channel[];
+  readonly outputs: readonly ElementSender[];
   readonly onSnapshot: (task: Task, snapshot: TaskSnapshot) => void;
   readonly onEnded: (task: Task) => void;
   readonly clock: Clock;
