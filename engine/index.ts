@@ -85,6 +85,7 @@ export { partitionOf } from './log/log-sink.ts';
 export { RedisConnection } from './redis/connection.ts';
 export { jobDataKey, type SeriesKeys, seriesKeys, validName } from './redis/keys.ts';
 export { redisFailure } from './redis/redis-error.ts';
+export type { OpenRedisLink, RedisLink } from './redis/redis-link.ts';
 export { loadScript } from './redis/script.ts';
 export { ProcessingTimers } from './time/processing-timers.ts';
 export { TimerQueue } from './time/timer-queue.ts';

@@ -7,6 +7,7 @@ import type { Random } from '../base/random.ts';
 import { RedisConnection } from '../redis/connection.ts';
 import { type DurabilityOptions, openDurability } from '../redis/durability.ts';
 import { type CheckpointKeys, checkpointKeys, durabilityKey } from '../redis/keys.ts';
+import type { OpenRedisLink, RedisLink } from '../redis/redis-link.ts';
 import { blobRef, checkedBlob, parseBlobKey } from './blob-ref.ts';
 import { CHECKPOINT_SCRIPTS } from './checkpoint-scripts.ts';
 import type { BlobRef, CheckpointStore, Ownership } from './checkpoint-store.ts';
@@ -26,6 +27,8 @@ export interface RedisCheckpointOptions extends DurabilityOptions {
   readonly uuid?: () => string;
   /** How long a call waits for a server that does not answer. */
   readonly unavailableMs?: number;
+  /** Default {@link RedisConnection.open}. */
+  readonly openLink?: OpenRedisLink | undefined;
 }
 
 /**
@@ -41,8 +44,8 @@ export interface RedisCheckpointOptions extends DurabilityOptions {
  * @throws MR_REDIS_UNAVAILABLE, MR_REDIS_UNSUPPORTED; what openDurability throws when the server is not set up as declared
  */
 export async function openRedisCheckpointStore(options: RedisCheckpointOptions): Promise<CheckpointStore> {
-  const { url, clock, random, unavailableMs } = options;
-  const connection = await RedisConnection.open({
+  const { url, clock, random, unavailableMs, openLink = RedisConnection.open } = options;
+  const connection = await openLink({
     url,
     clock,
     name: `millrace:${options.namespace}:checkpoints`,
@@ -59,7 +62,7 @@ export async function openRedisCheckpointStore(options: RedisCheckpointOptions):
 }
 
 class RedisCheckpointStore implements CheckpointStore {
-  readonly #redis: RedisConnection;
+  readonly #redis: RedisLink;
   readonly #namespace: string;
   readonly #reservedBytes: number;
   readonly #durable: () => Promise<void>;
@@ -67,7 +70,7 @@ class RedisCheckpointStore implements CheckpointStore {
   /** Highest id that this store has published, by job. */
   readonly #published = new Map<string, number>();
 
-  constructor(redis: RedisConnection, durable: () => Promise<void>, options: RedisCheckpointOptions) {
+  constructor(redis: RedisLink, durable: () => Promise<void>, options: RedisCheckpointOptions) {
     this.#redis = redis;
     this.#durable = durable;
     this.#namespace = options.namespace;

@@ -1,11 +1,11 @@
 import type { Clock } from '../base/clock.ts';
 import { invariant } from '../base/errors.ts';
-import type { RedisArgument, RedisConnection } from '../redis/connection.ts';
+import type { RedisArgument, RedisLink } from '../redis/redis-link.ts';
 import type { Script } from '../redis/script.ts';
 
 /** What the parts of the Redis partition log share. */
 export interface RedisContext {
-  readonly connection: RedisConnection;
+  readonly connection: RedisLink;
   readonly namespace: string;
   readonly clock: Clock;
 }

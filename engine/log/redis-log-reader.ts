@@ -5,6 +5,7 @@ import type { Random } from '../base/random.ts';
 import { RedisConnection } from '../redis/connection.ts';
 import { partitionKeys } from '../redis/keys.ts';
 import { redisError } from '../redis/redis-error.ts';
+import type { OpenRedisLink, RedisLink } from '../redis/redis-link.ts';
 import { readEnvelope } from '../wire/frame.ts';
 import { nextChain } from './chain.ts';
 import { noTopic, rolledBack } from './log-error.ts';
@@ -18,6 +19,7 @@ export interface RedisLogReaderOptions extends ReaderOptions {
   readonly clock: Clock;
   readonly random?: Random;
   readonly unavailableMs?: number;
+  readonly openLink?: OpenRedisLink | undefined;
   readonly onClose: (reader: LogReader) => void;
 }
 
@@ -40,7 +42,8 @@ export async function openRedisLogReader(options: RedisLogReaderOptions): Promis
       lookedAtMs: Number.NEGATIVE_INFINITY,
     };
   });
-  const connection = await RedisConnection.open({ ...options, name: 'millrace-read' });
+  const openLink = options.openLink ?? RedisConnection.open;
+  const connection = await openLink({ ...options, name: 'millrace-read' });
   const reader = new RedisLogReader(options, connection, partitions);
   try {
     await reader.start();
@@ -68,7 +71,7 @@ export async function openRedisLogReader(options: RedisLogReaderOptions): Promis
  */
 class RedisLogReader implements LogReader {
   readonly #options: RedisLogReaderOptions;
-  readonly #connection: RedisConnection;
+  readonly #connection: RedisLink;
   readonly #partitions: readonly PartitionCursor[];
   readonly #byNumber: ReadonlyMap<number, PartitionCursor>;
   readonly #framesAheadMax: number;
@@ -83,11 +86,7 @@ class RedisLogReader implements LogReader {
   #verifiedAtMs = 0;
   #verifiedLosses = 0;
 
-  constructor(
-    options: RedisLogReaderOptions,
-    connection: RedisConnection,
-    partitions: readonly PartitionCursor[],
-  ) {
+  constructor(options: RedisLogReaderOptions, connection: RedisLink, partitions: readonly PartitionCursor[]) {
     this.#options = options;
     this.#connection = connection;
     this.#partitions = partitions;

@@ -7,6 +7,7 @@ import { RedisConnection } from '../redis/connection.ts';
 import { type DurabilityOptions, openDurability } from '../redis/durability.ts';
 import { durabilityKey, partitionKeys, validName } from '../redis/keys.ts';
 import { redisFailure } from '../redis/redis-error.ts';
+import type { OpenRedisLink } from '../redis/redis-link.ts';
 import { loadScript } from '../redis/script.ts';
 import { verifyFrame } from '../wire/frame.ts';
 import { crcHex } from './chain.ts';
@@ -31,6 +32,8 @@ export interface RedisPartitionLogOptions extends DurabilityOptions {
   readonly random?: Random;
   /** How long a call waits for a server that does not answer. Default LIMITS.redisUnavailableMs. */
   readonly unavailableMs?: number;
+  /** Default {@link RedisConnection.open}. */
+  readonly openLink?: OpenRedisLink | undefined;
 }
 
 /**
@@ -46,7 +49,8 @@ export interface RedisPartitionLogOptions extends DurabilityOptions {
  */
 export async function openRedisPartitionLog(options: RedisPartitionLogOptions): Promise<PartitionLog> {
   const namespace = validName(options.namespace, 'namespace');
-  const connection = await RedisConnection.open({ ...options, name: 'millrace-log' });
+  const openLink = options.openLink ?? RedisConnection.open;
+  const connection = await openLink({ ...options, name: 'millrace-log' });
   const context: RedisContext = { connection, namespace, clock: options.clock };
   const confirmDurable = await openDurability(connection, durabilityKey(namespace), options).catch(
     (error: unknown) => {

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
-import type { Clock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import { backoffMs, type Random, systemRandom } from '../base/random.ts';
+import { backoffMs, systemRandom } from '../base/random.ts';
 import { redisError, redisFailure } from './redis-error.ts';
+import type { RedisArgument, RedisLink, RedisLinkOptions } from './redis-link.ts';
 import type { Script } from './script.ts';
 import { assertSupported, probeServer, type ServerFacts } from './server-facts.ts';
 
@@ -21,16 +21,16 @@ import { assertSupported, probeServer, type ServerFacts } from './server-facts.t
  * ioredis: its offline queue is off (it would keep frames without bound during an outage); resending unanswered commands stays on,
  * because without it their promises never settle. Protocol 2 has the same reply shapes on every server.
  */
-export class RedisConnection {
+export class RedisConnection implements RedisLink {
   readonly #redis: Redis;
-  readonly #options: Required<RedisConnectionOptions>;
+  readonly #options: Required<RedisLinkOptions>;
   #server: ServerFacts | null = null;
   #losses = 0;
   #closed = false;
   #lastError = 'no connection yet.';
   #ready: Promise<void> | null = null;
 
-  private constructor(options: Required<RedisConnectionOptions>) {
+  private constructor(options: Required<RedisLinkOptions>) {
     this.#options = options;
     this.#redis = new Redis(options.url, {
       lazyConnect: true,
@@ -58,7 +58,7 @@ export class RedisConnection {
    * Connects and checks the server.
    * @throws MR_REDIS_UNAVAILABLE when there is none within `unavailableMs`; MR_REDIS_UNSUPPORTED when it is too old.
    */
-  static async open(options: RedisConnectionOptions): Promise<RedisConnection> {
+  static async open(this: void, options: RedisLinkOptions): Promise<RedisConnection> {
     const connection = new RedisConnection({
       random: systemRandom,
       unavailableMs: LIMITS.redisUnavailableMs,
@@ -179,19 +179,6 @@ export class RedisConnection {
     );
   }
 }
-
-export interface RedisConnectionOptions {
-  /** `redis://…`, `rediss://…`, or the path of a unix socket. */
-  readonly url: string;
-  /** Shown by CLIENT LIST. */
-  readonly name: string;
-  readonly clock: Clock;
-  readonly random?: Random;
-  /** How long a call waits for a server that does not answer. Default LIMITS.redisUnavailableMs. */
-  readonly unavailableMs?: number;
-}
-
-export type RedisArgument = string | number | Buffer;
 
 function redacted(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//***@');

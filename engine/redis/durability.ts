@@ -1,6 +1,6 @@
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { RedisConnection } from './connection.ts';
+import type { RedisLink } from './redis-link.ts';
 import { loadScript } from './script.ts';
 import { infoFields } from './server-facts.ts';
 
@@ -28,7 +28,7 @@ export interface DurabilityOptions {
  * @throws MR_REDIS_UNSUPPORTED when the server's settings cannot give what is declared
  */
 export async function openDurability(
-  connection: RedisConnection,
+  connection: RedisLink,
   key: string,
   options: DurabilityOptions,
 ): Promise<() => Promise<void>> {
@@ -73,11 +73,11 @@ export async function openDurability(
 const ATTEMPTS_MAX = 3;
 const markWrite = loadScript(new URL('./scripts/mark-write-1.lua', import.meta.url));
 
-async function historyId(connection: RedisConnection): Promise<string> {
+async function historyId(connection: RedisLink): Promise<string> {
   return infoFields(String(await connection.call('INFO', 'replication'))).get('master_replid') ?? '';
 }
 
-async function assertAppendOnly(connection: RedisConnection): Promise<void> {
+async function assertAppendOnly(connection: RedisLink): Promise<void> {
   const setting = async (name: string) =>
     ((await connection.call('CONFIG', 'GET', name)) as readonly string[])[1];
   const appendOnly = await setting('appendonly');

@@ -1,4 +1,5 @@
-import type { RedisArgument, RedisConnectionOptions } from './connection.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
 import type { Script } from './script.ts';
 import type { ServerFacts } from './server-facts.ts';
 
@@ -26,4 +27,17 @@ export interface RedisLink {
 }
 
 /** Opens a link; {@link RedisConnection.open} for a real server. */
-export type OpenRedisLink = (options: RedisConnectionOptions) => Promise<RedisLink>;
+export type OpenRedisLink = (options: RedisLinkOptions) => Promise<RedisLink>;
+
+export interface RedisLinkOptions {
+  /** `redis://…`, `rediss://…`, or the path of a unix socket. */
+  readonly url: string;
+  /** Shown by CLIENT LIST. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random?: Random;
+  /** How long a call waits for a server that does not answer. Default LIMITS.redisUnavailableMs. */
+  readonly unavailableMs?: number;
+}
+
+export type RedisArgument = string | number | Buffer;

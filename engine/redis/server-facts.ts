@@ -1,5 +1,5 @@
 import { MillraceError } from '../base/errors.ts';
-import type { RedisConnection } from './connection.ts';
+import type { RedisLink } from './redis-link.ts';
 
 /** What a server says about itself. */
 export interface ServerFacts {
@@ -11,7 +11,7 @@ export interface ServerFacts {
 }
 
 /** Asks a server what it is. */
-export async function probeServer(connection: Pick<RedisConnection, 'call'>): Promise<ServerFacts> {
+export async function probeServer(connection: Pick<RedisLink, 'call'>): Promise<ServerFacts> {
   const info = infoFields(String(await connection.call('INFO', 'server')));
   const commands = (await connection.call('COMMAND', 'INFO', 'WAITAOF')) as readonly unknown[];
   const valkey = info.get('valkey_version');

@@ -2,6 +2,7 @@ import type { CheckpointId, Generation } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
+import type { OpenRedisLink } from '../redis/redis-link.ts';
 
 /** What everything inside one attempt shares. */
 export interface AttemptEnvironment {
@@ -12,6 +13,8 @@ export interface AttemptEnvironment {
   readonly restoredCheckpoint: CheckpointId;
   /** The job's own Redis, for sinks that write there unless told otherwise. */
   readonly redisUrl?: string | undefined;
+  /** How connections to Redis are opened. Default {@link RedisConnection.open}. */
+  readonly openLink?: OpenRedisLink | undefined;
   readonly log: PartitionLog;
   readonly clock: Clock;
   readonly random: Random;

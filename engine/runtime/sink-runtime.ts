@@ -89,7 +89,8 @@ export class SinkRuntime {
   }
 
   #context(subtask: number, deadLetter: SinkContext['deadLetter']): SinkContext {
-    const { job, generation, namespace, redisUrl, log, clock, random, signal, killPoint } = this.#environment;
+    const { job, generation, namespace, redisUrl, openLink, log, clock, random, signal, killPoint } =
+      this.#environment;
     return {
       job,
       operator: this.operator,
@@ -100,6 +101,7 @@ export class SinkRuntime {
       nextSeq: this.#seq + 1,
       namespace,
       ...(redisUrl === undefined ? {} : { redisUrl }),
+      openLink,
       log,
       clock,
       random,

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { PartitionLog, TopicPosition } from '../log/partition-log.ts';
+import type { OpenRedisLink } from '../redis/redis-link.ts';
 import type { SourceStatus } from '../coordinator/job-status.ts';
 import type { AlignmentOptions, WatermarkAlignment } from '../source/watermark-alignment.ts';
 import type { Element } from './channel.ts';
@@ -21,6 +22,8 @@ export interface SourceContext {
   readonly log: PartitionLog;
   /** The job's own Redis, for sources that read there unless told otherwise. */
   readonly redisUrl?: string | undefined;
+  /** How connections to Redis are opened. Default {@link RedisConnection.open}. */
+  readonly openLink?: OpenRedisLink | undefined;
   /** Shared by all sources of the attempt; without it a source aligns its own partitions only. */
   readonly alignment?: WatermarkAlignment;
   readonly clock: Clock;

@@ -3,6 +3,7 @@ import { errorText, MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { RedisConnection } from '../redis/connection.ts';
 import { redisError } from '../redis/redis-error.ts';
+import type { OpenRedisLink, RedisLink } from '../redis/redis-link.ts';
 import type { StreamEntry } from './stream-entry.ts';
 import {
   compareIds,
@@ -18,6 +19,8 @@ export interface RedisStreamReaderOptions {
   readonly streams: readonly { readonly name: string; readonly restored: StreamPosition | null }[];
   readonly startFrom: 'earliest' | 'latest';
   readonly clock: Clock;
+  /** Default {@link RedisConnection.open}. */
+  readonly openLink?: OpenRedisLink | undefined;
 }
 
 /** Entries of one stream, in order. */
@@ -42,7 +45,7 @@ export interface StreamRead {
  */
 export class RedisStreamReader {
   readonly #options: RedisStreamReaderOptions;
-  readonly #connection: RedisConnection;
+  readonly #connection: RedisLink;
   readonly #cursors: readonly StreamCursor[];
   #failure: Error | null = null;
   #closed = false;
@@ -52,7 +55,7 @@ export class RedisStreamReader {
 
   private constructor(
     options: RedisStreamReaderOptions,
-    connection: RedisConnection,
+    connection: RedisLink,
     cursors: readonly StreamCursor[],
   ) {
     this.#options = options;
@@ -65,7 +68,8 @@ export class RedisStreamReader {
    * @throws MR_REDIS_UNAVAILABLE; MR_CONFIG_INVALID when a key is no stream
    */
   static async open(options: RedisStreamReaderOptions): Promise<RedisStreamReader> {
-    const connection = await RedisConnection.open({ ...options, name: 'millrace-stream' });
+    const openLink = options.openLink ?? RedisConnection.open;
+    const connection = await openLink({ ...options, name: 'millrace-stream' });
     try {
       const cursors = await Promise.all(
         options.streams.map(async ({ name, restored }) => {
@@ -287,7 +291,7 @@ function entriesToRead({ entryBytes }: StreamCursor): number {
 }
 
 /** What the server says of a stream, or null when there is none. @throws MR_CONFIG_INVALID when the key holds something else */
-async function streamFacts(connection: RedisConnection, name: string): Promise<StreamFacts | null> {
+async function streamFacts(connection: RedisLink, name: string): Promise<StreamFacts | null> {
   let reply: readonly unknown[];
   try {
     reply = (await connection.call('XINFO', 'STREAM', name)) as readonly unknown[];

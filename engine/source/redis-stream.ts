@@ -76,6 +76,7 @@ async function open(
     streams: mine.map(({ stream, state }) => ({ name: stream, restored: state })),
     startFrom: context.options.startFrom,
     clock: context.clock,
+    openLink: context.openLink,
   });
   const nowMs = context.clock.monotonic();
   const partitions = mine.map(({ stream, partition, state }, channel): StreamPartition => {

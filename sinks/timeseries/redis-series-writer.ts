@@ -5,6 +5,7 @@ import {
   MillraceError,
   RedisConnection,
   redisFailure,
+  type RedisLink,
   seriesKeys,
   type SinkContext,
   type SinkInput,
@@ -37,8 +38,8 @@ export interface RedisSeriesOptions {
  */
 export async function openRedisSeriesWriter(options: RedisSeriesOptions): Promise<SinkWriter<WindowResult>> {
   const { context, url, name } = options;
-  const { clock, random } = context;
-  const redis = await RedisConnection.open({ url, name: `millrace:series:${name}`, clock, random });
+  const { clock, random, openLink = RedisConnection.open } = context;
+  const redis = await openLink({ url, name: `millrace:series:${name}`, clock, random });
   try {
     await raiseFences(redis, options);
     return new RedisSeriesWriter(redis, options);
@@ -60,7 +61,7 @@ const MEMORY_WAIT_MS = 30_000;
 const RETRY_MS_MAX = 2_000;
 
 class RedisSeriesWriter implements SinkWriter<WindowResult> {
-  readonly #redis: RedisConnection;
+  readonly #redis: RedisLink;
   readonly #options: RedisSeriesOptions;
   readonly #lanes: readonly UpsertLane<SeriesRow>[];
   /** Of the next barrier. */
@@ -69,7 +70,7 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
   #batches = 0;
   #retries = 0;
 
-  constructor(redis: RedisConnection, options: RedisSeriesOptions) {
+  constructor(redis: RedisLink, options: RedisSeriesOptions) {
     this.#redis = redis;
     this.#options = options;
     this.#seq = options.context.nextSeq;
@@ -132,7 +133,7 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
   }
 }
 
-async function raiseFences(redis: RedisConnection, options: RedisSeriesOptions): Promise<void> {
+async function raiseFences(redis: RedisLink, options: RedisSeriesOptions): Promise<void> {
   const { context, name, ttlMs } = options;
   const raise = async (_: unknown, shard: number) => {
     const { fence, index, newest, undo, buckets } = seriesKeys(context.namespace, name, shard);

@@ -1,4 +1,4 @@
-import { type Clock, RedisConnection, seriesKeys } from '#engine';
+import { type Clock, type OpenRedisLink, RedisConnection, type RedisLink, seriesKeys } from '#engine';
 import { decodePoint, hourOf, SERIES_SHARDS, shardOf, type StoredPoint } from './series-layout.ts';
 
 export interface TimeSeriesReaderOptions {
@@ -7,6 +7,8 @@ export interface TimeSeriesReaderOptions {
   readonly clock: Clock;
   /** Series that the reader answers for. */
   readonly names?: readonly string[];
+  /** Default {@link RedisConnection.open}. */
+  readonly openLink?: OpenRedisLink | undefined;
 }
 
 /** Reads what {@link timeSeries} writes. Times are epoch ms. Keys are texts as seriesKeyText makes them. */
@@ -35,8 +37,8 @@ export interface TimeSeriesReader {
 
 /** @throws MR_REDIS_UNAVAILABLE, MR_REDIS_UNSUPPORTED */
 export async function openTimeSeriesReader(options: TimeSeriesReaderOptions): Promise<TimeSeriesReader> {
-  const { url, namespace, clock } = options;
-  const redis = await RedisConnection.open({ url, clock, name: 'millrace:series-reader' });
+  const { url, namespace, clock, openLink = RedisConnection.open } = options;
+  const redis = await openLink({ url, clock, name: 'millrace:series-reader' });
   const source = { redis, namespace };
   const keysOf = rememberedKeys(clock, (name) => allKeys(source, name));
   const keys = async (name: string, keysMax: number) => (await keysOf(name)).slice(0, keysMax);
@@ -52,7 +54,7 @@ export async function openTimeSeriesReader(options: TimeSeriesReaderOptions): Pr
 }
 
 interface Source {
-  readonly redis: RedisConnection;
+  readonly redis: RedisLink;
   readonly namespace: string;
 }
 
