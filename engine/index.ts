@@ -64,8 +64,9 @@ export {
   type FieldKeySpace,
   type KeySelector,
   type KeySpace,
-  type ValueKeySpace,
 } from './state/key-space.ts';
+export type { PackedKeys, StoredKeys } from './state/packed-keys.ts';
+export type { ValueKeySpace } from './state/value-key-space.ts';
 export { KeyGroupWriter, type StoredGroup } from './state/key-groups.ts';
 export type { SlotTable } from './state/slot-table.ts';
 export { heapStateBackend } from './state/heap-state-backend.ts';

@@ -20,6 +20,8 @@ export type Key = KeyScalar | readonly KeyScalar[];
 export const KEY_CODEC = 1;
 /** First byte of an encoded string. */
 export const STRING_TAG = 0x01;
+/** First byte of an encoded tuple. */
+export const TUPLE_TAG = 0x05;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }); // a leading U+FEFF is part of the key
@@ -33,7 +35,7 @@ export function encodeKey(key: Key): Uint8Array {
 
 /** The key of {@link encodeKey}'s bytes. @throws MR_KEY_INVALID when they are not one. */
 export function decodeKey(bytes: Uint8Array): Key {
-  if (bytes[0] !== 0x05) return decodeScalar(bytes);
+  if (bytes[0] !== TUPLE_TAG) return decodeScalar(bytes);
   const count = bytes[1] ?? 0;
   if (count === 0) throw notAKey();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -163,7 +165,7 @@ function encodeTuple(parts: readonly KeyScalar[]): Uint8Array {
   const encoded = parts.map(encodeScalar);
   const bytes = new Uint8Array(encoded.reduce((sum, part) => sum + 4 + part.length, 2));
   const view = new DataView(bytes.buffer);
-  bytes[0] = 0x05;
+  bytes[0] = TUPLE_TAG;
   bytes[1] = parts.length;
   let at = 2;
   for (const part of encoded) {

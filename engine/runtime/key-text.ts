@@ -1,4 +1,5 @@
-import type { FieldKeySpace, KeySelector, ValueKeySpace } from '../state/key-space.ts';
+import type { FieldKeySpace, KeySelector } from '../state/key-space.ts';
+import type { ValueKeySpace } from '../state/value-key-space.ts';
 import type { LoopWriter } from './loop-writer.ts';
 import type { RowText } from './row-text.ts';
 

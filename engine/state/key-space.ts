@@ -1,21 +1,20 @@
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import {
-  canonicalScalar,
   decodeKey,
-  describeKey,
   encodeKey,
-  hashKey,
   hashTuple,
-  isKey,
   isScalar,
   keyTooLong,
-  type Key,
   type KeyScalar,
+  TUPLE_TAG,
 } from '../key/key.ts';
 import { keyGroupOf } from '../key/key-group.ts';
+import { GroupLists, listed } from './group-lists.ts';
+import { KeyPacker, type PackedKeys, type StoredKeys } from './packed-keys.ts';
 import { ScalarInterner } from './scalar-interner.ts';
 import { SlotTable } from './slot-table.ts';
+import { noKey, ValueKeySpace } from './value-key-space.ts';
 
 /** How a keyed stream finds a record's key: named fields (the fast form), or a function. */
 export type KeySelector =
@@ -39,14 +38,32 @@ export interface KeySpace {
   readonly value: (slot: number) => unknown;
   readonly canonical: (slot: number) => Uint8Array;
   readonly group: (slot: number) => number;
+  /** Key groups that have a slot, rising. Of key spaces with `listsGroups`, like {@link slotsOfGroup}. */
+  readonly groups: () => number[];
+  /** A group's slots, the oldest first. */
+  readonly slotsOfGroup: (group: number) => Int32Array;
+  /** The keys of some slots, as a snapshot stores them. */
+  readonly pack: (slots: Int32Array) => PackedKeys;
+  /** Slots of stored keys, in their order. @throws MR_KEY_INVALID, MR_STATE_INCOMPATIBLE */
+  readonly slotsOf: (keys: StoredKeys) => Int32Array;
   /** Frees slots that nobody holds; between batches only (ST1). */
   readonly reclaim: () => void;
 }
 
-export function createKeySpace(selector: KeySelector, maxParallelism: number): FieldKeySpace | ValueKeySpace {
+export interface KeySpaceOptions {
+  /** Whether slots are listed by key group, so that a snapshot need not visit all for one; costs each new key its hash. Default false. */
+  readonly listsGroups?: boolean;
+}
+
+export function createKeySpace(
+  selector: KeySelector,
+  maxParallelism: number,
+  options: KeySpaceOptions = {},
+): FieldKeySpace | ValueKeySpace {
+  const lists = options.listsGroups === true ? new GroupLists(maxParallelism) : null;
   return selector.kind === 'fields'
-    ? new FieldKeySpace(selector.fields, maxParallelism)
-    : new ValueKeySpace(selector, maxParallelism);
+    ? new FieldKeySpace(selector.fields, maxParallelism, lists)
+    : new ValueKeySpace(selector, maxParallelism, lists);
 }
 
 const EMPTY = -1;
@@ -68,12 +85,19 @@ export class FieldKeySpace implements KeySpace {
   #known = new Uint8Array(1024);
   readonly #values: unknown[] = [];
   #groups = new Int32Array(1024).fill(EMPTY);
+  readonly #lists: GroupLists | null;
+  /** Of one key, while it is looked at. */
+  readonly #ids: number[];
+  readonly #hashes: number[];
 
-  constructor(fields: readonly string[], maxParallelism: number) {
+  constructor(fields: readonly string[], maxParallelism: number, lists: GroupLists | null = null) {
     this.selector = { kind: 'fields', fields };
     this.components = fields.map(() => new ScalarInterner());
     this.#width = fields.length;
     this.#maxParallelism = maxParallelism;
+    this.#lists = lists;
+    this.#ids = fields.map(() => EMPTY);
+    this.#hashes = fields.map(() => 0);
     this.#tuples = new Int32Array(1024 * this.#width);
   }
 
@@ -130,6 +154,48 @@ export class FieldKeySpace implements KeySpace {
   }
 
   slotOfCanonical(bytes: Uint8Array): number {
+    const slot = this.#slotOfBytes(bytes, 0, bytes.length);
+    return slot === EMPTY ? this.#slotOfDecoded(bytes) : slot;
+  }
+
+  slotsOf(keys: StoredKeys): Int32Array {
+    if (Array.isArray(keys)) return Int32Array.from(keys, (key: Uint8Array) => this.slotOfCanonical(key));
+    const { bytes, ends } = keys as PackedKeys;
+    const slots = new Int32Array(ends.length);
+    for (let i = 0, from = 0; i < slots.length; i++) {
+      const to = ends[i] as number;
+      const slot = this.#slotOfBytes(bytes, from, to);
+      slots[i] = slot === EMPTY ? this.#slotOfDecoded(bytes.subarray(from, to)) : slot;
+      from = to;
+    }
+    return slots;
+  }
+
+  pack(slots: Int32Array): PackedKeys {
+    const packer = new KeyPacker(slots.length);
+    for (const slot of slots) {
+      if (this.#width > 1) packer.tuple(this.#width);
+      for (let i = 0; i < this.#width; i++) {
+        const component = this.components[i] as ScalarInterner;
+        const id = this.#tuples[slot * this.#width + i] as number;
+        if (this.#width > 1) packer.partLength(component.bytes(id));
+        component.pack(id, packer);
+      }
+      packer.end();
+    }
+    return packer.take();
+  }
+
+  groups(): number[] {
+    return listed(this.#lists).groups();
+  }
+
+  slotsOfGroup(group: number): Int32Array {
+    return listed(this.#lists).slotsOf(group);
+  }
+
+  /** Slot of a key that only {@link decodeKey} can tell, or refuse. */
+  #slotOfDecoded(bytes: Uint8Array): number {
     const key = decodeKey(bytes);
     const parts = (Array.isArray(key) ? key : [key]) as readonly KeyScalar[];
     if (parts.length !== this.#width) {
@@ -139,6 +205,27 @@ export class FieldKeySpace implements KeySpace {
       );
     }
     return this.slotOfIds(parts.map((part, i) => this.componentId(i, part)));
+  }
+
+  /** Straight from the bytes; EMPTY where a component is more than an ASCII string, and for what is no key of this width. */
+  #slotOfBytes(bytes: Uint8Array, from: number, to: number): number {
+    const width = this.#width;
+    if (width === 1) {
+      const id = (this.components[0] as ScalarInterner).internCanonical(bytes, from, to);
+      return id < 0 ? EMPTY : this.slotOf1(id);
+    }
+    if (bytes[from] !== TUPLE_TAG || bytes[from + 1] !== width) return EMPTY;
+    let at = from + 2;
+    for (let i = 0; i < width; i++) {
+      const start = at + 4;
+      if (start > to) return EMPTY;
+      at = start + uint32(bytes, at);
+      if (at > to) return EMPTY;
+      const id = (this.components[i] as ScalarInterner).internCanonical(bytes, start, at);
+      if (id < 0) return EMPTY;
+      this.#ids[i] = id;
+    }
+    return at === to ? this.slotOfIds(this.#ids) : EMPTY;
   }
 
   value(slot: number): unknown {
@@ -171,8 +258,11 @@ export class FieldKeySpace implements KeySpace {
   }
 
   #hash(slot: number): number {
-    const hashes = this.components.map((c, i) => c.hash(this.#tuples[slot * this.#width + i] as number));
-    return this.#width === 1 ? (hashes[0] as number) : hashTuple(hashes);
+    for (let i = 0; i < this.#width; i++)
+      this.#hashes[i] = (this.components[i] as ScalarInterner).hash(
+        this.#tuples[slot * this.#width + i] as number,
+      );
+    return this.#width === 1 ? (this.#hashes[0] as number) : hashTuple(this.#hashes);
   }
 
   #scalars(slot: number): KeyScalar[] {
@@ -198,11 +288,13 @@ export class FieldKeySpace implements KeySpace {
       this.#tuples[slot * this.#width + i] = ids[i] as number;
       (this.components[i] as ScalarInterner).hold(ids[i] as number);
     }
+    if (this.#lists !== null) this.#lists.add(slot, this.group(slot));
     this.slots.add(slot);
     this.#size++;
   }
 
   #free(slot: number): void {
+    this.#lists?.remove(slot, this.group(slot));
     if (this.#width > 1) {
       this.#removeFromTable(slot);
       this.#freeSlots.push(slot);
@@ -261,88 +353,14 @@ export class FieldKeySpace implements KeySpace {
   }
 }
 
-/** Keys that a function returns: one Map from scalar, or from a tuple's canonical text, to the slot. */
-export class ValueKeySpace implements KeySpace {
-  readonly selector: { readonly kind: 'function'; readonly select: (row: unknown) => unknown };
-  readonly slots = new SlotTable();
-  readonly #maxParallelism: number;
-  readonly #ids = new Map<KeyScalar, number>();
-  readonly #tupleIds = new Map<string, number>();
-  readonly #keys: (Key | undefined)[] = [];
-  #groups: number[] = [];
-  readonly #freeSlots: number[] = [];
-
-  constructor(
-    selector: { readonly kind: 'function'; readonly select: (row: unknown) => unknown },
-    maxParallelism: number,
-  ) {
-    this.selector = selector;
-    this.#maxParallelism = maxParallelism;
-  }
-
-  get size(): number {
-    return this.#ids.size + this.#tupleIds.size;
-  }
-
-  slotOfRow(row: unknown, selector: KeySelector = this.selector): number {
-    return this.slotOfKey(selector.kind === 'function' ? selector.select(row) : this.selector.select(row));
-  }
-
-  /** Slot of what the key function returned. @throws MR_KEY_INVALID */
-  slotOfKey(key: unknown): number {
-    const slot = this.#ids.get(key as KeyScalar);
-    return slot !== undefined ? slot : this.#slotOfNew(key);
-  }
-
-  slotOfCanonical(bytes: Uint8Array): number {
-    return this.slotOfKey(decodeKey(bytes));
-  }
-
-  value(slot: number): unknown {
-    return this.#keys[slot];
-  }
-
-  canonical(slot: number): Uint8Array {
-    return encodeKey(this.#keys[slot] as Key);
-  }
-
-  group(slot: number): number {
-    const known = this.#groups[slot];
-    if (known !== undefined && known !== EMPTY) return known;
-    const group = keyGroupOf(hashKey(this.#keys[slot] as Key), this.#maxParallelism);
-    this.#groups[slot] = group;
-    return group;
-  }
-
-  reclaim(): void {
-    this.slots.reclaim((slot) => {
-      const key = this.#keys[slot] as Key;
-      if (Array.isArray(key)) this.#tupleIds.delete(tupleText(key));
-      else this.#ids.delete(key as KeyScalar);
-      this.#keys[slot] = undefined;
-      this.#freeSlots.push(slot);
-    });
-  }
-
-  #slotOfNew(key: unknown): number {
-    if (!isKey(key)) throw noKey('key function', key);
-    if (Array.isArray(key)) {
-      const known = this.#tupleIds.get(tupleText(key));
-      if (known !== undefined) return known;
-    }
-    encodeKey(key); // a key that no snapshot could hold is refused here, record by record
-    const slot = this.#freeSlots.pop() ?? this.#keys.length;
-    this.#keys[slot] = Array.isArray(key) ? key.map(canonicalScalar) : canonicalScalar(key as KeyScalar);
-    this.#groups[slot] = EMPTY;
-    if (Array.isArray(key)) this.#tupleIds.set(tupleText(key), slot);
-    else this.#ids.set(key as KeyScalar, slot);
-    this.slots.add(slot);
-    return slot;
-  }
-}
-
-function tupleText(key: readonly KeyScalar[]): string {
-  return Buffer.from(encodeKey(key)).toString('latin1');
+function uint32(bytes: Uint8Array, at: number): number {
+  const [a, b, c, d] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]] as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
 }
 
 function hash2(a: number, b: number): number {
@@ -354,11 +372,4 @@ function hashIds(ids: readonly number[]): number {
   let h = ids.length;
   for (const id of ids) h = Math.imul(h ^ id, 0x9e3779b1);
   return h ^ (h >>> 15);
-}
-
-function noKey(source: string, value: unknown): MillraceError {
-  return new MillraceError(
-    'MR_KEY_INVALID',
-    `A record has no usable key: ${source} gave ${describeKey(value)}.`,
-  );
 }

@@ -9,6 +9,7 @@ import {
   STRING_TAG,
 } from '../key/key.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
+import type { KeyPacker } from './packed-keys.ts';
 import { StringInterner } from './string-interner.ts';
 
 /**
@@ -60,6 +61,18 @@ export class ScalarInterner {
     return id;
   }
 
+  /**
+   * Id of the scalar encoded in `bytes[from … to − 1]`; −1, and nothing is done, for what only {@link intern} can tell: strings
+   * beyond ASCII, and bytes that may be no scalar.
+   */
+  internCanonical(bytes: Uint8Array, from: number, to: number): number {
+    if (bytes[from] !== STRING_TAG || to - from > LIMITS.keyBytesMax || this.#isText === false) return -1;
+    this.#isText = true;
+    const before = this.#strings.size;
+    const id = this.#strings.internAscii(bytes, from + 1, to);
+    return id < 0 ? id : this.#noted(id, before);
+  }
+
   value(id: number): KeyScalar {
     return this.#isText ? this.#strings.text(id) : (this.#values[id] as KeyScalar);
   }
@@ -75,6 +88,13 @@ export class ScalarInterner {
     bytes[0] = STRING_TAG;
     this.#strings.writeBytes(id, bytes, 1);
     return bytes;
+  }
+
+  /** Writes its canonical encoding. */
+  pack(id: number, packer: KeyPacker): void {
+    if (this.#isText !== true) return packer.scalar(encodeKey(this.#values[id] as KeyScalar));
+    const start = packer.string(this.#strings.bytes(id));
+    this.#strings.writeBytes(id, packer.bytes, start);
   }
 
   /** Length of its canonical encoding. */

@@ -7,6 +7,8 @@ const PAGE_BITS = 18;
 const PAGE_WORDS = 1 << PAGE_BITS;
 const WORD_MASK = PAGE_WORDS - 1;
 const EMPTY = -1;
+/** Up to so many bytes a loop copies faster than a call. */
+const COPY_SHORT = 64;
 
 /**
  * Gives every distinct string a small dense id, straight from a frame's UTF-8 bytes, without making a JS string.
@@ -26,6 +28,8 @@ export class StringInterner {
   /** By id; EMPTY when it is free. */
   #addresses = new Int32Array(1024).fill(EMPTY);
   readonly #pages: Int32Array[] = [new Int32Array(PAGE_WORDS)];
+  /** The same memory as bytes. */
+  readonly #pageBytes: Uint8Array[] = this.#pages.map(({ buffer }) => new Uint8Array(buffer));
   #pageUsed = 0;
   readonly #freeChunks = new Map<number, number[]>();
   readonly #freeIds: number[] = [];
@@ -61,6 +65,19 @@ export class StringInterner {
     return id;
   }
 
+  /** Id of the string in `bytes[from … to − 1]`; −1, and nothing is done, when it is not ASCII: others need a decoder's checks. */
+  internAscii(bytes: Uint8Array, from: number, to: number): number {
+    const length = to - from;
+    ensureScratch(length);
+    for (let i = 0; i < length; i++) {
+      const byte = bytes[from + i] as number;
+      if (byte >= 0x80) return -1;
+      scratch[i] = byte;
+    }
+    scratch.fill(0, length, (length + 3) & ~3);
+    return this.#intern(scratchWords, 0, length, murmur3Words(scratchWords, 0, length, 0));
+  }
+
   text(id: number): string {
     const known = this.#texts[id];
     if (known !== undefined) return known;
@@ -76,9 +93,11 @@ export class StringInterner {
   /** Writes its UTF-8 at `start`. No JS string is made. */
   writeBytes(id: number, target: Uint8Array, start: number): void {
     const address = this.#addresses[id] as number;
-    const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
-    const at = address & WORD_MASK;
-    target.set(new Uint8Array(page.buffer, (at + 1) * 4, page[at] as number), start);
+    const bytes = this.#pageBytes[address >>> PAGE_BITS] as Uint8Array;
+    const length = this.#lengthAt(address);
+    const from = ((address & WORD_MASK) + 1) * 4;
+    if (length > COPY_SHORT) target.set(bytes.subarray(from, from + length), start);
+    else for (let i = 0; i < length; i++) target[start + i] = bytes[from + i] as number;
   }
 
   /** Length of its UTF-8. */
@@ -150,7 +169,9 @@ export class StringInterner {
     let address = this.#freeChunks.get(count)?.pop();
     if (address === undefined) {
       if (this.#pageUsed + count > PAGE_WORDS) {
-        this.#pages.push(new Int32Array(PAGE_WORDS));
+        const page = new Int32Array(PAGE_WORDS);
+        this.#pages.push(page);
+        this.#pageBytes.push(new Uint8Array(page.buffer));
         this.#pageUsed = 0;
       }
       address = ((this.#pages.length - 1) << PAGE_BITS) | this.#pageUsed;
@@ -205,11 +226,14 @@ const encoder = new TextEncoder();
 let scratch = new Uint8Array(1024);
 let scratchWords = new Int32Array(scratch.buffer);
 
+function ensureScratch(bytes: number): void {
+  if (bytes + 4 <= scratch.length) return;
+  scratch = new Uint8Array((bytes + 1027) & ~1023);
+  scratchWords = new Int32Array(scratch.buffer);
+}
+
 function encode(text: string): number {
-  if (text.length * 3 + 4 > scratch.length) {
-    scratch = new Uint8Array((text.length * 3 + 1027) & ~1023);
-    scratchWords = new Int32Array(scratch.buffer);
-  }
+  ensureScratch(text.length * 3);
   const { written } = encoder.encodeInto(text, scratch);
   scratch.fill(0, written, (written + 3) & ~3);
   return written;

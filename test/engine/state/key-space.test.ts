@@ -5,12 +5,13 @@ import { keyGroupOf } from '../../../engine/key/key-group.ts';
 import { createKeySpace, type FieldKeySpace, type KeySelector } from '../../../engine/state/key-space.ts';
 
 const MAX_PARALLELISM = 128;
+const LISTED = { listsGroups: true };
 const FIELDS = ['a', 'b', 'c'] as const;
 type Row = Readonly<Record<(typeof FIELDS)[number], KeyScalar>>;
 type Space = ReturnType<typeof createKeySpace>;
 
 const row: fc.Arbitrary<Row> = fc.record({
-  a: fc.integer({ min: 0, max: 40 }).map((n) => `tenant-${n}`),
+  a: fc.integer({ min: 0, max: 40 }).map((n) => `${n % 5 === 0 ? 'mieter-ü' : 'tenant'}-${n}`),
   b: fc.oneof(fc.integer({ min: -2, max: 6 }), fc.constant(-0)),
   c: fc.oneof(fc.boolean(), fc.bigInt({ min: 0n, max: 3n })),
 });
@@ -58,7 +59,7 @@ function agrees(
     }
     if (![...model.values()].every((entry) => matches(space, entry, keyOf, valueOf))) return false;
   }
-  return true;
+  return isListed(space, [...model.values()]) && isPacked(space, [...model.values()], keyOf);
 }
 
 function matches(
@@ -76,6 +77,32 @@ function matches(
   );
 }
 
+/** Every slot is in its group's list and nowhere else. */
+function isListed(space: Space, entries: readonly { readonly slot: number }[]): boolean {
+  const listed = space.groups().flatMap((group) => {
+    const slots = [...space.slotsOfGroup(group)];
+    return slots.length > 0 && slots.every((slot) => space.group(slot) === group) ? slots : [-1];
+  });
+  const sorted = (slots: readonly number[]) => slots.toSorted((a, b) => a - b).join();
+  return sorted(listed) === sorted(entries.map(({ slot }) => slot));
+}
+
+/** Packed keys are the canonical ones, and lead back to their slots, packed or one by one. */
+function isPacked(
+  space: Space,
+  entries: readonly { readonly slot: number; readonly row: Row }[],
+  keyOf: (row: Row) => Key,
+): boolean {
+  const slots = Int32Array.from(entries, ({ slot }) => slot);
+  const packed = space.pack(slots);
+  const canonical = entries.map(({ row: from }) => encodeKey(keyOf(from)));
+  return (
+    Buffer.concat(canonical).equals(packed.bytes) &&
+    space.slotsOf(packed).join() === slots.join() &&
+    space.slotsOf(canonical).join() === slots.join()
+  );
+}
+
 /** Like JSON, with bigints, telling −0 from 0. */
 const text = (value: unknown): string =>
   JSON.stringify(value, (_, v: unknown) => (Object.is(v, -0) ? '-0' : typeof v === 'bigint' ? `${v}n` : v));
@@ -89,7 +116,7 @@ for (const width of [1, 2, 3]) {
     const valueOf = (it: Row) => Object.fromEntries(fields.map((field) => [field, plain(it[field])]));
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (script) =>
-        agrees(createKeySpace({ kind: 'fields', fields }, MAX_PARALLELISM), keyOf, valueOf, script),
+        agrees(createKeySpace({ kind: 'fields', fields }, MAX_PARALLELISM, LISTED), keyOf, valueOf, script),
       ),
       { numRuns: 150 },
     );
@@ -109,7 +136,7 @@ for (const [name, select] of selectors) {
     const selector: KeySelector = { kind: 'function', select: (it) => select(it as Row) };
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (script) =>
-        agrees(createKeySpace(selector, MAX_PARALLELISM), select, valueOf, script),
+        agrees(createKeySpace(selector, MAX_PARALLELISM, LISTED), select, valueOf, script),
       ),
       { numRuns: 150 },
     );
@@ -144,6 +171,22 @@ void t.test('a restored two-field key is the key of the next record', async (tes
   const restored = space.slotOfCanonical(encodeKey(['acme', 'device-7']));
   space.slots.hold(restored);
   test.equal(space.slotOfRow({ a: 'acme', b: 'device-7' }), restored);
+});
+
+void t.test('stored keys that are none, or of another width, are refused', async (test) => {
+  const keys = createKeySpace({ kind: 'fields', fields: ['a', 'b'] }, MAX_PARALLELISM, LISTED);
+  const good = encodeKey(['acme', 'device-7']);
+  const stored = (bytes: Uint8Array) => ({ bytes, ends: Uint32Array.of(bytes.length) });
+  for (let cut = 1; cut < good.length; cut++)
+    test.throws(() => keys.slotsOf(stored(good.subarray(0, cut))), { code: 'MR_KEY_INVALID' });
+  const invalid = good.slice();
+  invalid[8] = 0xff;
+  test.throws(() => keys.slotsOf(stored(invalid)), { code: 'MR_KEY_INVALID' }, 'no UTF-8');
+  for (const key of ['acme', ['acme'], ['acme', 'b', 'c']])
+    test.throws(() => keys.slotsOf(stored(encodeKey(key))), { code: 'MR_STATE_INCOMPATIBLE' });
+  const mixed = stored(encodeKey(['acme', 7]));
+  test.same([...keys.slotsOf(stored(good))].length, 1);
+  test.throws(() => keys.slotsOf(mixed), { code: 'MR_KEY_INVALID' }, 'a field has one type for life');
 });
 
 void t.test('SC1: a record refused by its second key field leaves nothing behind', async (test) => {

@@ -1,0 +1,135 @@
+import { MillraceError } from '../base/errors.ts';
+import {
+  canonicalScalar,
+  decodeKey,
+  describeKey,
+  encodeKey,
+  hashKey,
+  isKey,
+  type Key,
+  type KeyScalar,
+} from '../key/key.ts';
+import { keyGroupOf } from '../key/key-group.ts';
+import { type GroupLists, listed } from './group-lists.ts';
+import type { KeySelector, KeySpace } from './key-space.ts';
+import { KeyPacker, type PackedKeys, type StoredKeys } from './packed-keys.ts';
+import { SlotTable } from './slot-table.ts';
+
+const EMPTY = -1;
+
+/** Keys that a function returns: one Map from scalar, or from a tuple's canonical text, to the slot. */
+export class ValueKeySpace implements KeySpace {
+  readonly selector: { readonly kind: 'function'; readonly select: (row: unknown) => unknown };
+  readonly slots = new SlotTable();
+  readonly #maxParallelism: number;
+  readonly #ids = new Map<KeyScalar, number>();
+  readonly #tupleIds = new Map<string, number>();
+  readonly #keys: (Key | undefined)[] = [];
+  #groups: number[] = [];
+  readonly #lists: GroupLists | null;
+  readonly #freeSlots: number[] = [];
+
+  constructor(
+    selector: { readonly kind: 'function'; readonly select: (row: unknown) => unknown },
+    maxParallelism: number,
+    lists: GroupLists | null = null,
+  ) {
+    this.selector = selector;
+    this.#maxParallelism = maxParallelism;
+    this.#lists = lists;
+  }
+
+  get size(): number {
+    return this.#ids.size + this.#tupleIds.size;
+  }
+
+  slotOfRow(row: unknown, selector: KeySelector = this.selector): number {
+    return this.slotOfKey(selector.kind === 'function' ? selector.select(row) : this.selector.select(row));
+  }
+
+  /** Slot of what the key function returned. @throws MR_KEY_INVALID */
+  slotOfKey(key: unknown): number {
+    const slot = this.#ids.get(key as KeyScalar);
+    return slot !== undefined ? slot : this.#slotOfNew(key);
+  }
+
+  slotOfCanonical(bytes: Uint8Array): number {
+    return this.slotOfKey(decodeKey(bytes));
+  }
+
+  slotsOf(keys: StoredKeys): Int32Array {
+    if (Array.isArray(keys)) return Int32Array.from(keys, (key: Uint8Array) => this.slotOfCanonical(key));
+    const { bytes, ends } = keys as PackedKeys;
+    return Int32Array.from(ends, (to, i) => this.slotOfCanonical(bytes.subarray(ends[i - 1] ?? 0, to)));
+  }
+
+  pack(slots: Int32Array): PackedKeys {
+    const packer = new KeyPacker(slots.length);
+    for (const slot of slots) packer.key(this.#keys[slot] as Key);
+    return packer.take();
+  }
+
+  groups(): number[] {
+    return listed(this.#lists).groups();
+  }
+
+  slotsOfGroup(group: number): Int32Array {
+    return listed(this.#lists).slotsOf(group);
+  }
+
+  value(slot: number): unknown {
+    return this.#keys[slot];
+  }
+
+  canonical(slot: number): Uint8Array {
+    return encodeKey(this.#keys[slot] as Key);
+  }
+
+  group(slot: number): number {
+    const known = this.#groups[slot];
+    if (known !== undefined && known !== EMPTY) return known;
+    const group = keyGroupOf(hashKey(this.#keys[slot] as Key), this.#maxParallelism);
+    this.#groups[slot] = group;
+    return group;
+  }
+
+  reclaim(): void {
+    this.slots.reclaim((slot) => {
+      const key = this.#keys[slot] as Key;
+      this.#lists?.remove(slot, this.group(slot));
+      if (Array.isArray(key)) this.#tupleIds.delete(tupleText(key));
+      else this.#ids.delete(key as KeyScalar);
+      this.#keys[slot] = undefined;
+      this.#freeSlots.push(slot);
+    });
+  }
+
+  #slotOfNew(key: unknown): number {
+    if (!isKey(key)) throw noKey('key function', key);
+    if (Array.isArray(key)) {
+      const known = this.#tupleIds.get(tupleText(key));
+      if (known !== undefined) return known;
+    }
+    encodeKey(key); // a key that no snapshot could hold is refused here, record by record
+    const slot = this.#freeSlots.pop() ?? this.#keys.length;
+    this.#keys[slot] = Array.isArray(key) ? key.map(canonicalScalar) : canonicalScalar(key as KeyScalar);
+    this.#groups[slot] = EMPTY;
+    if (Array.isArray(key)) this.#tupleIds.set(tupleText(key), slot);
+    else this.#ids.set(key as KeyScalar, slot);
+    this.#lists?.add(slot, this.group(slot));
+    this.slots.add(slot);
+    return slot;
+  }
+}
+
+/** That a row has no key, by what its `source` gave. */
+export function noKey(source: string, value: unknown): MillraceError {
+  return new MillraceError(
+    'MR_KEY_INVALID',
+    `A record has no usable key: ${source} gave ${describeKey(value)}.`,
+  );
+}
+
+function tupleText(key: readonly KeyScalar[]): string {
+  return Buffer.from(encodeKey(key)).toString('latin1');
+}
