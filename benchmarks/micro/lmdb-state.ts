@@ -6,7 +6,7 @@ import { lmdbState, type OpenStateBackend, type Operator, type Records, systemCl
 import { defineOperator, type, valueState } from '#operators';
 import { BatchBuilder, eventTime, f64, i32, type Infer, schema, seededRandom, string } from '#wire';
 import { generation } from '../../engine/base/brand.ts';
-import { encodeSnapshot } from '../../engine/checkpoint/snapshot-codec.ts';
+import { encodeSnapshot } from '../../test/support/stored-snapshot.ts';
 import { processOperator } from '../../operators/define-operator.ts';
 import { heapState } from '../../operators/state/keyed-state.ts';
 

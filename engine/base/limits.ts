@@ -30,6 +30,9 @@ export const LIMITS = {
   blobNameLengthMax: 512,
   /** All blobs of one job at most, unless declared; beyond it checkpoints fail rather than starve the log. */
   checkpointReservedBytes: 256 * 1024 * 1024,
+  /** Blobs of one snapshot that are written, or of one restore that are read, at once. */
+  blobWritesInFlightMax: 8,
+  blobReadsInFlightMax: 16,
   /** Blobs that one manifest names at most. */
   manifestBlobsMax: 65_536,
   /** Deletions of a collection under way at once. */

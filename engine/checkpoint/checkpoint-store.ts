@@ -6,6 +6,8 @@ import type { Manifest } from './manifest.ts';
  * redis-checkpoint-store.ts and memory-checkpoint-store.ts keep this contract; one suite runs on both.
  */
 export interface CheckpointStore {
+  /** Bytes of the largest blob that it takes. Default: LIMITS.blobBytesMax. */
+  readonly blobBytesMax?: number;
   /**
    * Takes the job over: bumps the coordinator token and the generation before anything is read, in one atomic step.
    * From here on an older token can publish nothing and an older generation can write no blob.
@@ -17,7 +19,7 @@ export interface CheckpointStore {
   readonly nextCheckpointId: (ownership: Ownership) => Promise<CheckpointId>;
 
   /**
-   * Stores one immutable blob (≤ LIMITS.blobBytesMax) under this generation. Works when the server is at its memory limit,
+   * Stores one immutable blob (≤ {@link blobBytesMax}) under this generation. Works when the server is at its memory limit,
    * inside the reserved byte budget.
    * @throws MR_CHECKPOINT_FENCED, MR_CHECKPOINT_NO_SPACE
    */

@@ -3,34 +3,68 @@ import type { TopicPosition } from '../log/partition-log.ts';
 import type { BlobRef } from './checkpoint-store.ts';
 
 /**
- * Everything a job needs to go on from one checkpoint, self-describing. Stored as msgpack. Unknown fields are kept out;
- * `format` rises with every incompatible change.
+ * Everything a job needs to go on from one checkpoint, self-describing. Stored as msgpack (manifest-codec.ts). Unknown fields are
+ * kept out; `format` rises with every incompatible change.
  */
 export interface Manifest {
-  readonly format: 1;
+  readonly format: 2;
   readonly job: string;
+  /** Content hash of the job's bundle; `''` for a job that runs from its source. */
+  readonly jobVersion: string;
   readonly id: CheckpointId;
   readonly generation: Generation;
   readonly kind: 'checkpoint' | 'savepoint';
   /** Wall clock, epoch ms. */
   readonly triggeredAt: number;
   readonly completedAt: number;
+  readonly parallelism: number;
   readonly maxParallelism: number;
+  /** Of the job that wrote it, in graph order: what a new version is compared with. */
+  readonly operators: readonly ManifestOperator[];
   /** One per stateful operator and subtask. */
   readonly snapshots: readonly SnapshotRef[];
   /** Of every source partition; also registered in the log, which is what keeps them from being trimmed. */
   readonly positions: readonly TopicPosition[];
-  /** Of every exactly-once sink: what must be committed, in order, also again after a restore. */
+  /**
+   * Of every exactly-once sink: what must be committed, in order, also again after a restore. A sink has several, `seq` rising, when
+   * checkpoints before this one were aborted: their staged output is committed with this one.
+   */
   readonly sinks: readonly SinkCommit[];
 }
 
-/** One subtask's snapshot of one operator. */
+export interface ManifestOperator {
+  readonly id: string;
+  readonly kind: string;
+  readonly stateful: boolean;
+}
+
+/** One subtask's snapshot of one operator (snapshot-codec.ts): a head, and every key group by itself. */
 export interface SnapshotRef {
   readonly operator: string;
   readonly subtask: number;
   readonly parallelism: number;
-  /** Blobs that, joined, are the snapshot's bytes (snapshot-codec.ts). */
-  readonly blobs: readonly BlobRef[];
+  /** Watermark, idleness, items, broadcast state, key codec. */
+  readonly head: BlobRange;
+  /** Numbers rising. A group that did not change lies where an earlier checkpoint put it. */
+  readonly groups: readonly GroupRange[];
+}
+
+/** Where stored bytes lie: these pieces, joined. */
+export interface BlobRange {
+  /** One, unless it is larger than a blob. */
+  readonly pieces: readonly BlobPiece[];
+  /** The joined pieces are one zstd frame. */
+  readonly compressed: boolean;
+}
+
+export interface GroupRange extends BlobRange {
+  readonly group: number;
+}
+
+export interface BlobPiece {
+  readonly blob: BlobRef;
+  readonly offset: number;
+  readonly bytes: number;
 }
 
 /** One barrier's staged output of one sink. */

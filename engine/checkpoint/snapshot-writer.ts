@@ -1,9 +1,15 @@
 import type { CheckpointId } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
+import { MillraceError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { OperatorState } from '../runtime/operator.ts';
+import { AdoptedParts } from './adopted-parts.ts';
+import { BlobPacker } from './blob-packer.ts';
 import type { CheckpointStore, Ownership } from './checkpoint-store.ts';
-import type { SnapshotRef } from './manifest.ts';
-import { chunksOf, encodeSnapshot } from './snapshot-codec.ts';
+import type { BlobRange, GroupRange, Manifest, SnapshotRef } from './manifest.ts';
+import { compressPart } from './part-compression.ts';
+import { encodeGroup, encodeHead } from './snapshot-codec.ts';
+import { HEAD, planSnapshot, type SnapshotPlan } from './snapshot-plan.ts';
 
 /** One operator's subtask as it was at a barrier. */
 export interface SubtaskSnapshot {
@@ -13,7 +19,7 @@ export interface SubtaskSnapshot {
   readonly state: OperatorState;
 }
 
-/** A stored snapshot, and how much of it is new. */
+/** A stored snapshot, and how much of it is new. Bytes as stored, so after compression. */
 export interface WrittenSnapshot {
   readonly ref: SnapshotRef;
   /** All of it. */
@@ -22,10 +28,27 @@ export interface WrittenSnapshot {
   readonly writtenBytes: number;
 }
 
-/** Stores the snapshots of one attempt's subtasks. Suspends between blobs, so that records go on. */
+/**
+ * Stores the snapshots of one attempt's subtasks, of each what has changed since its last one.
+ *
+ * Every snapshot that an operator has taken must come here, to {@link write} or to {@link discard}: the operator counts what it
+ * has handed over as clean. Snapshots of one subtask are written one after another, in the order of the calls.
+ * Suspends after every {@link SLICE_MS} of packing, and while blobs are on their way.
+ *
+ * SW1 A key group is left where it lies only if nobody has called it dirty since the snapshot that put it there. What a failed or
+ *     given up snapshot calls dirty counts for the next one.
+ * SW2 A snapshot names only blobs that the newest published manifest names or that are newer than it, so that collection (CP5)
+ *     leaves them until the next manifest names them: it builds on the subtask's last written snapshot, which a published
+ *     manifest in between would contain.
+ * SW3 Per subtask, stored bytes are at most twice the living ones (SP2).
+ */
 export class SnapshotWriter {
   readonly #store: CheckpointStore;
   readonly #ownership: Ownership;
+  readonly #clock: Clock;
+  readonly #subtasks = new Map<string, SubtaskHistory>();
+  #adopted: AdoptedParts | null = null;
+  #abortedUpTo = 0;
 
   constructor(options: {
     readonly store: CheckpointStore;
@@ -34,22 +57,182 @@ export class SnapshotWriter {
   }) {
     this.#store = options.store;
     this.#ownership = options.ownership;
+    this.#clock = options.clock;
   }
 
-  /** Stores one snapshot and lets its operator release what it kept. @throws MR_CHECKPOINT_FENCED, MR_CHECKPOINT_NO_SPACE */
+  /**
+   * The subtasks have been restored from this manifest: their first snapshots build on it, at any parallelism. Without
+   * effect for the manifest of another job, whose blobs are not this job's to keep. Before the first {@link write}.
+   */
+  adopt(manifest: Manifest): void {
+    if (manifest.job === this.#ownership.job) this.#adopted = new AdoptedParts(manifest);
+  }
+
+  /**
+   * This checkpoint and those before it that are still being written will not be published. Writing them ends early, with
+   * MR_CHECKPOINT_FAILED. What was written of it serves the next one.
+   */
+  forget(checkpoint: CheckpointId): void {
+    this.#abortedUpTo = Math.max(this.#abortedUpTo, checkpoint);
+  }
+
+  /** Lets go of a snapshot that will not be written. */
+  discard(snapshot: SubtaskSnapshot): void {
+    const history = this.#history(snapshot);
+    snapshot.state.release?.();
+    history.last = history.last.then(() => {
+      history.carried = union(history.carried, snapshot.state.dirty);
+    });
+  }
+
+  /**
+   * Stores one snapshot and lets its operator release what it kept.
+   * @throws MR_CHECKPOINT_FENCED, MR_CHECKPOINT_NO_SPACE; MR_CHECKPOINT_FAILED when it was forgotten meanwhile
+   */
   async write(checkpoint: CheckpointId, snapshot: SubtaskSnapshot): Promise<WrittenSnapshot> {
-    const { operator, subtask, parallelism, state } = snapshot;
+    const history = this.#history(snapshot);
+    const written = history.last.then(() => this.#write(checkpoint, snapshot, history));
+    history.last = written.then(
+      () => {},
+      () => {},
+    );
+    return written;
+  }
+
+  async #write(
+    checkpoint: CheckpointId,
+    snapshot: SubtaskSnapshot,
+    history: SubtaskHistory,
+  ): Promise<WrittenSnapshot> {
+    const { state } = snapshot;
+    const dirty = union(history.carried, state.dirty);
     try {
-      const bytes = encodeSnapshot(state);
-      const blobs = await Promise.all(
-        chunksOf(bytes).map((chunk, i) =>
-          this.#store.writeBlob(this.#ownership, checkpoint, `${operator}.${subtask}.${i}`, chunk),
-        ),
-      );
-      const ref = { operator, subtask, parallelism, blobs };
-      return { ref, stateBytes: bytes.length, writtenBytes: bytes.length };
+      const head = encodeHead(state);
+      const plan = planSnapshot({
+        stored: history.stored,
+        parts: [HEAD, ...state.groups.keys()],
+        isDirty: (part) =>
+          part === HEAD ? !sameBytes(head, history.head) : dirty === 'all' || dirty.has(part),
+        smallBytes: this.#blobBytesMax / 4,
+        smallBlobsMax: SMALL_BLOBS_MAX,
+      });
+      const { ranges, bytes } = await this.#pack(checkpoint, snapshot, head, plan);
+      const stored = new Map([...plan.keep, ...ranges]);
+      history.stored = stored;
+      history.head = head.length <= HEAD_BYTES_KEPT ? Uint8Array.from(head) : null;
+      history.carried = NONE;
+      return { ref: refOf(snapshot, stored), stateBytes: bytesOf(stored), writtenBytes: bytes };
+    } catch (error) {
+      history.carried = dirty;
+      throw error;
     } finally {
       state.release?.();
     }
   }
+
+  /** Packs what the plan names, in slices. The head comes last: beside little, else by itself, since every restore reads it. */
+  async #pack(checkpoint: CheckpointId, snapshot: SubtaskSnapshot, head: Uint8Array, plan: SnapshotPlan) {
+    const { operator, subtask, state } = snapshot;
+    const packer = new BlobPacker({
+      blobBytesMax: this.#blobBytesMax,
+      writesInFlightMax: LIMITS.blobWritesInFlightMax,
+      write: (number, bytes) =>
+        this.#store.writeBlob(this.#ownership, checkpoint, `${operator}.${subtask}.${number}`, bytes),
+    });
+    try {
+      let sliceStart = this.#clock.monotonic();
+      for (const part of plan.write) {
+        if (part === HEAD) continue;
+        this.#refuseAborted(checkpoint);
+        const { bytes, compressed } = compressPart(encodeGroup(state.groups.get(part)));
+        await packer.add(part, bytes, compressed);
+        if (this.#clock.monotonic() - sliceStart < SLICE_MS) continue;
+        await this.#clock.yieldTurn();
+        sliceStart = this.#clock.monotonic();
+      }
+      this.#refuseAborted(checkpoint);
+      if (plan.write.includes(HEAD)) {
+        const { bytes, compressed } = compressPart(head);
+        if (packer.bytes + bytes.length > ONE_BLOB_BYTES_MAX) await packer.seal();
+        await packer.add(HEAD, bytes, compressed);
+      }
+      const packed = await packer.finish();
+      this.#refuseAborted(checkpoint);
+      return packed;
+    } finally {
+      await packer.settle();
+    }
+  }
+
+  get #blobBytesMax(): number {
+    return this.#store.blobBytesMax ?? LIMITS.blobBytesMax;
+  }
+
+  #history({ operator, subtask, parallelism }: SubtaskSnapshot): SubtaskHistory {
+    const key = `${operator}.${subtask}`;
+    let history = this.#subtasks.get(key);
+    if (history === undefined) {
+      const stored = this.#adopted?.of(operator, subtask, parallelism) ?? new Map<number, BlobRange>();
+      history = { stored, head: null, carried: NONE, last: Promise.resolve() };
+      this.#subtasks.set(key, history);
+    }
+    return history;
+  }
+
+  #refuseAborted(checkpoint: CheckpointId): void {
+    if (checkpoint > this.#abortedUpTo) return;
+    const { job } = this.#ownership;
+    throw new MillraceError(
+      'MR_CHECKPOINT_FAILED',
+      `Checkpoint ${checkpoint} of job '${job}' was given up before its snapshots were written.`,
+      { details: { job, checkpoint } },
+    );
+  }
+}
+
+/** Packing between two yields. */
+const SLICE_MS = 4;
+/** A head may lie beside groups in a blob of at most this. */
+const ONE_BLOB_BYTES_MAX = 32 * 1024;
+/** Heads up to this are remembered, to see that one has not changed. */
+const HEAD_BYTES_KEPT = 4 * 1024;
+/** Per subtask of an operator. */
+const SMALL_BLOBS_MAX = 16;
+
+type DirtyGroups = ReadonlySet<number> | 'all';
+const NONE: DirtyGroups = new Set();
+
+interface SubtaskHistory {
+  /** Where the parts of its last written snapshot lie. */
+  stored: ReadonlyMap<number, BlobRange>;
+  head: Uint8Array | null;
+  /** Dirty groups of snapshots since, which were not written. */
+  carried: DirtyGroups;
+  /** Ends, without failing, when what was asked for so far is done. */
+  last: Promise<void>;
+}
+
+function union(carried: DirtyGroups, dirty: ReadonlySet<number> | undefined): DirtyGroups {
+  if (carried === 'all' || dirty === undefined) return 'all';
+  return carried.size === 0 ? dirty : new Set([...carried, ...dirty]);
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array | null): boolean {
+  return b !== null && Buffer.compare(a, b) === 0;
+}
+
+function refOf(
+  { operator, subtask, parallelism }: SubtaskSnapshot,
+  stored: ReadonlyMap<number, BlobRange>,
+): SnapshotRef {
+  const groups: GroupRange[] = [];
+  for (const [group, range] of stored) if (group !== HEAD) groups.push({ group, ...range });
+  groups.sort((a, b) => a.group - b.group);
+  return { operator, subtask, parallelism, head: stored.get(HEAD) as BlobRange, groups };
+}
+
+function bytesOf(stored: ReadonlyMap<number, BlobRange>): number {
+  let sum = 0;
+  for (const { pieces } of stored.values()) for (const { bytes } of pieces) sum += bytes;
+  return sum;
 }

@@ -1,7 +1,8 @@
 import t from 'tap';
-import { openMemoryCheckpointStore, RestoredState } from '#engine';
+import { openMemoryCheckpointStore, systemClock } from '#engine';
+import { RestoredState } from '../../engine/checkpoint/restored-state.ts';
+import { SnapshotWriter } from '../../engine/checkpoint/snapshot-writer.ts';
 import { defineJob, partitionLog } from '#operators';
-import { encodeSnapshot } from '../../engine/checkpoint/snapshot-codec.ts';
 import { input, testJob } from '../../operators/testing/index.ts';
 import { createJobBench, until } from '../support/job-bench.ts';
 import { manifestOf } from '../support/manifests.ts';
@@ -74,13 +75,18 @@ void t.test(
       [0, 1].map(async (subtask) => {
         const items = [0, 1, 2].map((n) => `${subtask}.${n}`);
         const groups = new Map([0, 21, 42].map((group) => [subtask * 64 + group, group] as const));
-        const bytes = encodeSnapshot({ watermark: 0, idle: false, items, groups, broadcast: 'rules' });
-        const blobs = [await store.writeBlob(owner, id, `op/${subtask}`, bytes)];
-        return { operator: 'op', subtask, parallelism: 2, blobs };
+        const state = { watermark: 0, idle: false, items, groups, broadcast: 'rules' };
+        const writer = new SnapshotWriter({ store, ownership: owner, clock: systemClock });
+        return (await writer.write(id, { operator: 'op', subtask, parallelism: 2, state })).ref;
       }),
     );
     const manifest = { ...manifestOf(owner, id), snapshots };
-    const restored = await RestoredState.load(store, manifest, new Set(['op']), 128);
+    const restored = await RestoredState.load(store, manifest, {
+      operators: new Set(['op']),
+      parallelism: 3,
+      maxParallelism: 128,
+      subtasks: [0, 1, 2],
+    });
     const dealt = [0, 1, 2].map((subtask) => restored.parts('op', subtask, 3, 128));
     test.same(
       dealt.map((parts) => parts.flatMap(({ items }) => items)),

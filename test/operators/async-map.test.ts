@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { LIMITS, type Operator, type OperatorState, seededRandom } from '#engine';
-import { decodeSnapshot, encodeSnapshot } from '../../engine/checkpoint/snapshot-codec.ts';
+import { decodeSnapshot, encodeSnapshot } from '../support/stored-snapshot.ts';
 import { asyncMap, type AsyncMapOptions } from '../../operators/async-map.ts';
 import type { CallAttempt } from '../../operators/async/call-policy.ts';
 import { manualClock } from '../ops/support/manual-clock.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Operator } from '#engine';
-import { decodeSnapshot, encodeSnapshot } from '../../engine/checkpoint/snapshot-codec.ts';
+import { decodeSnapshot, encodeSnapshot } from '../support/stored-snapshot.ts';
 import { distinct, type DistinctOptions } from '../../operators/distinct.ts';
 import { manualClock } from '../ops/support/manual-clock.ts';
 import { type KeyedReference, keyedDifference, keyedSteps, sampleKeys } from '../support/keyed-script.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { type OperatorState, seededRandom } from '#engine';
-import { decodeSnapshot, encodeSnapshot } from '../../engine/checkpoint/snapshot-codec.ts';
+import { decodeSnapshot, encodeSnapshot } from '../support/stored-snapshot.ts';
 import { lookupJoin, type LookupJoinOperator, type LookupJoinOptions } from '../../operators/lookup-join.ts';
 import { manualClock } from '../ops/support/manual-clock.ts';
 import { createOperatorBench, rowRecords } from '../support/operator-bench.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { encodeSnapshot, decodeSnapshot } from '../../engine/checkpoint/snapshot-codec.ts';
+import { encodeSnapshot, decodeSnapshot } from '../support/stored-snapshot.ts';
 import type { Operator, Stage } from '#engine';
 import { SlotTable } from '../../engine/state/slot-table.ts';
 import { RankTable } from '../../operators/top-n/rank-table.ts';

@@ -8,7 +8,7 @@ import {
   type Stage,
   subtaskOf,
 } from '#engine';
-import { decodeSnapshot, encodeSnapshot } from '../../engine/checkpoint/snapshot-codec.ts';
+import { decodeSnapshot, encodeSnapshot } from './stored-snapshot.ts';
 import { createOperatorBench, type OperatorBench } from './operator-bench.ts';
 
 const MAX_PARALLELISM = 128;

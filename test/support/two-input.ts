@@ -11,7 +11,7 @@ import {
   subtaskOf,
 } from '#engine';
 import { eventTime, i32, type Infer, nullable, schema, string } from '#wire';
-import { decodeSnapshot, encodeSnapshot } from '../../engine/checkpoint/snapshot-codec.ts';
+import { decodeSnapshot, encodeSnapshot } from './stored-snapshot.ts';
 import { text } from './window-reference.ts';
 import { columnRecords, createOperatorBench, type OperatorBench, rowRecords } from './operator-bench.ts';
 

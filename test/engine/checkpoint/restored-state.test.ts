@@ -1,7 +1,7 @@
 import t from 'tap';
-import { openMemoryCheckpointStore } from '#engine';
+import { openMemoryCheckpointStore, systemClock } from '#engine';
 import { RestoredState } from '../../../engine/checkpoint/restored-state.ts';
-import { encodeSnapshot } from '../../../engine/checkpoint/snapshot-codec.ts';
+import { SnapshotWriter } from '../../../engine/checkpoint/snapshot-writer.ts';
 import { manifestOf } from '../../support/manifests.ts';
 
 void t.test(
@@ -13,17 +13,23 @@ void t.test(
     // Tasks acknowledge in any order, and the manifest keeps it.
     const snapshots = await Promise.all(
       [2, 0, 1].map(async (subtask) => {
-        const state = { watermark: 0, idle: false, items: [], groups: new Map([[subtask * 43, subtask]]) };
-        const bytes = encodeSnapshot({ ...state, broadcast: `of ${subtask}` });
-        const blobs = [await store.writeBlob(owner, id, `rules/${subtask}`, bytes)];
-        return { operator: 'rules', subtask, parallelism: 3, blobs };
+        const groups = new Map([[subtask * 43, subtask]]);
+        const state = { watermark: 0, idle: false, items: [], groups, broadcast: `of ${subtask}` };
+        const writer = new SnapshotWriter({ store, ownership: owner, clock: systemClock });
+        return (await writer.write(id, { operator: 'rules', subtask, parallelism: 3, state })).ref;
       }),
     );
     const manifest = { ...manifestOf(owner, id), snapshots };
-    const restored = await RestoredState.load(store, manifest, new Set(['rules']), 128);
     for (const parallelism of [1, 2, 5]) {
       const groups: number[] = [];
-      for (let subtask = 0; subtask < parallelism; subtask++) {
+      const subtasks = Array.from({ length: parallelism }, (_, i) => i);
+      const restored = await RestoredState.load(store, manifest, {
+        operators: new Set(['rules']),
+        parallelism,
+        maxParallelism: 128,
+        subtasks,
+      });
+      for (const subtask of subtasks) {
         const parts = restored.parts('rules', subtask, parallelism, 128);
         test.same(
           parts.map(({ broadcast }) => broadcast),

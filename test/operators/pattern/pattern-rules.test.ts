@@ -1,6 +1,6 @@
 import t from 'tap';
 import { errorCode, errorText, type OperatorState } from '#engine';
-import { decodeSnapshot, encodeSnapshot } from '../../../engine/checkpoint/snapshot-codec.ts';
+import { decodeSnapshot, encodeSnapshot } from '../../support/stored-snapshot.ts';
 import type { ConditionContext } from '../../../operators/pattern/condition.ts';
 import { buildPattern } from '../../../operators/pattern/pattern-builder.ts';
 import { patternMatch } from '../../../operators/pattern/pattern-operator.ts';

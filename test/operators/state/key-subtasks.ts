@@ -8,7 +8,7 @@ import {
   type Records,
   subtaskOf,
 } from '#engine';
-import { decodeSnapshot, encodeSnapshot } from '../../../engine/checkpoint/snapshot-codec.ts';
+import { decodeSnapshot, encodeSnapshot } from '../../support/stored-snapshot.ts';
 import type { ManualClock } from '../../ops/support/manual-clock.ts';
 import { createOperatorBench, type OperatorBench } from '../../support/operator-bench.ts';
 

@@ -9,7 +9,7 @@ import { countWindow, global } from '../../../operators/window/global-windows.ts
 import { session } from '../../../operators/window/session-assigner.ts';
 import { defineTrigger, onCount, onEventTime, purging } from '../../../operators/window/trigger.ts';
 import { defineWindowFunction, type WindowFunction } from '../../../operators/window/window-process.ts';
-import { decodeSnapshot, encodeSnapshot } from '../../../engine/checkpoint/snapshot-codec.ts';
+import { decodeSnapshot, encodeSnapshot } from '../../support/stored-snapshot.ts';
 import { manualClock } from '../../ops/support/manual-clock.ts';
 import { createOperatorBench, type OperatorBench, rowRecords } from '../../support/operator-bench.ts';
 

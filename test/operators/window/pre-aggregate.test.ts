@@ -3,7 +3,7 @@ import t from 'tap';
 import { InputMerger, keyGroupRange, type Operator, type Output, partitionLog, type Stage } from '#engine';
 import { avg, count, type DataStream, defineJob, max, min, p95, sliding, sum, tumbling } from '#operators';
 import { eventTime, f64, type Infer, schema, string } from '#wire';
-import { decodeSnapshot, encodeSnapshot } from '../../../engine/checkpoint/snapshot-codec.ts';
+import { decodeSnapshot, encodeSnapshot } from '../../support/stored-snapshot.ts';
 import { createPassThrough } from '../../../engine/runtime/pass-through.ts';
 import { input, testJob, watermark } from '../../../operators/testing/index.ts';
 import {

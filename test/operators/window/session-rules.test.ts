@@ -6,7 +6,7 @@ import { planCells } from '../../../operators/window/cells.ts';
 import { session, type SessionWindows } from '../../../operators/window/session-assigner.ts';
 import { sessionAggregate } from '../../../operators/window/session-operator.ts';
 import { windowAggregate } from '../../../operators/window/window-operator.ts';
-import { decodeSnapshot, encodeSnapshot } from '../../../engine/checkpoint/snapshot-codec.ts';
+import { decodeSnapshot, encodeSnapshot } from '../../support/stored-snapshot.ts';
 import { createOperatorBench, type OperatorBench, rowRecords } from '../../support/operator-bench.ts';
 
 interface Row {

@@ -12,7 +12,7 @@ import {
   continuousProcessingTime,
 } from '../../../operators/window/trigger-continuous.ts';
 import { emitEarly } from '../../../operators/window/trigger-early.ts';
-import { decodeSnapshot, encodeSnapshot } from '../../../engine/checkpoint/snapshot-codec.ts';
+import { decodeSnapshot, encodeSnapshot } from '../../support/stored-snapshot.ts';
 import { manualClock } from '../../ops/support/manual-clock.ts';
 import { createOperatorBench, rowRecords } from '../../support/operator-bench.ts';
 
