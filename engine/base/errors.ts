@@ -36,6 +36,9 @@ export const ERROR_CATALOGUE = {
   MR_CHECKPOINT_NOT_DURABLE: { domain: 'external', retry: 'restart' },
   MR_STATE_INCOMPATIBLE: { domain: 'user', retry: 'never' },
   MR_STATE_DISK: { domain: 'external', retry: 'restart' },
+  // hosts of an attempt and the exchange between them
+  MR_HOST_LOST: { domain: 'external', retry: 'restart' },
+  MR_EXCHANGE_LOST: { domain: 'external', retry: 'restart' },
   // operators and sinks
   MR_OPERATOR_FAILED: { domain: 'user', retry: 'restart' },
   MR_OPERATOR_TIMEOUT: { domain: 'external', retry: 'restart' },
@@ -48,6 +51,10 @@ export const ERROR_CATALOGUE = {
   MR_TABLE_INVALID: { domain: 'user', retry: 'never' },
   MR_TABLE_CONFLICT: { domain: 'external', retry: 'restart' },
   MR_TABLE_CORRUPT: { domain: 'external', retry: 'never' },
+  // cluster: control streams, bundles
+  MR_CONTROL_FAILED: { domain: 'external', retry: 'restart' },
+  MR_CONTROL_TOO_LARGE: { domain: 'user', retry: 'never' },
+  MR_BUNDLE_INVALID: { domain: 'external', retry: 'never' },
   // edge forwarder
   MR_EDGE_OUTBOX: { domain: 'external', retry: 'restart' },
   // admin API

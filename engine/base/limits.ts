@@ -51,6 +51,8 @@ export const LIMITS = {
   /** A socket with an unanswered command and no byte for this long is dead. */
   redisSocketTimeoutMs: 10_000,
   redisReconnectMsMax: 2_000,
+  /** Between two readings of a cluster's map while its nodes fail. */
+  clusterMapReadMs: 100,
   /** One wait for replicas or for the append-only file. */
   redisDurableMs: 5_000,
   topicPartitionsMax: 1_024,
@@ -82,4 +84,52 @@ export const LIMITS = {
   hotKeysDefault: 1_000_000,
   /** Partial matches of one key that pattern detection follows, unless declared. */
   partialMatchesMax: 10_000,
+  /** A coordinator's lease. */
+  leaseTtlMs: 3_000,
+  leaseTtlMsMin: 100,
+  leaseTtlMsMax: 600_000,
+  /** A worker's heartbeat, and its silence after which it is given up. */
+  workerHeartbeatMs: 500,
+  workerExpiryMs: 2_000,
+  workersMax: 4_096,
+  workerSlotsMax: 1_024,
+  /** A worker's description as JSON. */
+  workerBytesMax: 4 * 1024,
+  /** For how long and how many ids of workers are remembered as given up; longer than a call may be repeated. */
+  workersGoneMs: 600_000,
+  workersGoneMax: 16_384,
+  /** One message between a coordinator and a worker. */
+  controlMessageBytesMax: 1024 * 1024,
+  /** What waits in one sender, and unread in one inbox. */
+  controlWaitingBytesMax: 8 * 1024 * 1024,
+  controlUnreadBytesMax: 16 * 1024 * 1024,
+  /** What a message counts beside its own bytes. */
+  controlMessageOverheadBytes: 128,
+  /** How long a sender waits for a full inbox. */
+  controlFullMs: 5_000,
+  controlMessagesPerCall: 64,
+  controlSendersMax: 8_192,
+  /** A wait of a reader for its next message. */
+  controlBlockMs: 1_000,
+  /** How long an inbox stays that nobody reads. */
+  controlTtlMs: 600_000,
+  /** Answered commands of one job that are remembered, and those that may wait for an answer. */
+  commandsKept: 256,
+  commandsPendingMax: 64,
+  commandBytesMax: 16 * 1024,
+  /** A job's settings, and its status document. */
+  jobSettingsBytesMax: 64 * 1024,
+  jobStatusBytesMax: 1024 * 1024,
+  jobsMax: 4_096,
+  bundleBytesMax: 64 * 1024 * 1024,
+  bundleChunkBytes: 1024 * 1024,
+  /** How long the chunks of a bundle stay that was never completed. */
+  bundleUnfinishedMs: 3_600_000,
+  /** Hosts of one generation; their streams are as many as its square. */
+  exchangeHostsMax: 256,
+  /** How long an exchange stream stays that nobody refreshes. */
+  exchangeTtlMs: 60_000,
+  exchangeCallsInFlightMax: 64,
+  /** A host in another thread or process tells its figures this often. */
+  hostStatusEveryMs: 500,
 } as const;

@@ -1,3 +1,4 @@
+import { generation } from '../base/brand.ts';
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 
@@ -25,6 +26,24 @@ import { LIMITS } from '../base/limits.ts';
  *   mr:<namespace>:{series:<name>:<shard>}:u:<job> <operator>        zset  barrier intervals that can be undone
  *   mr:<namespace>:{series:<name>:<shard>}:u:<job> <operator>:<seq>  hash  what the interval changed → as it was before
  *   mr:<namespace>:{series:<name>:<shard>}:p:<hour>:<series key>  hash  window start → point
+ *   mr:<namespace>:{job:<job>}:lease                 string  token of who coordinates the job; runs out
+ *   mr:<namespace>:{job:<job>}:leases                hash    count, newest token and its owner
+ *   mr:<namespace>:{job:<job>}:desired               hash    bundle, parallelism, desired, settings as JSON, revision, commands (count)
+ *   mr:<namespace>:{job:<job>}:commands              hash    <command id> → command as JSON, <command id>:answer → <state> <JSON>
+ *   mr:<namespace>:{job:<job>}:pending               zset    command ids without answer, by order of arrival
+ *   mr:<namespace>:{job:<job>}:settled               zset    command ids with answer, by order of arrival
+ *   mr:<namespace>:{job:<job>}:status                hash    token, version, at, document
+ *   mr:<namespace>:{job:<job>}:exchanges             hash    generation → its hosts as JSON
+ *   mr:<namespace>:{jobs}:names                      set     jobs with a desired state
+ *   mr:<namespace>:{bundle:<sha256>}                 hash    index → chunk; chunks → how many, once all are there
+ *   mr:<namespace>:{workers}:alive                   zset    worker by server time at which it counts as dead
+ *   mr:<namespace>:{workers}:info                    hash    worker → description as JSON
+ *   mr:<namespace>:{workers}:load                    hash    worker → <slots used> <1 when draining>
+ *   mr:<namespace>:{workers}:gone                    zset    given up worker by server time
+ *   mr:<namespace>:{in:w:<worker>}:s                 stream  messages to a worker
+ *   mr:<namespace>:{in:c:<job>:<generation>}:s       stream  messages to the coordinator of one generation
+ *   mr:<namespace>:{in:…}:m                          hash    end, chain, bytes, read; s:<sender> → <generation> <uuid> <sequence>
+ *   mr:<namespace>:{x:<job>:<generation>:<to>}:<from>  stream  exchange between two hosts
  */
 
 /** Hash of all topics. */
@@ -92,6 +111,77 @@ export function checkpointKeys(namespace: string, job: string): CheckpointKeys {
   };
 }
 
+/** Keys of one job's control plane; all in one slot, which is that of its checkpoints. */
+export interface JobKeys {
+  readonly lease: string;
+  readonly leases: string;
+  readonly desired: string;
+  readonly commands: string;
+  readonly pending: string;
+  readonly settled: string;
+  readonly status: string;
+  readonly exchanges: string;
+}
+
+export function jobKeys(namespace: string, job: string): JobKeys {
+  const base = `mr:${validName(namespace, 'namespace')}:{job:${validName(job, 'job name')}}`;
+  return {
+    lease: `${base}:lease`,
+    leases: `${base}:leases`,
+    desired: `${base}:desired`,
+    commands: `${base}:commands`,
+    pending: `${base}:pending`,
+    settled: `${base}:settled`,
+    status: `${base}:status`,
+    exchanges: `${base}:exchanges`,
+  };
+}
+
+/** Set of all jobs with a desired state. */
+export const jobNamesKey = (namespace: string): string =>
+  `mr:${validName(namespace, 'namespace')}:{jobs}:names`;
+
+/** A job's code by the SHA-256 of its bytes. */
+export const bundleKey = (namespace: string, sha256: string): string =>
+  `mr:${validName(namespace, 'namespace')}:{bundle:${validName(sha256, 'bundle')}}`;
+
+/** Keys of the registry of workers; all in one slot. */
+export interface WorkerKeys {
+  readonly alive: string;
+  readonly info: string;
+  readonly load: string;
+  readonly gone: string;
+}
+
+export function workerKeys(namespace: string): WorkerKeys {
+  const base = `mr:${validName(namespace, 'namespace')}:{workers}`;
+  return { alive: `${base}:alive`, info: `${base}:info`, load: `${base}:load`, gone: `${base}:gone` };
+}
+
+/** Keys of one inbox of control messages; both in one slot. */
+export interface InboxKeys {
+  readonly stream: string;
+  readonly meta: string;
+}
+
+/** Where coordinators write to a worker. */
+export const workerInbox = (namespace: string, worker: string): InboxKeys =>
+  inbox(namespace, `w:${validName(worker, 'worker id')}`);
+
+/** Where workers write to the coordinator of one generation of a job. */
+export const coordinatorInbox = (namespace: string, job: string, attempt: number): InboxKeys =>
+  inbox(namespace, `c:${validName(job, 'job name')}:${generation(attempt)}`);
+
+/** The stream from one host to another in one generation; all streams into one host lie in one slot. */
+export const exchangeKey = (
+  namespace: string,
+  job: string,
+  attempt: number,
+  fromHost: string,
+  toHost: string,
+): string =>
+  `mr:${validName(namespace, 'namespace')}:{x:${validName(job, 'job name')}:${generation(attempt)}:${validName(toHost, 'host')}}:${validName(fromHost, 'host')}`;
+
 /** Keys of one shard of one time series; all in one slot. */
 export interface SeriesKeys {
   readonly fence: string;
@@ -127,6 +217,11 @@ export function validName(name: string, what: string): string {
     'MR_CONFIG_INVALID',
     `The ${what} '${name.slice(0, LIMITS.nameLengthMax)}' must have 1 to ${LIMITS.nameLengthMax} characters of A-Z a-z 0-9 . _ -.`,
   );
+}
+
+function inbox(namespace: string, name: string): InboxKeys {
+  const base = `mr:${validName(namespace, 'namespace')}:{in:${name}}`;
+  return { stream: `${base}:s`, meta: `${base}:m` };
 }
 
 const NAME = /^[A-Za-z0-9._-]+$/;
