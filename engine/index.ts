@@ -37,7 +37,8 @@ export type {
 } from './graph/job-graph.ts';
 export { validateGraph } from './graph/validate.ts';
 export { Attempt } from './coordinator/attempt.ts';
-export { RestoredState } from './checkpoint/restored-state.ts';
+export { hostInThisThread, type OpenHosts } from './coordinator/open-hosts.ts';
+export { TaskHost } from './host/task-host.ts';
 export { planExecution } from './graph/execution-graph.ts';
 export { type JobEnvironment, runJob } from './coordinator/job-runner.ts';
 export { writeKeySlot } from './runtime/key-text.ts';

@@ -59,6 +59,8 @@ export const LIMITS = {
   topicQuotaBytesDefault: 256 * 1024 * 1024,
   /** An XREAD of partitions that are all at their heads; also how old a look at a head gets. */
   readBlockMs: 100,
+  /** Between two looks at partitions of several slots, over which no read can block, once nothing has come for a while. */
+  readPollMsMax: 20,
   /** Frames per partition of one read over several partitions. */
   readFramesPerPoll: 2,
   /** Entries of one read of a foreign stream. */

@@ -1,66 +1,63 @@
 import type { CheckpointId } from '../base/brand.ts';
 import { MillraceError } from '../base/errors.ts';
-import { LIMITS } from '../base/limits.ts';
 import type { CheckpointStore, Ownership } from '../checkpoint/checkpoint-store.ts';
-import type { Manifest, SinkCommit, SnapshotRef } from '../checkpoint/manifest.ts';
-import {
-  type AcknowledgedCheckpoint,
-  PendingCheckpoint,
-  sourceState,
-} from '../checkpoint/pending-checkpoint.ts';
+import type { Manifest, ManifestOperator, SnapshotRef } from '../checkpoint/manifest.ts';
 import { positionsToHold } from '../checkpoint/protocol.ts';
-import { RestoredState } from '../checkpoint/restored-state.ts';
 import { SnapshotWriter } from '../checkpoint/snapshot-writer.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
-import { DEAD_LETTER_ID } from '../graph/validate.ts';
-import { DeadLetter, deadLetterTopic } from '../log/dead-letter.ts';
-import { logSink } from '../log/log-sink.ts';
+import type { HostAcknowledgement, HostHandle } from '../host/host-protocol.ts';
+import { sourceState } from '../host/pending-barrier.ts';
 import type { TopicPosition } from '../log/partition-log.ts';
 import type { AttemptEnvironment } from '../runtime/attempt-environment.ts';
-import { buildTasks } from '../runtime/build-tasks.ts';
-import type { MemberMeter } from '../runtime/member-meter.ts';
-import type { Sink } from '../runtime/sink.ts';
-import { SinkRuntime } from '../runtime/sink-runtime.ts';
-import type { Task, TaskSnapshot } from '../runtime/task.ts';
-import { TaskLoop } from '../runtime/task-loop.ts';
+import type { HostsPlan, OpenHosts } from './open-hosts.ts';
+import { SinkCommitters } from './sink-committers.ts';
 
 export interface AttemptOptions {
+  /** Planned at the parallelism of this attempt. */
   readonly graph: ExecutionGraph;
   readonly environment: AttemptEnvironment;
   readonly store: CheckpointStore;
   readonly ownership: Ownership;
-  readonly restored: RestoredState;
+  /** What to begin from; null: afresh. Of another job for a fork, whose sinks begin anew. */
+  readonly restored: Manifest | null;
+  readonly openHosts: OpenHosts;
+  readonly poisoned?: readonly string[];
+  /** Content hash of the job's bundle. */
+  readonly jobVersion?: string;
 }
 
 export interface CompletedCheckpoint {
   readonly manifest: Manifest;
   readonly stateBytes: number;
+  readonly writtenBytes: number;
+  readonly alignmentMs: number;
+  readonly syncMs: number;
 }
 
 /**
- * One attempt of one job in one thread: opened from a checkpoint, run until it ends or fails, closed.
+ * One attempt of one job: its hosts opened from a checkpoint, run until they end or one fails, closed. What decides and publishes is
+ * here; what processes records is in the hosts.
  *
  * The life of a checkpoint is `checkpoint()`, top to bottom. Suspension points: each await there; tasks keep running meanwhile.
  *
  * AT1 sinks have committed what the restored checkpoint names before any source is opened.
  * AT2 a checkpoint's sinks commit only after its manifest is published and durable.
- * AT3 one checkpoint at a time; a checkpoint that fails fails the attempt.
+ * AT3 one checkpoint at a time; one that is given up before it is published is given up at every host before the next begins.
+ * AT4 no host processes anything before all are open.
  */
 export class Attempt {
   readonly #options: AttemptOptions;
   readonly #writer: SnapshotWriter;
-  readonly #sinks = new Map<string, SinkRuntime>();
-  readonly meters: MemberMeter[] = [];
-  #tasks: Task[] = [];
-  #loop: TaskLoop | null = null;
-  #pending: PendingCheckpoint | null = null;
+  readonly #committers: SinkCommitters;
+  #hosts: readonly HostHandle[] = [];
   #retained: readonly Manifest[] = [];
   #closed = false;
 
   private constructor(options: AttemptOptions) {
+    const { graph, store, ownership, environment } = options;
     this.#options = options;
-    const { store, ownership, environment } = options;
     this.#writer = new SnapshotWriter({ store, ownership, clock: environment.clock });
+    this.#committers = new SinkCommitters(graph, ownRestored(options), environment);
   }
 
   static async open(options: AttemptOptions): Promise<Attempt> {
@@ -74,201 +71,156 @@ export class Attempt {
     }
   }
 
-  get tasks(): readonly Task[] {
-    return this.#tasks;
+  get hosts(): readonly HostHandle[] {
+    return this.#hosts;
   }
 
-  get sinks(): ReadonlyMap<string, SinkRuntime> {
-    return this.#sinks;
+  /** What a sink's committer reports. */
+  committed(operator: string): Readonly<Record<string, number>> {
+    return this.#committers.stats(operator);
   }
 
-  /** Runs until every source has ended (a last checkpoint included) or {@link stop}; rejects with the first failure. */
+  /** Runs until every source has ended or {@link stop}; rejects with the first failure. */
   async run(): Promise<'ended' | 'stopped'> {
-    return (this.#loop as TaskLoop).run();
+    const outcomes = await Promise.all(this.#hosts.map((host) => host.run()));
+    return outcomes.includes('stopped') ? 'stopped' : 'ended';
   }
 
   stop(): void {
-    this.#loop?.stop();
+    for (const host of this.#hosts) host.stop();
   }
 
-  wake(): void {
-    this.#loop?.wake();
+  /** Takes no more input; what has been taken is still processed. With `drain` event time ends as well. */
+  stopSources(drain = false): void {
+    for (const host of this.#hosts) host.stopSources(drain);
   }
 
-  /** Resolves when no task can go on without something new from outside. */
-  async settled(): Promise<void> {
-    await this.#loop?.settled();
-  }
-
-  /** True while an asynchronous operator holds records. */
-  get pending(): boolean {
-    return this.#tasks.some((task) => task.operators.some(({ operator }) => operator.pending?.() ?? false));
-  }
-
-  /** Takes no more input; what has been taken is still processed. */
-  stopSources(): void {
-    for (const task of this.#tasks) if (task.input.kind === 'source') task.stopInput();
-    this.wake();
-  }
-
-  /** Takes, publishes and commits one checkpoint. */
+  /** Takes, publishes and commits one checkpoint. What fails before it is published leaves the attempt as it was. */
   async checkpoint(kind: Manifest['kind']): Promise<CompletedCheckpoint> {
     const { store, ownership, environment, graph } = this.#options;
     const triggeredAt = environment.clock.now();
     const id = await store.nextCheckpointId(ownership);
-    const acknowledged = await this.#barrier(id);
-    const { snapshots, stateBytes } = await this.#writeSnapshots(id, acknowledged);
-    const commits = [...this.#sinks].map(([operator, sink]) =>
-      sink.nextCommit(acknowledged.committables.get(operator) ?? []),
-    );
-    const manifest = this.#manifest({
-      id,
-      kind,
-      triggeredAt,
-      snapshots,
-      positions: acknowledged.positions,
-      sinks: commits,
-    });
+    environment.killPoint('checkpoint:triggered');
+    const acknowledged = await this.#acknowledged(id);
+    const manifest = this.#manifest({ id, kind, triggeredAt, ...acknowledged });
     environment.killPoint('checkpoint:before-publish');
     await store.publish(ownership, manifest, graph.job.options.checkpointsRetained);
+    environment.killPoint('checkpoint:published');
     await store.confirmDurable();
     environment.killPoint('checkpoint:after-publish');
-    await this.#commitSinks(commits, id);
+    await this.#committers.commit(manifest);
+    environment.killPoint('checkpoint:committed');
+    for (const host of this.#hosts) host.completed(id);
     await this.#release(manifest);
-    return { manifest, stateBytes };
+    const { stateBytes, writtenBytes, alignmentMs, syncMs } = acknowledged;
+    return { manifest, stateBytes, writtenBytes, alignmentMs, syncMs };
   }
 
   async close(): Promise<void> {
-    this.#loop?.stop();
     this.#closed = true;
-    // Whoever waits for a checkpoint must not wait for tasks that run no more.
-    this.#pending?.fail(this.#over(this.#pending.id));
-    const closing = [
-      ...this.#tasks.map((task) => task.close()),
-      ...[...this.#sinks.values()].map((sink) => sink.close()),
-    ];
-    await Promise.allSettled(closing);
+    await Promise.allSettled([...this.#hosts.map((host) => host.close()), this.#committers.close()]);
   }
 
   async #open(): Promise<void> {
-    const { graph, environment, restored, store } = this.#options;
+    const { graph, environment, restored, store, openHosts } = this.#options;
     environment.killPoint('restore:begin');
     this.#retained = await store.list(environment.job);
-    if (restored.manifest !== null) await this.#hold(positionsToHold(this.#retained, restored.manifest));
-    this.#createSinks();
-    for (const sink of this.#sinks.values()) await sink.recover();
+    if (restored !== null) await this.#hold(positionsToHold(this.#retained, restored), environment);
+    await this.#committers.recover();
     environment.killPoint('restore:after-commit');
-    this.#tasks = await buildTasks({
-      graph,
-      environment,
-      restored,
-      sinks: this.#sinks,
-      meters: this.meters,
-      wake: () => this.#loop?.wake(),
-      onSnapshot: (task, snapshot) => this.#onSnapshot(task, snapshot),
-      onEnded: (task) => this.#onEnded(task),
-    });
-    if (restored.manifest === null) await this.#publishStart();
-    this.#loop = new TaskLoop(this.#tasks, environment.clock);
+    this.#hosts = await openHosts(this.#plan(), environment);
+    if (ownRestored(this.#options) === null) await this.#publishStart(graph);
     environment.killPoint('restore:end');
+  }
+
+  #plan(): HostsPlan {
+    const { graph, ownership, restored, poisoned = [] } = this.#options;
+    return {
+      graph,
+      deployment: {
+        job: ownership.job,
+        token: ownership.token,
+        generation: ownership.generation,
+        parallelism: graph.job.options.parallelism,
+        restored: restored === null ? null : { job: restored.job, checkpoint: restored.id },
+        sinkIds: this.#committers.sinkIds,
+        poisoned,
+      },
+    };
   }
 
   /**
    * The first checkpoint of a fresh job, before any record: where its sources start, and the ids of its sinks. With them published,
    * an attempt that dies early leaves no staged output that nobody knows, and no start that a second attempt would choose anew.
    */
-  async #publishStart(): Promise<void> {
-    const { store, ownership, environment, graph } = this.#options;
-    const sources = this.#tasks.flatMap(({ input, subtask }) =>
-      input.kind === 'source' ? [{ operator: input.operator, subtask, ...input.reader.snapshot() }] : [],
-    );
-    const positions = sources.flatMap((source) => source.positions);
-    await this.#hold(positions);
+  async #publishStart({ job }: ExecutionGraph): Promise<void> {
+    const { store, ownership, environment, restored } = this.#options;
+    if (restored !== null) return;
+    const starts = this.#hosts.flatMap((host) => host.starts);
+    const positions = starts.flatMap((start) => start.positions);
+    await this.#hold(positions, environment);
     const id = await store.nextCheckpointId(ownership);
-    const states = sources.map(({ operator, subtask, items }) => ({
-      operator,
-      subtask,
-      state: sourceState(items),
-    }));
-    const { snapshots } = await this.#writeSnapshots(id, { states, positions, committables: new Map() });
-    const sinks = [...this.#sinks.values()].map((sink) => sink.start());
+    const snapshots: SnapshotRef[] = [];
+    for (const { operator, subtask, items } of starts) {
+      const state = sourceState(items);
+      const { parallelism } = job.options;
+      snapshots.push((await this.#writer.write(id, { operator, subtask, parallelism, state })).ref);
+    }
+    const triggeredAt = environment.clock.now();
     const manifest = this.#manifest({
       id,
       kind: 'checkpoint',
-      triggeredAt: environment.clock.now(),
+      triggeredAt,
       snapshots,
       positions,
-      sinks,
+      staged: [],
     });
-    await store.publish(ownership, manifest, graph.job.options.checkpointsRetained);
+    await store.publish(ownership, manifest, job.options.checkpointsRetained);
     await store.confirmDurable();
     this.#retained = [manifest];
+    for (const host of this.#hosts) host.completed(id);
+  }
+
+  /** Sends barrier `id` through all hosts and waits for everything they hand in; gives it up at all of them when one declines. */
+  async #acknowledged(id: CheckpointId): Promise<Omit<HostAcknowledgement, 'checkpoint'>> {
+    if (this.#closed) throw this.#over(id);
+    const { clock } = this.#options.environment;
+    const { checkpointTimeoutMs } = this.#options.graph.job.options;
+    const late = Promise.withResolvers<never>();
+    const cancel = clock.after(checkpointTimeoutMs, () => late.reject(timedOut(id, checkpointTimeoutMs)));
+    try {
+      const acknowledging = Promise.all(this.#hosts.map((host) => host.checkpoint(id)));
+      return joined(await Promise.race([acknowledging, late.promise]));
+    } catch (error) {
+      for (const host of this.#hosts) host.abort(id);
+      throw error;
+    } finally {
+      cancel();
+    }
   }
 
   #manifest(
-    parts: Pick<Manifest, 'id' | 'kind' | 'triggeredAt' | 'snapshots' | 'positions' | 'sinks'>,
+    parts: Pick<Manifest, 'id' | 'kind' | 'triggeredAt' | 'snapshots' | 'positions'> &
+      Pick<HostAcknowledgement, 'staged'>,
   ): Manifest {
-    const { environment, ownership, graph } = this.#options;
+    const { environment, ownership, graph, jobVersion = '' } = this.#options;
+    const { id, kind, triggeredAt, snapshots, positions, staged } = parts;
     return {
-      format: 1,
+      format: 2,
       job: environment.job,
+      jobVersion,
+      id,
       generation: ownership.generation,
+      kind,
+      triggeredAt,
       completedAt: environment.clock.now(),
+      parallelism: graph.job.options.parallelism,
       maxParallelism: graph.job.options.maxParallelism,
-      ...parts,
+      operators: operatorsOf(graph, snapshots),
+      snapshots,
+      positions,
+      sinks: this.#committers.commitsOf(id, staged),
     };
-  }
-
-  #createSinks(): void {
-    const { graph, environment, restored } = this.#options;
-    const { parallelism } = graph.job.options;
-    for (const node of graph.job.nodes) {
-      if (node.kind !== 'sink') continue;
-      this.#sinks.set(
-        node.id,
-        new SinkRuntime(node.id, node.sink, parallelism, restored.sink(node.id), environment),
-      );
-    }
-    const topic = logSink(deadLetterTopic(environment.job), DeadLetter, {
-      partitions: 1,
-      partitionBy: null,
-      retention: { bytes: LIMITS.deadLetterBytesKept },
-    }) as Sink<unknown>;
-    const tasks = graph.vertices.length * parallelism;
-    this.#sinks.set(
-      DEAD_LETTER_ID,
-      new SinkRuntime(DEAD_LETTER_ID, topic, tasks, restored.sink(DEAD_LETTER_ID), environment),
-    );
-  }
-
-  /** Sends barrier `id` through all tasks and waits for everything they hand in. */
-  async #barrier(id: CheckpointId): Promise<AcknowledgedCheckpoint> {
-    if (this.#closed) throw this.#over(id);
-    const pending = new PendingCheckpoint(id, this.#tasks);
-    this.#pending = pending;
-    const { clock } = this.#options.environment;
-    const { checkpointTimeoutMs } = this.#options.graph.job.options;
-    const cancel = clock.after(checkpointTimeoutMs, () =>
-      pending.fail(
-        new MillraceError(
-          'MR_CHECKPOINT_TIMEOUT',
-          `Checkpoint ${id} was not acknowledged by all tasks within ${checkpointTimeoutMs} ms.`,
-        ),
-      ),
-    );
-    for (const task of this.#tasks) {
-      if (task.input.kind === 'source') task.triggerBarrier(id);
-      else if (task.ended) task.snapshotEnded(id);
-    }
-    // The loop may have ended already: source tasks then answer here.
-    for (const task of this.#tasks) if (task.ended && pending.waitsFor(task)) task.snapshotEnded(id);
-    this.wake();
-    try {
-      return await pending.acknowledged;
-    } finally {
-      cancel();
-      this.#pending = null;
-    }
   }
 
   #over(id: CheckpointId): MillraceError {
@@ -279,36 +231,6 @@ export class Attempt {
     );
   }
 
-  #onSnapshot(task: Task, snapshot: TaskSnapshot): void {
-    if (this.#pending?.id === snapshot.checkpoint && this.#pending.waitsFor(task))
-      this.#pending.acknowledge(task, snapshot);
-  }
-
-  /** A barrier can no longer reach a task whose input has ended. */
-  #onEnded(task: Task): void {
-    if (this.#pending?.waitsFor(task)) task.snapshotEnded(this.#pending.id);
-  }
-
-  async #writeSnapshots(
-    id: CheckpointId,
-    { states }: AcknowledgedCheckpoint,
-  ): Promise<{ snapshots: SnapshotRef[]; stateBytes: number }> {
-    const { parallelism } = this.#options.graph.job.options;
-    const snapshots: SnapshotRef[] = [];
-    let stateBytes = 0;
-    for (const state of states) {
-      const written = await this.#writer.write(id, { ...state, parallelism });
-      stateBytes += written.stateBytes;
-      snapshots.push(written.ref);
-      await this.#options.environment.clock.yieldTurn();
-    }
-    return { snapshots, stateBytes };
-  }
-
-  async #commitSinks(commits: readonly SinkCommit[], id: CheckpointId): Promise<void> {
-    for (const commit of commits) await (this.#sinks.get(commit.operator) as SinkRuntime).commit(commit, id);
-  }
-
   /** Lets go of what no retained checkpoint needs: log records and blobs. */
   async #release(manifest: Manifest): Promise<void> {
     const { store, environment, graph } = this.#options;
@@ -316,15 +238,52 @@ export class Attempt {
       const kept = [...this.#retained.filter((m) => m.kind === 'checkpoint'), manifest];
       this.#retained = kept.slice(-graph.job.options.checkpointsRetained);
     }
-    await this.#hold(positionsToHold(this.#retained, manifest));
+    await this.#hold(positionsToHold(this.#retained, manifest), environment);
     for (const { topic, partition } of manifest.positions) await environment.log.trim(topic, partition);
     await store.collect(environment.job);
   }
 
   /** Has the log keep what `positions` may still be read from. */
-  async #hold(positions: readonly TopicPosition[]): Promise<void> {
-    const { environment, ownership } = this.#options;
-    if (positions.length > 0)
-      await environment.log.registerPositions(environment.job, ownership.generation, positions);
+  async #hold(positions: readonly TopicPosition[], { log, job }: AttemptEnvironment): Promise<void> {
+    if (positions.length > 0) await log.registerPositions(job, this.#options.ownership.generation, positions);
   }
+}
+
+/** The restored checkpoint when it is this job's own. */
+function ownRestored({ restored, ownership }: AttemptOptions): Manifest | null {
+  return restored?.job === ownership.job ? restored : null;
+}
+
+/** What all hosts handed in, together. */
+function joined(parts: readonly HostAcknowledgement[]): Omit<HostAcknowledgement, 'checkpoint'> {
+  const sum = (of: (part: HostAcknowledgement) => number) =>
+    parts.reduce((total, part) => total + of(part), 0);
+  return {
+    snapshots: parts.flatMap((part) => part.snapshots),
+    positions: parts.flatMap((part) => part.positions),
+    staged: parts.flatMap((part) => part.staged),
+    stateBytes: sum((part) => part.stateBytes),
+    writtenBytes: sum((part) => part.writtenBytes),
+    alignmentMs: Math.max(...parts.map((part) => part.alignmentMs)),
+    syncMs: Math.max(...parts.map((part) => part.syncMs)),
+  };
+}
+
+function operatorsOf(
+  { job }: ExecutionGraph,
+  snapshots: readonly SnapshotRef[],
+): readonly ManifestOperator[] {
+  const stateful = new Set(snapshots.map(({ operator }) => operator));
+  return job.nodes.flatMap((node): ManifestOperator[] => {
+    if (node.kind === 'stage') return [];
+    const of = node.kind === 'operator' ? node.operator : node.kind === 'source' ? node.source : node.sink;
+    return [{ id: node.id, kind: of.kind, stateful: stateful.has(node.id) }];
+  });
+}
+
+function timedOut(id: CheckpointId, timeoutMs: number): MillraceError {
+  return new MillraceError(
+    'MR_CHECKPOINT_TIMEOUT',
+    `Checkpoint ${id} was not acknowledged by all tasks within ${timeoutMs} ms.`,
+  );
 }

@@ -6,13 +6,15 @@ import type { Random } from '../base/random.ts';
 import type { CheckpointStore, Ownership } from '../checkpoint/checkpoint-store.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { decideRestore, type LogFacts } from '../checkpoint/protocol.ts';
-import { RestoredState } from '../checkpoint/restored-state.ts';
+import { refuseMismatch } from '../checkpoint/restored-state.ts';
 import { type ExecutionGraph, planExecution } from '../graph/execution-graph.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import { validateGraph } from '../graph/validate.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import { Attempt } from './attempt.ts';
+import { hostInThisThread, type OpenHosts } from './open-hosts.ts';
 import type { CheckpointEntry, JobFailure, JobHandle, JobState, JobStatus } from './job-status.ts';
+import type { OpenRedisLink } from '../redis/redis-link.ts';
 import { describeJob } from './job-view.ts';
 import { decideRestart } from './restart-policy.ts';
 
@@ -29,6 +31,10 @@ export interface JobEnvironment {
   /** Who runs it, for people: host and process id. */
   readonly owner: string;
   readonly killPoint?: (name: string) => void;
+  /** How sources and sinks connect to Redis; a simulation hands in its own. */
+  readonly openLink?: OpenRedisLink;
+  /** Where its slots run. Default: all in this thread. */
+  readonly openHosts?: OpenHosts;
 }
 
 /**
@@ -192,22 +198,24 @@ class JobRunner implements JobHandle {
   }
 
   async #runAttempt(ownership: Ownership): Promise<'ended' | 'stopped'> {
-    const { clock, random, log, namespace, redisUrl, uuid, killPoint } = this.#environment;
+    const { clock, random, log, store, namespace, redisUrl, openLink, uuid, killPoint } = this.#environment;
     const ending = new AbortController();
     const signal = AbortSignal.any([this.#abort.signal, ending.signal]);
     const restored = await this.#restore();
-    this.#restoredFrom = restored.manifest?.id ?? null;
+    this.#restoredFrom = restored?.id ?? null;
     const attempt = await Attempt.open({
       graph: this.#graph,
-      store: this.#environment.store,
+      store,
       ownership,
       restored,
+      openHosts: this.#environment.openHosts ?? hostInThisThread(store),
       environment: {
         job: this.name,
         namespace,
         redisUrl,
+        openLink,
         generation: ownership.generation,
-        restoredCheckpoint: restored.manifest?.id ?? checkpointId(0),
+        restoredCheckpoint: restored?.id ?? checkpointId(0),
         log,
         clock,
         random,
@@ -225,8 +233,7 @@ class JobRunner implements JobHandle {
       if (outcome === 'ended' && !this.#endRequested) await this.#checkpoint(attempt, 'checkpoint');
       return outcome;
     } catch (error) {
-      if (hasCode(error, 'MR_LOG_ROLLED_BACK') && restored.manifest !== null)
-        this.#ruledOut.add(restored.manifest.id);
+      if (hasCode(error, 'MR_LOG_ROLLED_BACK') && restored !== null) this.#ruledOut.add(restored.id);
       throw error;
     } finally {
       ending.abort();
@@ -299,7 +306,7 @@ class JobRunner implements JobHandle {
     }
   }
 
-  async #restore(): Promise<RestoredState> {
+  async #restore(): Promise<Manifest | null> {
     const { store, log } = this.#environment;
     this.#enter('restoring');
     const manifests = await store.list(this.name);
@@ -312,7 +319,7 @@ class JobRunner implements JobHandle {
     });
     switch (decision.kind) {
       case 'fresh':
-        return RestoredState.empty();
+        return null;
       case 'impossible':
         throw new MillraceError(
           'MR_LOG_TRIMMED',
@@ -324,12 +331,8 @@ class JobRunner implements JobHandle {
         const operators = new Set(
           this.#graph.job.nodes.flatMap((node) => (node.kind === 'stage' ? [] : [node.id])),
         );
-        return RestoredState.load(
-          store,
-          decision.manifest,
-          operators,
-          this.#graph.job.options.maxParallelism,
-        );
+        refuseMismatch(decision.manifest, operators, this.#graph.job.options.maxParallelism);
+        return decision.manifest;
       }
     }
   }

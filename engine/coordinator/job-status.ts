@@ -50,6 +50,8 @@ export interface JobStatus {
     readonly to: string;
     readonly kind: 'forward' | 'hash' | 'broadcast';
   }[];
+  /** One per subtask of each vertex (operators that run together), named by its first operator. */
+  readonly subtasks: readonly SubtaskStatus[];
   readonly sources: readonly SourceStatus[];
   readonly sinks: readonly SinkStatus[];
   readonly checkpoints: CheckpointsStatus;
@@ -81,6 +83,17 @@ export interface OperatorStatus {
   readonly stateKeys: number;
   readonly timers: number;
   /** Shares of the time the operator's tasks spent, in ms since start; they sum to about parallelism × elapsed. */
+  readonly busyMs: number;
+  readonly idleMs: number;
+  readonly backpressuredMs: number;
+}
+
+/** Where a subtask runs and what it spends its time on; the three times sum to how long it has run. */
+export interface SubtaskStatus {
+  /** Id of the vertex' first operator. */
+  readonly id: string;
+  readonly subtask: number;
+  readonly host: number;
   readonly busyMs: number;
   readonly idleMs: number;
   readonly backpressuredMs: number;

@@ -2,9 +2,11 @@ import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { GraphNode, NodeInput } from '../graph/job-graph.ts';
 import { MIN_WATERMARK } from '../time/watermark.ts';
 import type { Waiting } from '../runtime/operator.ts';
-import type { MemberMeter } from '../runtime/member-meter.ts';
+import type { HostStatus, MemberStatus } from '../host/host-protocol.ts';
+import { summed } from '../host/sink-writers.ts';
+import { type JobSink, sinksOf } from '../runtime/job-sinks.ts';
 import type { Attempt } from './attempt.ts';
-import type { JobStatus, OperatorStatus, SinkStatus, SourceStatus } from './job-status.ts';
+import type { JobStatus, OperatorStatus, SinkStatus } from './job-status.ts';
 
 /** Facts that a job's status is made from. */
 export interface JobFacts
@@ -21,6 +23,7 @@ export interface JobFacts
 export function describeJob(facts: JobFacts): JobStatus {
   const { graph, attempt } = facts;
   const { job } = graph;
+  const hosts = attempt?.hosts.map((host) => host.status()) ?? [];
   return {
     name: job.name,
     state: facts.state,
@@ -32,22 +35,12 @@ export function describeJob(facts: JobFacts): JobStatus {
     maxParallelism: job.options.maxParallelism,
     failures: facts.failures,
     operators: job.nodes.flatMap((node) =>
-      node.kind === 'stage' ? [] : [operatorStatus(node, graph, attempt)],
+      node.kind === 'stage' ? [] : [operatorStatus(node, graph, hosts)],
     ),
     edges: edgesOf(graph),
-    sources: attempt === null ? [] : attempt.meters.flatMap(sourceStatus),
-    sinks:
-      attempt === null
-        ? []
-        : [...attempt.sinks.values()].map(
-            (sink): SinkStatus => ({
-              operator: sink.operator,
-              kind: sink.sink.kind,
-              target: sink.sink.target,
-              guarantee: sink.sink.guarantee,
-              stats: sink.stats(),
-            }),
-          ),
+    subtasks: hosts.flatMap((host, index) => host.tasks.map((task) => ({ ...task, host: index }))),
+    sources: hosts.flatMap((host) => host.sources),
+    sinks: attempt === null ? [] : sinksOf(graph).map((sink) => sinkStatus(sink, hosts, attempt)),
     checkpoints: facts.checkpoints,
   };
 }
@@ -55,15 +48,14 @@ export function describeJob(facts: JobFacts): JobStatus {
 function operatorStatus(
   node: Exclude<GraphNode, { kind: 'stage' }>,
   graph: ExecutionGraph,
-  attempt: Attempt | null,
+  hosts: readonly HostStatus[],
 ): OperatorStatus {
-  const meters = attempt?.meters.filter((meter) => meter.id === node.id) ?? [];
-  const counters = meters.map((meter) => meter.operator?.counters?.());
+  const members = hosts.flatMap((host) => host.members.filter(({ id }) => id === node.id));
   const vertex = graph.vertices.find((v) => v.members.some((member) => member.id === node.id));
-  const tasks = attempt?.tasks.filter((task) => task.id === vertex?.id) ?? [];
-  const recordsIn = sum(meters, (m) => m.recordsIn);
-  const inputWatermarks = (meters[0]?.watermarks ?? []).map((_, input) =>
-    reached(meters.map((m) => m.watermarks[input] as number)),
+  const tasks = hosts.flatMap((host) => host.tasks.filter((task) => task.id === vertex?.id));
+  const recordsIn = sum(members, (m) => m.recordsIn);
+  const inputWatermarks = (members[0]?.watermarks ?? []).map((_, input) =>
+    reached(members.map((m) => m.watermarks[input] as number)),
   );
   return {
     id: node.id,
@@ -75,22 +67,34 @@ function operatorStatus(
           : node.sink.kind,
     parallelism: graph.job.options.parallelism,
     recordsIn,
-    recordsOut: node.kind === 'source' ? recordsIn : sum(meters, (m) => m.recordsOut),
-    lateRecords: sum(counters, (c) => c?.lateRecords ?? 0),
-    deadLetters: sum(meters, (m) => m.deadLetters),
-    watermark: reached(meters.map((m) => m.watermark)),
+    recordsOut: node.kind === 'source' ? recordsIn : sum(members, (m) => m.recordsOut),
+    lateRecords: sum(members, (m) => m.lateRecords),
+    deadLetters: sum(members, (m) => m.deadLetters),
+    watermark: reached(members.map(watermarkOf)),
     inputWatermarks,
-    waiting: earliest(meters.flatMap((m) => m.operator?.waiting?.() ?? [])),
-    stateKeys: sum(counters, (c) => c?.keys ?? 0),
-    timers: sum(counters, (c) => c?.timers ?? 0),
+    waiting: earliest(members.flatMap((m) => m.waiting ?? [])),
+    stateKeys: sum(members, (m) => m.keys),
+    timers: sum(members, (m) => m.timers),
     busyMs: sum(tasks, (t) => t.busyMs),
     idleMs: sum(tasks, (t) => t.idleMs),
     backpressuredMs: sum(tasks, (t) => t.backpressuredMs),
   };
 }
 
-function sourceStatus(meter: MemberMeter): SourceStatus[] {
-  return (meter.reader?.status() ?? []).map((status) => ({ operator: meter.id, ...status }));
+/** Event time that has reached all inputs. */
+function watermarkOf({ watermarks }: MemberStatus): number {
+  return watermarks.length === 0 ? MIN_WATERMARK : Math.min(...watermarks);
+}
+
+function sinkStatus({ operator, sink }: JobSink, hosts: readonly HostStatus[], attempt: Attempt): SinkStatus {
+  const written = hosts.flatMap((host) => host.sinks.filter((one) => one.operator === operator));
+  return {
+    operator,
+    kind: sink.kind,
+    target: sink.target,
+    guarantee: sink.guarantee,
+    stats: summed([...written.map(({ stats }) => stats), attempt.committed(operator)]),
+  };
 }
 
 function edgesOf({ job }: ExecutionGraph): JobStatus['edges'] {

@@ -25,6 +25,8 @@ const UNSTAGED_BYTES_MAX = 1024 * 1024;
 interface LogCommittable {
   readonly topic: string;
   readonly stage: string;
+  /** Number of the interval that the stage is of. */
+  readonly seq: number;
   readonly partitions: readonly number[];
   readonly records: number;
 }
@@ -99,18 +101,19 @@ class LogWriter<Row> implements SinkWriter<Row> {
     if (this.#unstagedBytes >= UNSTAGED_BYTES_MAX) return this.#stage();
   }
 
-  async prepareCommit(_checkpoint: CheckpointId, seq: number): Promise<unknown> {
+  async prepareCommit(checkpoint: CheckpointId): Promise<unknown> {
     for (let p = 0; p < this.#builders.length; p++) this.#encode(p);
     const staged = this.#stage();
     const committable: LogCommittable = {
       topic: this.#topic.name,
       stage: stageName(this.#context.sinkId, this.#context.subtask),
+      seq: this.#seq,
       partitions: this.#parts.flatMap((parts, p) => (parts > 0 ? [p] : [])),
       records: this.#records,
     };
     this.#parts = this.#parts.map(() => 0);
     this.#records = 0;
-    this.#seq = seq + 1;
+    this.#seq = checkpoint + 1;
     await staged;
     return committable.records > 0 ? committable : null;
   }
@@ -196,14 +199,14 @@ class LogCommitter implements SinkCommitter {
     this.#context = context;
   }
 
-  async commit({ seq, committables }: SinkCommitRequest): Promise<void> {
+  async commit({ committables }: SinkCommitRequest): Promise<void> {
     for (const committable of committables as readonly LogCommittable[]) {
       for (const partition of committable.partitions) {
         await this.#context.log.commitStage({
           topic: committable.topic,
           partition,
           sinkId: committable.stage,
-          seq,
+          seq: committable.seq,
         });
         this.#context.killPoint('log:mid-commit');
       }

@@ -12,7 +12,9 @@ import type { ExecutionGraph, Member, Vertex } from '../graph/execution-graph.ts
 import type { OperatorNode } from '../graph/job-graph.ts';
 import { DEAD_LETTER_ID } from '../graph/validate.ts';
 import type { AttemptEnvironment } from './attempt-environment.ts';
-import { Channel } from './channel.ts';
+import type { ElementReceiver, ElementSender } from './channel.ts';
+import type { HostChannels } from '../host/host-channels.ts';
+import type { SinkWriters } from '../host/sink-writers.ts';
 import { InputGate } from './input-gate.ts';
 import { createRouter } from './router.ts';
 import { MemberMeter } from './member-meter.ts';
@@ -27,7 +29,6 @@ import type {
 import { createPassThrough } from './pass-through.ts';
 import { WatermarkAlignment } from '../source/watermark-alignment.ts';
 import { type AttemptState, openAttemptState } from '../state/lmdb-state.ts';
-import type { SinkRuntime } from './sink-runtime.ts';
 import { Task, type TaskInput, type TaskOperator, type TaskOptions } from './task.ts';
 
 /** Everything that tasks are made from. */
@@ -35,28 +36,27 @@ export interface BuildContext {
   readonly graph: ExecutionGraph;
   readonly environment: AttemptEnvironment;
   readonly restored: RestoredState;
-  readonly sinks: ReadonlyMap<string, SinkRuntime>;
+  /** Subtasks to build, of every vertex. */
+  readonly slots: readonly number[];
+  readonly channels: HostChannels;
+  readonly sinks: SinkWriters;
+  readonly poisoned: ReadonlySet<string>;
   readonly meters: MemberMeter[];
   readonly wake: () => void;
   readonly onSnapshot: TaskOptions['onSnapshot'];
   readonly onEnded: TaskOptions['onEnded'];
 }
 
-/** Opens sources and sinks, restores operators and wires the tasks of all vertices. */
+/** Opens sources and sinks, restores operators and wires the tasks of a host's slots, vertex by vertex. */
 export async function buildTasks(context: BuildContext): Promise<Task[]> {
   const { vertices, job } = context.graph;
-  const { parallelism } = job.options;
-  const row = () => Array.from({ length: parallelism }, () => listened(context.wake));
-  const channels = vertices.map(({ upstream }) =>
-    upstream.map(() => Array.from({ length: parallelism }, row)),
-  );
   const { state: placement } = job.options;
   const state = placement.kind === 'disk' ? await openAttemptState(placement, context.environment) : null;
-  const shared = { channels, alignment: new WatermarkAlignment(), state };
+  const shared = { alignment: new WatermarkAlignment(), state };
   const tasks: Task[] = [];
   try {
     for (const vertex of vertices) {
-      for (let subtask = 0; subtask < parallelism; subtask++)
+      for (const subtask of context.slots)
         tasks.push(await new TaskBuilder(context, vertex, subtask, shared).build());
     }
   } catch (error) {
@@ -67,16 +67,12 @@ export async function buildTasks(context: BuildContext): Promise<Task[]> {
   return tasks;
 }
 
-/** What the tasks of an attempt share. */
+/** What the tasks of a host share. */
 interface Shared {
-  readonly channels: Channels;
   readonly alignment: WatermarkAlignment;
   /** Null when state is in memory. */
   readonly state: AttemptState | null;
 }
-
-/** Per vertex and input: [from subtask][to subtask]. */
-type Channels = readonly (readonly (readonly (readonly Channel[])[])[])[];
 
 class TaskBuilder {
   readonly #context: BuildContext;
@@ -84,7 +80,7 @@ class TaskBuilder {
   readonly #subtask: number;
   readonly #shared: Shared;
   readonly #operators: TaskOperator[] = [];
-  readonly #outputs: Channel[] = [];
+  readonly #outputs: ElementSender[] = [];
   /** Per member, its inputs. */
   readonly #inputs = new Map<number, readonly Output[]>();
   #deadLetters: Output | null = null;
@@ -143,7 +139,8 @@ class TaskBuilder {
           `source '${member.id}' is not the first member of its vertex`,
         );
       case 'sink':
-        return this.#sink(member.id).openWriter(
+        return this.#context.sinks.open(
+          member.id,
           this.#subtask,
           (row, reason) => this.#deadLetter(member.id, row, reason, reason, null),
           this.#context.wake,
@@ -151,7 +148,7 @@ class TaskBuilder {
       case 'collect':
         return createPassThrough(this.#operatorContext(index, member, member.stages));
       case 'router': {
-        const outputs = this.#edge(member.target, member.targetInput)[this.#subtask] as readonly Channel[];
+        const outputs = this.#sendersTo(member.target, member.targetInput);
         this.#outputs.push(...outputs);
         // A record without a key is refused on behalf of the operator that it was for.
         const target = (this.#context.graph.vertices[member.target] as Vertex).id;
@@ -235,19 +232,29 @@ class TaskBuilder {
   }
 
   #openGate(): TaskInput {
+    const { channels, environment } = this.#context;
     const inputs = this.#vertex.upstream.map((_, input) =>
-      this.#edge(this.#vertex.index, input).map((row) => row[this.#subtask] as Channel),
+      this.#subtasks().map(
+        (from): ElementReceiver =>
+          channels.receiver({ vertex: this.#vertex.index, input, from, to: this.#subtask }),
+      ),
     );
-    return { kind: 'gate', gate: new InputGate(inputs) };
+    return { kind: 'gate', gate: new InputGate(inputs, environment.clock) };
   }
 
-  #edge(vertex: number, input: number): readonly (readonly Channel[])[] {
-    return this.#shared.channels[vertex]?.[input] as readonly (readonly Channel[])[];
+  #sendersTo(vertex: number, input: number): readonly ElementSender[] {
+    const { channels } = this.#context;
+    return this.#subtasks().map((to) => channels.sender({ vertex, input, from: this.#subtask, to }));
+  }
+
+  #subtasks(): readonly number[] {
+    return Array.from({ length: this.#context.graph.job.options.parallelism }, (_, subtask) => subtask);
   }
 
   /** Every task writes its own dead letters; the sink is a member that no graph names. */
   async #openDeadLetters(): Promise<void> {
-    const operator = await this.#sink(DEAD_LETTER_ID).openWriter(
+    const operator = await this.#context.sinks.open(
+      DEAD_LETTER_ID,
       this.#vertex.index * this.#context.graph.job.options.parallelism + this.#subtask,
       () => {},
       this.#context.wake,
@@ -308,10 +315,6 @@ class TaskBuilder {
     return fanOut(consumers);
   }
 
-  #sink(id: string): SinkRuntime {
-    return this.#context.sinks.get(id) as SinkRuntime;
-  }
-
   #meter(index: number): MemberMeter {
     return this.#meterOf((this.#vertex.members[index] as Member).id);
   }
@@ -346,10 +349,4 @@ function fanOut(consumers: readonly Output[]): Output {
       for (const consumer of consumers) consumer.idle();
     },
   };
-}
-
-function listened(wake: () => void): Channel {
-  const channel = new Channel();
-  channel.listen(wake, wake);
-  return channel;
 }

@@ -1,5 +1,5 @@
 import type { CheckpointId } from '../base/brand.ts';
-import { invariant } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
 import { WatermarkMerger } from '../time/watermark-merger.ts';
 import type { ElementReceiver } from './channel.ts';
 import type { Records } from './operator.ts';
@@ -9,7 +9,11 @@ export type GateEvent =
   | { readonly kind: 'records'; readonly input: number; readonly records: Records }
   | { readonly kind: 'watermark'; readonly input: number; readonly time: number }
   | { readonly kind: 'idle'; readonly input: number }
-  | { readonly kind: 'barrier'; readonly checkpoint: CheckpointId }
+  | {
+      readonly kind: 'barrier';
+      readonly checkpoint: CheckpointId /** since its first barrier */;
+      readonly alignmentMs: number;
+    }
   | { readonly kind: 'end' };
 
 /** One of a subtask's inputs: a channel from each subtask of the vertex above, their merged time, and whether idleness was said. */
@@ -25,6 +29,7 @@ interface GateInput {
  * IG2 the barrier event comes after all records before the barrier on every channel, and before all after it.
  * IG3 a channel that turned idle is active again from its next record or watermark on; idleness of all of an input's channels
  *     is said once, after the watermark that it raised.
+ * IG4 a barrier of a checkpoint that was given or given up is dropped; one of a later checkpoint gives up the alignment under way.
  */
 export class InputGate {
   readonly #channels: readonly ElementReceiver[];
@@ -33,11 +38,17 @@ export class InputGate {
   readonly #places: readonly (readonly [input: number, index: number])[];
   readonly #blocked: boolean[];
   readonly #ended: boolean[];
+  readonly #clock: Pick<Clock, 'monotonic'>;
   #aligning: CheckpointId | null = null;
+  #aligningSinceMs = 0;
+  /** The newest checkpoint that was given or given up. */
+  #passed = 0;
+  #freed = false;
   #next = 0;
 
   /** @param inputs per input, its channels */
-  constructor(inputs: readonly (readonly ElementReceiver[])[]) {
+  constructor(inputs: readonly (readonly ElementReceiver[])[], clock: Pick<Clock, 'monotonic'>) {
+    this.#clock = clock;
     this.#channels = inputs.flat();
     this.#inputs = inputs.map((channels) => ({ merger: new WatermarkMerger(channels.length), idle: false }));
     this.#places = inputs.flatMap((channels, input) => channels.map((_, index) => [input, index] as const));
@@ -55,8 +66,17 @@ export class InputGate {
       if (this.#blocked[channel]) continue;
       const event = this.#take(channel);
       if (event !== null) return event;
+      // A later barrier has freed channels that were passed over.
+      if (this.#freed) tries = this.#channels.length + 1;
+      this.#freed = false;
     }
     return null;
+  }
+
+  /** Gives up a checkpoint: channels that wait for its barrier go on. */
+  abort(checkpoint: CheckpointId): void {
+    if (this.#aligning !== null && this.#aligning <= checkpoint) this.#unblock();
+    this.#passed = Math.max(this.#passed, checkpoint);
   }
 
   /** Takes from one channel until an event comes of it or it is empty or blocked. */
@@ -80,15 +100,10 @@ export class InputGate {
           if (merger.idle(index)) return { kind: 'watermark', input, time: merger.merged };
           if (this.#turnsIdle(input)) return { kind: 'idle', input };
           break;
-        case 'barrier': {
-          invariant(
-            this.#aligning === null || this.#aligning === element.checkpoint,
-            `barrier ${element.checkpoint} arrived while aligning ${this.#aligning}`,
-          );
-          this.#aligning = element.checkpoint;
+        case 'barrier':
+          if (!this.#align(element.checkpoint)) break;
           this.#blocked[at] = true;
           return this.#complete();
-        }
         case 'end':
           this.#ended[at] = true;
           this.#blocked[at] = true;
@@ -108,11 +123,30 @@ export class InputGate {
     return true;
   }
 
+  /** False when the barrier is to be dropped. */
+  #align(checkpoint: CheckpointId): boolean {
+    const newest = this.#aligning ?? this.#passed;
+    if (checkpoint < newest || checkpoint <= this.#passed) return false;
+    if (this.#aligning === checkpoint) return true;
+    if (this.#aligning !== null) {
+      this.#unblock();
+      this.#freed = true;
+    }
+    this.#aligning = checkpoint;
+    this.#aligningSinceMs = this.#clock.monotonic();
+    return true;
+  }
+
   #complete(): GateEvent | null {
     if (!this.#blocked.every(Boolean)) return null;
     const checkpoint = this.#aligning as CheckpointId;
+    this.#unblock();
+    this.#passed = checkpoint;
+    return { kind: 'barrier', checkpoint, alignmentMs: this.#clock.monotonic() - this.#aligningSinceMs };
+  }
+
+  #unblock(): void {
     this.#aligning = null;
     for (let i = 0; i < this.#blocked.length; i++) this.#blocked[i] = this.#ended[i] as boolean;
-    return { kind: 'barrier', checkpoint };
   }
 }

@@ -22,7 +22,6 @@ const WAITING_MAX = 4;
 export class SinkOperator implements Operator {
   readonly #operator: string;
   readonly #writer: SinkWriter<unknown>;
-  #seq: number;
   readonly #wake: () => void;
   readonly #waiting: Item[] = [];
   #batchesWaiting = 0;
@@ -30,11 +29,9 @@ export class SinkOperator implements Operator {
   #failure: unknown = null;
   rowsWritten = 0;
 
-  /** @param nextSeq sequence number of the next barrier */
-  constructor(operator: string, writer: SinkWriter<unknown>, nextSeq: number, wake: () => void) {
+  constructor(operator: string, writer: SinkWriter<unknown>, wake: () => void) {
     this.#operator = operator;
     this.#writer = writer;
-    this.#seq = nextSeq;
     this.#wake = wake;
   }
 
@@ -74,15 +71,14 @@ export class SinkOperator implements Operator {
 
   /** Stages everything received so far; resolves to the writer's committable. */
   prepare(checkpoint: CheckpointId): Promise<unknown> {
-    const seq = this.#seq++;
     if (this.#failure !== null) return Promise.reject(this.#failure as Error);
-    if (this.#writing === null) return this.#writer.prepareCommit(checkpoint, seq);
+    if (this.#writing === null) return this.#writer.prepareCommit(checkpoint);
     return new Promise((resolve, reject) => {
       this.#waiting.push({
         kind: 'prepare',
         run: () => {
           if (this.#failure !== null) reject(this.#failure as Error);
-          else this.#writer.prepareCommit(checkpoint, seq).then(resolve, reject);
+          else this.#writer.prepareCommit(checkpoint).then(resolve, reject);
         },
       });
     });

@@ -33,8 +33,13 @@ export interface SinkContext {
   readonly generation: Generation;
   /** Stable id of this sink of this job, kept in its checkpoints (SinkCommit.sinkId). */
   readonly sinkId: string;
-  /** The `seq` that the next prepareCommit will get. */
+  /**
+   * Number of the interval up to the next barrier. The interval after the barrier of checkpoint c has number c + 1: numbers rise, with gaps,
+   * and after a restore of checkpoint c everything numbered higher than c comes again.
+   */
   readonly nextSeq: number;
+  /** Writers: nothing restores what is before the interval after this checkpoint (the last completed one but one). 0: not known. */
+  readonly undoFloor: () => CheckpointId;
   readonly namespace: string;
   /** The job's own Redis, for sinks that write there unless told otherwise. */
   readonly redisUrl?: string;
@@ -74,9 +79,10 @@ export interface SinkWriter<in In> {
   readonly write: (input: SinkInput<In>) => void | Promise<void>;
   /**
    * At barrier `checkpoint`: everything written before is staged (exactly-once) or acknowledged by the target (idempotent)
-   * when this resolves. `seq` rises by one per barrier. Resolves to a committable (plain msgpack-able data), or null for nothing.
+   * when this resolves. Resolves to a committable (plain msgpack-able data), or null for nothing. A checkpoint may be given up: what
+   * was staged for it is then committed with the next one.
    */
-  readonly prepareCommit: (checkpoint: CheckpointId, seq: number) => Promise<unknown>;
+  readonly prepareCommit: (checkpoint: CheckpointId) => Promise<unknown>;
   /** Event time has reached `watermark` (epoch ms) for everything written so far. */
   readonly onWatermark?: (watermark: number) => void;
   /** Totals of this attempt for status and metrics, e.g. `{ rowsWritten, bytesWritten, retries }`. */
@@ -84,7 +90,7 @@ export interface SinkWriter<in In> {
   readonly close: () => Promise<void>;
 }
 
-/** Commits in order of `seq`, idempotently per (sinkId, seq): SC1 committing the same (sinkId, seq) again changes nothing. */
+/** Commits in order of `seq` (the number of the barrier that closed what is committed), idempotently per (sinkId, seq): SC1 committing the same (sinkId, seq) again changes nothing. */
 export interface SinkCommitter {
   /** @throws to have the attempt fail and restore, which commits again. Must bound its own retries. */
   readonly commit: (commit: SinkCommitRequest) => Promise<void>;

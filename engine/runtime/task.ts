@@ -26,8 +26,9 @@ export interface TaskSnapshot {
   readonly states: ReadonlyMap<string, OperatorState>;
   /** Per sink operator of this task; resolves when staged. */
   readonly prepared: ReadonlyMap<string, Promise<unknown>>;
-  /** The input had ended before the barrier. */
-  readonly ended: boolean;
+  readonly alignmentMs: number;
+  /** How long taking it kept records waiting. */
+  readonly syncMs: number;
 }
 
 export interface TaskOptions {
@@ -57,7 +58,7 @@ export class Task {
   readonly subtask: number;
   readonly #options: TaskOptions;
   readonly #barriers: CheckpointId[] = [];
-  #draining = false;
+  #stopping: 'no' | 'stop' | 'drain' = 'no';
   #inputEnded = false;
   #endSent = false;
   busyMs = 0;
@@ -92,12 +93,19 @@ export class Task {
 
   /** An ended task answers a barrier that can no longer reach it through its input. */
   snapshotEnded(checkpoint: CheckpointId): void {
-    this.#barrier(checkpoint);
+    this.#barrier(checkpoint, 0);
   }
 
-  /** Source tasks: takes no more input; what has been taken stays. */
-  stopInput(): void {
-    this.#draining = true;
+  /** A barrier that has not come through yet is not waited for any more. */
+  abortBarrier(checkpoint: CheckpointId): void {
+    const { input } = this.#options;
+    if (input.kind === 'gate') input.gate.abort(checkpoint);
+    else this.#barriers.splice(0, this.#barriers.length, ...this.#barriers.filter((id) => id > checkpoint));
+  }
+
+  /** Source tasks: takes no more input; what has been taken stays. With `drain` the input ends there. */
+  stopInput(drain: boolean): void {
+    this.#stopping = drain ? 'drain' : 'stop';
   }
 
   /** Works for about `turnMs`, at least one element. */
@@ -134,14 +142,14 @@ export class Task {
     for (const { operator } of this.#options.operators) operator.poll?.();
     const barrier = this.#barriers.shift();
     if (barrier !== undefined) {
-      this.#barrier(barrier);
+      this.#barrier(barrier, 0);
       return 'progress';
     }
     if (this.#blocked()) return 'backpressured';
     if (this.#inputEnded) return this.#finish();
     const { input } = this.#options;
     if (input.kind === 'source') {
-      const element = this.#draining ? null : this.#poll(input);
+      const element = this.#poll(input);
       if (element === null) return 'idle';
       this.#take(0, element);
     } else {
@@ -153,6 +161,7 @@ export class Task {
   }
 
   #poll({ operator, reader }: Extract<TaskInput, { kind: 'source' }>): Element | null {
+    if (this.#stopping !== 'no') return this.#stopping === 'drain' ? { kind: 'end' } : null;
     try {
       return reader.poll();
     } catch (error) {
@@ -178,7 +187,7 @@ export class Task {
         this.#inputEnded = true;
         break;
       case 'barrier':
-        this.#barrier(element.checkpoint);
+        this.#barrier(element.checkpoint, 'alignmentMs' in element ? element.alignmentMs : 0);
         break;
     }
   }
@@ -200,8 +209,9 @@ export class Task {
     );
   }
 
-  #barrier(checkpoint: CheckpointId): void {
-    const { input, operators, outputs } = this.#options;
+  #barrier(checkpoint: CheckpointId, alignmentMs: number): void {
+    const { input, operators, outputs, clock } = this.#options;
+    const startedMs = clock.monotonic();
     const source =
       input.kind === 'source' ? { operator: input.operator, snapshot: input.reader.snapshot() } : null;
     const states = new Map<string, OperatorState>();
@@ -212,7 +222,8 @@ export class Task {
       if (operator instanceof SinkOperator) prepared.set(id, operator.prepare(checkpoint));
     }
     for (const channel of outputs) channel.push({ kind: 'barrier', checkpoint });
-    this.#options.onSnapshot(this, { checkpoint, source, states, prepared, ended: this.#inputEnded });
+    const syncMs = clock.monotonic() - startedMs;
+    this.#options.onSnapshot(this, { checkpoint, source, states, prepared, alignmentMs, syncMs });
   }
 
   #account(now: number): void {

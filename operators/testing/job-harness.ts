@@ -5,6 +5,7 @@ import {
   DeadLetter,
   deadLetterTopic,
   errorText,
+  hostInThisThread,
   type JobGraph,
   type JobOptions,
   memoryLogStore,
@@ -13,8 +14,8 @@ import {
   openMemoryPartitionLog,
   type Ownership,
   planExecution,
-  RestoredState,
   seededRandom,
+  type TaskHost,
 } from '#engine';
 import type { JobDefinition } from '../job.ts';
 import { readTopic } from './read-topic.ts';
@@ -85,6 +86,7 @@ class JobTest {
   readonly #cursors = new Map<string, ScriptCursor>();
   #ownership: Ownership | null = null;
   #attempt: Attempt | null = null;
+  #host: TaskHost | null = null;
   #running: Promise<unknown> = Promise.resolve();
   #failure: unknown = null;
   #abort = new AbortController();
@@ -145,7 +147,7 @@ class JobTest {
     if (marker.marker === 'barrier') await this.#checkpoint();
     else if (marker.marker === 'pause') {
       this.#clock.advance(marker.ms);
-      this.#attempt?.wake();
+      this.#host?.wake();
       await this.#settle();
     } else if (marker.marker === 'crash') {
       await this.#close();
@@ -168,11 +170,6 @@ class JobTest {
         ? await this.#store.takeOver(graph.job.name, 'test')
         : await this.#store.nextGeneration(this.#ownership);
     const manifest = await this.#store.latest(graph.job.name);
-    const ids = new Set(graph.job.nodes.flatMap((node) => (node.kind === 'stage' ? [] : [node.id])));
-    const restored =
-      manifest === null
-        ? RestoredState.empty()
-        : await RestoredState.load(this.#store, manifest, ids, graph.job.options.maxParallelism);
     if (manifest !== null) this.#restores++;
     this.#abort = new AbortController();
     let sinks = 0;
@@ -180,7 +177,10 @@ class JobTest {
       graph,
       store: this.#store,
       ownership: this.#ownership,
-      restored,
+      restored: manifest,
+      openHosts: hostInThisThread(this.#store, (host) => {
+        this.#host = host;
+      }),
       environment: {
         job: graph.job.name,
         namespace: 'test',
@@ -212,12 +212,12 @@ class JobTest {
 
   /** Waits until nothing happens any more: the record has gone as far as it goes. */
   async #settle(): Promise<void> {
-    const attempt = this.#attempt as Attempt;
-    attempt.wake();
+    const host = this.#host as TaskHost;
+    host.wake();
     for (let quiet = 0; quiet < QUIET_ROUNDS; quiet++) {
-      await attempt.settled();
+      await host.settled();
       if (this.#failure !== null) throw this.#failure;
-      if (!attempt.pending) return;
+      if (!host.pending) return;
       await setImmediate();
     }
   }

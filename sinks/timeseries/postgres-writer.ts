@@ -128,10 +128,10 @@ class PostgresWriter implements SinkWriter<WindowResult> {
     if (full.length > 0) return Promise.all(full.map((lane) => lane.hasRoom())).then(() => undefined);
   }
 
-  async prepareCommit(_checkpoint: CheckpointId, seq: number): Promise<null> {
-    this.#seq = seq + 1;
+  async prepareCommit(checkpoint: CheckpointId): Promise<null> {
+    this.#seq = checkpoint + 1;
     await Promise.all(this.#lanes.map((lane) => lane.flushed()));
-    await this.#named(() => this.#pruneUndo(seq));
+    await this.#named(() => this.#pruneUndo());
     await this.#named(() => this.#dropOldRows());
     return null;
   }
@@ -237,11 +237,11 @@ class PostgresWriter implements SinkWriter<WindowResult> {
   }
 
   /** One subtask does it for all; the checkpoint before the last one stays undoable, should the last one prove unreadable (PU3). */
-  async #pruneUndo(seq: number): Promise<void> {
+  async #pruneUndo(): Promise<void> {
     if (this.#options.context.subtask !== 0) return;
     await this.#session(0).transaction(async (client) => {
       await this.#fence.hold(client);
-      await this.#undo.prune(client, seq - 2);
+      await this.#undo.prune(client, this.#options.context.undoFloor());
     });
   }
 

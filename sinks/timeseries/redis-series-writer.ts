@@ -90,8 +90,8 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
     if (full.length > 0) return Promise.all(full.map((lane) => lane.hasRoom())).then(() => undefined);
   }
 
-  async prepareCommit(_checkpoint: CheckpointId, seq: number): Promise<null> {
-    this.#seq = seq + 1;
+  async prepareCommit(checkpoint: CheckpointId): Promise<null> {
+    this.#seq = checkpoint + 1;
     await Promise.all(this.#lanes.map((lane) => lane.flushed()));
     return null;
   }
@@ -167,6 +167,7 @@ function scriptInput(
     ttlMs,
     keysPerShard,
     seq,
+    context.undoFloor(),
   ];
   for (const { window, keyText, value } of batch) {
     const bucket = bucketOf(hourOf(window.start), keyText);

@@ -138,7 +138,7 @@ function announcingRows(sink: Sink<unknown>, killPoint: (name: string) => void):
           if (input.kind === 'rows' && input.rows.length >= BURST_ROWS_MIN) killPoint(BEFORE_ROWS);
           return writer.write(input);
         },
-        prepareCommit: (checkpoint, seq) => writer.prepareCommit(checkpoint, seq),
+        prepareCommit: (checkpoint) => writer.prepareCommit(checkpoint),
         onWatermark: (watermark) => writer.onWatermark?.(watermark),
         stats: () => writer.stats?.() ?? {},
         close: () => writer.close(),

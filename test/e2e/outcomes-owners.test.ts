@@ -104,8 +104,8 @@ function held<Row>(sink: Sink<Row, 'exactly-once'>) {
       const writer = await sink.openWriter(context);
       return {
         write: (input) => writer.write(input),
-        async prepareCommit(checkpoint, seq) {
-          const committable = await writer.prepareCommit(checkpoint, seq);
+        async prepareCommit(checkpoint) {
+          const committable = await writer.prepareCommit(checkpoint);
           if (committable !== null) staged++;
           await gate.promise;
           return committable;
@@ -128,7 +128,7 @@ function slowly<Row>(sink: Sink<Row, 'exactly-once'>, delayMs: number): Sink<Row
           await systemClock.sleep(delayMs);
           await writer.write(input);
         },
-        prepareCommit: (checkpoint, seq) => writer.prepareCommit(checkpoint, seq),
+        prepareCommit: (checkpoint) => writer.prepareCommit(checkpoint),
         close: () => writer.close(),
       };
     },

@@ -2,8 +2,8 @@
 -- KEYS  1 fence, 2 index, 3 newest, 4 undo log, 5 its interval before, 6 its interval,
 --       7 … buckets (callers raise the key count by the number of buckets)
 -- ARGV  1 <job> <operator>, 2 generation, 3 now (epoch ms), 4 time to live in ms, 5 series keys remembered at most,
---       6 barrier interval,
---       then per point: 7 number of its bucket (1 = KEYS 7), 8 series key, 9 window start, 10 the point
+--       6 barrier interval, 7 highest interval that nothing will undo any more,
+--       then per point: 8 number of its bucket (1 = KEYS 7), 9 series key, 10 window start, 11 the point
 -- reply {'ok'} | {'fenced', generation that holds, 0 = none}
 -- An interval of the undo log: 'p<start> <series key>' → the point before, '' for none;
 --       'n<series key>' → '<score in index> <value in newest>' before, '' for none
@@ -13,7 +13,7 @@ local held = redis.call('HGET', KEYS[1], ARGV[1])
 if held ~= ARGV[2] then return {'fenced', tonumber(held or '0')} end
 local now, ttl, keysMax = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 redis.call('ZADD', KEYS[4], ARGV[6], ARGV[6])
-for i = 7, #ARGV, 4 do
+for i = 8, #ARGV, 4 do
   local key, start, point = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local bucket = KEYS[6 + tonumber(ARGV[i])]
   redis.call('HSETNX', KEYS[6], 'p' .. start .. ' ' .. key, redis.call('HGET', bucket, start) or '')
@@ -29,8 +29,7 @@ for i = 7, #ARGV, 4 do
 end
 for i = 2, #KEYS do redis.call('PEXPIRE', KEYS[i], ttl) end
 
--- A barrier comes only after the checkpoint of the one before is published: nothing restores what is two barriers old.
-for _, seq in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', tonumber(ARGV[6]) - 2)) do
+for _, seq in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', ARGV[7])) do
   redis.call('UNLINK', KEYS[4] .. ':' .. seq)
   redis.call('ZREM', KEYS[4], seq)
 end

@@ -244,7 +244,7 @@ void t.test('a service that is away sets no record aside: the attempt fails and 
 });
 
 void t.test(
-  'JR2 AT3 PD1: savepoints asked for at once are taken one after another, each complete',
+  'JR2 AT3 PB1: savepoints asked for at once are taken one after another, each complete',
   async (test) => {
     const bench = createJobBench();
     await bench.feed('in', Row, rows(0, 10));
@@ -293,7 +293,7 @@ void t.test(
   },
 );
 
-void t.test('PD2: whoever waits for a checkpoint is told when its attempt ends', async (test) => {
+void t.test('PB2: whoever waits for a checkpoint is told when its attempt ends', async (test) => {
   // Regression: a savepoint under way waited ten minutes for tasks that ran no more.
   const bench = createJobBench();
   await bench.feed('in', Row, rows(0, 10));

@@ -115,7 +115,11 @@ void t.test(
     const inputs = [new Channel(), new Channel()];
     const output = new Channel();
     const operator = summing(output);
-    const { task, snapshots } = taskOf({ kind: 'gate', gate: new InputGate([inputs]) }, operator, [output]);
+    const { task, snapshots } = taskOf(
+      { kind: 'gate', gate: new InputGate([inputs], systemClock) },
+      operator,
+      [output],
+    );
     const barrier: Element = { kind: 'barrier', checkpoint: 3 as CheckpointId };
     for (const element of [records(1), barrier, records(100)]) inputs[0]?.push(element);
     inputs[1]?.push(records(2));
@@ -168,7 +172,7 @@ void t.test('an input that has ended ends the task once nothing is pending, and 
   test.equal(task.ended, false, 'a call is still open');
   task.triggerBarrier(checkpointId(1));
   task.turn(5);
-  test.equal(snapshots[0]?.ended, true);
+  test.equal(snapshots.length, 1);
   operator.open = false;
   test.equal(task.turn(5), 'ended');
   test.equal(task.turn(5), 'ended');
@@ -183,7 +187,7 @@ void t.test('SR1: a stopped source gives nothing more; what was taken stays', as
   const operator = summing(null);
   const { task } = taskOf(source([1, 2, 3].map(records)), operator);
   task.turn(0);
-  task.stopInput();
+  task.stopInput(false);
   test.equal(task.turn(5), 'idle');
   test.equal(operator.sum, 1);
 });
@@ -209,7 +213,7 @@ void t.test('a loop of tasks runs a pipeline to its end, and reports the first f
   const head = taskOf(source([...Array.from({ length: 50 }, (_, i) => records(i)), { kind: 'end' }]), first, [
     channel,
   ]);
-  const tail = taskOf({ kind: 'gate', gate: new InputGate([[channel]]) }, second);
+  const tail = taskOf({ kind: 'gate', gate: new InputGate([[channel]], systemClock) }, second);
   const loop = new TaskLoop([head.task, tail.task], systemClock);
   channel.listen(
     () => loop.wake(),

@@ -88,7 +88,7 @@ await t.test(
         for (const item of ROWS) builder.append(item);
         await writer.write({ kind: 'columns', batch: builder.finish(), selection: null });
       }
-      const committable = await writer.prepareCommit(commitRequest(1, []).checkpoint, 1);
+      const committable = await writer.prepareCommit(commitRequest(1, []).checkpoint);
       await committer.commit(commitRequest(1, [committable]));
       await committer.close();
 

@@ -47,7 +47,7 @@ while (state.offset < Number(stopAt)) {
   });
   await writer.write(rowsInput(rows));
   const seq = state.seq + 1;
-  const committables = [await writer.prepareCommit(checkpointId(seq), seq)];
+  const committables = [await writer.prepareCommit(checkpointId(seq))];
   const isLate = seq % 3 === 0; // its commit comes with the next checkpoint's, or with recovery
   state = { seq, offset: state.offset + rows.length, pending: [...state.pending, { seq, committables }] };
   publish(state);

@@ -34,6 +34,7 @@ export function sinkContext(overrides: Partial<SinkContext> = {}): SinkContext {
     generation: generation(1),
     sinkId: 'sink-1',
     nextSeq: 1,
+    undoFloor: () => checkpointId(0),
     namespace: 'test',
     log: null as unknown as PartitionLog, // this sink never touches the log
     clock: systemClock,
@@ -78,7 +79,7 @@ export async function stage<Row>(
   seq: number,
 ): Promise<unknown> {
   await writer.write(rowsInput(rows));
-  return writer.prepareCommit(checkpointId(seq), seq);
+  return writer.prepareCommit(checkpointId(seq));
 }
 
 export function commitRequest(

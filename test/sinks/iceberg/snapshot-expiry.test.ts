@@ -41,7 +41,7 @@ await t.test(
     const add = async (seq: number) => {
       nowMs += 1_000;
       await writer.write(rowsInput([{ ts: seq, n: seq }]));
-      await committer.commit(commitRequest(seq, [await writer.prepareCommit(checkpointId(seq), seq)]));
+      await committer.commit(commitRequest(seq, [await writer.prepareCommit(checkpointId(seq))]));
     };
     for (const seq of [1, 2]) await add(seq);
     const victim =

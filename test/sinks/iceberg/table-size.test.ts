@@ -78,7 +78,7 @@ await t.test('merged manifests keep each file in its own snapshot and sequence n
   const committer = await openCommitter(sink);
   for (let seq = 1; seq <= 10; seq++) {
     await writer.write(rowsInput([{ ts: seq, n: seq, who: `w${seq % 3}` }]));
-    await committer.commit(commitRequest(seq, [await writer.prepareCommit(checkpointId(seq), seq)]));
+    await committer.commit(commitRequest(seq, [await writer.prepareCommit(checkpointId(seq))]));
   }
   const { metadata } = await load(warehouse, 't');
   const bySequence = new Map(metadata.snapshots?.map((it) => [it['sequence-number'], it['snapshot-id']]));
@@ -112,13 +112,13 @@ await t.test('expiry spares snapshots that a branch or tag names, and their file
   const writer = await openWriter(t, sink, context);
   const pinnedBy = await openCommitter(sink, { ...context, sinkId: 'idle-sink' });
   await writer.write(rowsInput([{ ts: 1, n: 1, who: 'a' }]));
-  await pinnedBy.commit(commitRequest(1, [await writer.prepareCommit(checkpointId(1), 1)]));
+  await pinnedBy.commit(commitRequest(1, [await writer.prepareCommit(checkpointId(1))]));
   const pinned = currentSnapshot((await load(warehouse, 't')).metadata);
   const committer = await openCommitter(sink, context);
   for (let seq = 1; seq <= 12; seq++) {
     nowMs += 1_000;
     await writer.write(rowsInput([{ ts: seq, n: seq, who: 'a' }]));
-    await committer.commit(commitRequest(seq, [await writer.prepareCommit(checkpointId(seq), seq)]));
+    await committer.commit(commitRequest(seq, [await writer.prepareCommit(checkpointId(seq))]));
   }
   const { metadata } = await load(warehouse, 't');
   t.equal(metadata.snapshots?.length, 4, 'three kept and the tagged one');
@@ -133,9 +133,7 @@ await t.test('only own, old and unreachable files count as orphans', async (t) =
   const sink = iceberg('t', Item, { warehouse });
   const writer = await openWriter(t, sink);
   await writer.write(rowsInput([{ ts: 1, n: 1, who: 'a' }]));
-  await (await openCommitter(sink)).commit(
-    commitRequest(1, [await writer.prepareCommit(checkpointId(1), 1)]),
-  );
+  await (await openCommitter(sink)).commit(commitRequest(1, [await writer.prepareCommit(checkpointId(1))]));
   const old = new Date(Date.now() - 4 * 86_400_000);
   const made = async (name: string, isOld: boolean) => {
     const path = `${warehouse}/t/${name}`;

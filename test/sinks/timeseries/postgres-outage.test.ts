@@ -18,7 +18,7 @@ await t.test(
       await writer.write(input(rows.slice(i, i + 1_000)));
       if (i === 9_000) killed = fragile.kill9().then(() => fragile.start());
     }
-    await writer.prepareCommit(checkpointId(1), 1);
+    await writer.prepareCommit(checkpointId(1));
     await killed;
     const check = await connectTo(t, fragile.url);
     t.same((await check.query('SELECT count(*), sum(n) FROM restarted')).rows, [
@@ -36,7 +36,7 @@ await t.test(
     const writer = await openTable(t, { table: 'gone', url: gone.url, retryFor: '500ms' }, 1);
     await gone.kill9();
     await writer.write(input([result('k', 0, { n: 1 })]));
-    await rejectedAs(t, 'MR_SINK_FAILED', writer.prepareCommit(checkpointId(1), 1));
+    await rejectedAs(t, 'MR_SINK_FAILED', writer.prepareCommit(checkpointId(1)));
     await rejectedAs(
       t,
       'MR_SINK_FAILED',

@@ -93,7 +93,7 @@ await t.test('an older generation is refused once a newer one has opened (PW1, P
   await writeThrough(zombie.writer, [result('k', 0, { n: 1 })]);
   const { writer } = await open(t, 'fence', 2);
   await zombie.writer.write(input([result('k', 0, { n: -1 }), result('other', 0, { n: -1 })]));
-  await rejectedAs(t, 'MR_SINK_FENCED', zombie.writer.prepareCommit(checkpointId(2), 2));
+  await rejectedAs(t, 'MR_SINK_FENCED', zombie.writer.prepareCommit(checkpointId(2)));
   t.throws(() => zombie.writer.write(input([result('k', 0, { n: -1 })])), { code: 'MR_SINK_FENCED' });
   await rejectedAs(t, 'MR_SINK_FENCED', open(t, 'fence', 1));
   t.same((await sql.query('SELECT key, n FROM fence')).rows, [{ key: 'k', n: 1 }]);
@@ -121,10 +121,10 @@ await t.test(
     await waiting(2);
     t.equal(opened, false, 'the batch under way holds the fence');
     await blocker.query('ROLLBACK');
-    await zombie.writer.prepareCommit(checkpointId(2), 2);
+    await zombie.writer.prepareCommit(checkpointId(2));
     await writeThrough((await opening).writer, [result('k', 0, { n: 2 })]);
     await zombie.writer.write(input([result('k', 0, { n: -2 })]));
-    await rejectedAs(t, 'MR_SINK_FENCED', zombie.writer.prepareCommit(checkpointId(3), 3));
+    await rejectedAs(t, 'MR_SINK_FENCED', zombie.writer.prepareCommit(checkpointId(3)));
     t.same((await sql.query('SELECT n, generation FROM under_way')).rows, [{ n: 2, generation: '2' }]);
   },
 );
@@ -143,7 +143,7 @@ await t.test('a batch on its way when a newer generation opens is refused when i
   await writeThrough(zombie.writer, [result('k', 0, { n: 1 })]);
   socket.hold();
   await zombie.writer.write(input([result('k', 0, { n: -1 })]));
-  const flushed = rejectedAs(t, 'MR_SINK_FENCED', zombie.writer.prepareCommit(checkpointId(2), 2));
+  const flushed = rejectedAs(t, 'MR_SINK_FENCED', zombie.writer.prepareCommit(checkpointId(2)));
   await socket.holding();
   await writeThrough((await open(t, 'on_its_way', 2)).writer, [result('k', 0, { n: 2 })]);
   socket.release();

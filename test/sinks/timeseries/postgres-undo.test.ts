@@ -22,14 +22,14 @@ await t.test('every column comes back as it was, also those added since and thos
       result(key, 1, { n: 5e-324, temp: null }),
     ]),
   );
-  await first.prepareCommit(checkpointId(1), 1);
+  await first.prepareCommit(checkpointId(1));
   await sql.query(`ALTER TABLE columns ADD note text, ADD twice float8 GENERATED ALWAYS AS (temp * 2) STORED,
     ADD id bigint GENERATED ALWAYS AS IDENTITY`);
   await sql.query(`UPDATE columns SET note = 'seen'`);
   const read = async () => (await sql.query('SELECT * FROM columns ORDER BY window_start')).rows;
   const before = await read();
   await first.write(input([-1_000_000, 0, 1, 2].map((i) => result(key, i, { n: 1, temp: 2, added: 3 }))));
-  await first.prepareCommit(checkpointId(2), 2);
+  await first.prepareCommit(checkpointId(2));
   t.equal((await read()).length, 4);
   await openTable(t, options, 2, { nextSeq: 2 });
   t.same(
@@ -42,7 +42,7 @@ await t.test('an attempt that is cut off while it undoes leaves the undoing to t
   const options = { table: 'cut', url: server.url };
   const first = await openTable(t, options, 1, { nextSeq: 1 });
   await first.write(input([result(device(1), 0, { n: 1 })]));
-  await first.prepareCommit(checkpointId(1), 1);
+  await first.prepareCommit(checkpointId(1));
   const blocker = await connectTo(t, server.url);
   await blocker.query('BEGIN');
   await blocker.query('SELECT * FROM cut FOR UPDATE'); // holds the undoing in its middle

@@ -23,6 +23,7 @@ export function seriesContext(attempt: number, overrides: Partial<SinkContext> =
     generation: generation(attempt),
     sinkId: `sink-of-attempt-${attempt}`, // an attempt that never completed a checkpoint has an id of its own
     nextSeq: attempt, // as if each attempt had published one checkpoint
+    undoFloor: () => checkpointId(0),
     namespace: 'test',
     log: null as unknown as PartitionLog, // these sinks never touch the log
     clock: systemClock,
@@ -59,5 +60,5 @@ export async function writeThrough(
   rows: readonly WindowResult[],
 ): Promise<void> {
   await writer.write(input(rows));
-  await writer.prepareCommit(checkpointId(1), 1);
+  await writer.prepareCommit(checkpointId(1));
 }

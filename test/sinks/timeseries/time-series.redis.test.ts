@@ -119,7 +119,7 @@ await t.test('an older generation is refused once a newer one has opened, and wr
   const { writer, reader } = await open(t, 'fence', 2);
   await writeThrough(writer, [result('k', 0, { n: 2 })]);
   await zombie.writer.write(input([result('k', 0, { n: -1 })]));
-  await fenced(t, zombie.writer.prepareCommit(checkpointId(2), 2));
+  await fenced(t, zombie.writer.prepareCommit(checkpointId(2)));
   t.throws(
     () => zombie.writer.write(input([result('k', 1, { n: -1 })])),
     { code: 'MR_SINK_FENCED' },
@@ -142,7 +142,7 @@ await t.test('a write that is under way when a newer generation opens is refused
   await writeThrough(zombie.writer, [result('k', 0, { n: 1 })]);
   socket.hold();
   await zombie.writer.write(input([result('k', 0, { n: -1 })]));
-  const flushed = fenced(t, zombie.writer.prepareCommit(checkpointId(2), 2));
+  const flushed = fenced(t, zombie.writer.prepareCommit(checkpointId(2)));
   await socket.holding();
   const { writer, reader } = await open(t, 'in-flight', 2);
   await writeThrough(writer, [result('k', 0, { n: 2 })]);
@@ -197,7 +197,7 @@ await t.test(
     await writeThrough(writer, [result('k', 0, { n: 1 })]);
     await fragile.kill9();
     await writer.write(input([result('k', 1, { n: 2 })]));
-    const flushed = writer.prepareCommit(checkpointId(1), 1);
+    const flushed = writer.prepareCommit(checkpointId(1));
     await fragile.restart();
     await rejectedAs(t, 'MR_SINK_FAILED', flushed);
     const next = await open(t, 'lost', 5, {}, fragile.url);
@@ -213,7 +213,7 @@ await t.test('a server that stays away fails the attempt within the bound', asyn
   const { writer } = await open(t, 'gone', 1, { clock: hurried }, gone.url);
   await gone.kill9();
   await writer.write(input([result('k', 0, { n: 1 })]));
-  await rejectedAs(t, 'MR_REDIS_UNAVAILABLE', writer.prepareCommit(checkpointId(1), 1));
+  await rejectedAs(t, 'MR_REDIS_UNAVAILABLE', writer.prepareCommit(checkpointId(1)));
   await rejectedAs(t, 'MR_REDIS_UNAVAILABLE', open(t, 'gone', 2, { clock: hurried }, gone.url));
 });
 
@@ -227,7 +227,7 @@ await t.test('connections that drop lose nothing', async (t) => {
     );
     if (round % 4 === 1) await raw.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
   }
-  await writer.prepareCommit(checkpointId(1), 1);
+  await writer.prepareCommit(checkpointId(1));
   let wrong = 0;
   for (const i of [0, 77, 499]) {
     const points = await reader.range({ name: 'drops', key: `acme/pump-${i}`, ...everything });

@@ -44,7 +44,7 @@ export async function undoBehaviour(
     const first = await open(1, { nextSeq: 1 });
     const rows = Array.from({ length: 3_000 }, (_, i): Row => [`k${i % 1_000}`, Math.floor(i / 1_000), i]);
     await put(first, ...rows);
-    const sealed = first.prepareCommit(checkpointId(1), 1); // the rows are still on their way
+    const sealed = first.prepareCommit(checkpointId(1)); // the rows are still on their way
     await put(first, ...rows.map(([key, window]): Row => [key, window, -1]));
     await sealed;
     await flushed(first, 2);
@@ -91,7 +91,7 @@ export async function undoBehaviour(
     await Promise.all(subtasks.map((writer, i) => put(writer, [`s${i}`, 0, i])));
     await Promise.all(subtasks.map((writer) => flushed(writer)));
     await put(zombie, ['z', 0, 2]);
-    await t.rejects(zombie.prepareCommit(checkpointId(9), 9), { code: 'MR_SINK_FENCED' });
+    await t.rejects(zombie.prepareCommit(checkpointId(9)), { code: 'MR_SINK_FENCED' });
     await t.rejects(open(1, { nextSeq: 1 }), { code: 'MR_SINK_FENCED' });
     t.same(await read(), { 'a@0': 1, 'o@0': 1, 's0@0': 0, 's1@0': 1, 's2@0': 2, 's3@0': 3 });
     await Promise.all([0, 1, 2, 3].map((subtask) => open(3, { nextSeq: 1, subtask })));
@@ -100,13 +100,15 @@ export async function undoBehaviour(
 
   await t.test('the undo log holds three intervals at most, over 50 barriers', async (t) => {
     const { open, read, kept } = await create(t, 'pruned');
-    const writer = await open(1, { nextSeq: 1 });
+    let floor = 0;
+    const writer = await open(1, { nextSeq: 1, undoFloor: () => checkpointId(floor) });
     const interval = (seq: number) => Array.from({ length: 40 }, (_, i): Row => [`k${i}`, seq % 5, seq]);
     let keptMax = 0;
     let keptThree = 0;
     for (let seq = 1; seq <= 50; seq++) {
       await put(writer, ...interval(seq));
       await barrier(writer, seq);
+      floor = seq - 1; // the checkpoint is completed: the one before it is the oldest that may be restored
       if (seq === 3) keptThree = await kept();
       keptMax = Math.max(keptMax, await kept());
     }
@@ -125,7 +127,7 @@ async function put(writer: SinkWriter<WindowResult>, ...rows: readonly Row[]): P
 }
 
 async function barrier(writer: SinkWriter<WindowResult>, seq: number): Promise<void> {
-  await writer.prepareCommit(checkpointId(seq), seq);
+  await writer.prepareCommit(checkpointId(seq));
 }
 
 /** What was put is in the store. Only for the last rows of a writer or for those of its first interval. */

@@ -20,9 +20,9 @@ await t.test('the newest point and the list of keys are undone too (RW3)', async
   t.teardown(() => reader.close());
   const first = await open(1, { nextSeq: 1 });
   await first.write(input([result('a', 5, { n: 1 })]));
-  await first.prepareCommit(checkpointId(1), 1);
+  await first.prepareCommit(checkpointId(1));
   await first.write(input([result('a', 9, { n: 2 }), result('b', 0, { n: 3 })]));
-  await first.prepareCommit(checkpointId(2), 2);
+  await first.prepareCommit(checkpointId(2));
   await open(2, { nextSeq: 2 });
   const newest = {
     key: 'a',
