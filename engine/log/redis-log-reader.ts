@@ -6,6 +6,7 @@ import { RedisConnection } from '../redis/connection.ts';
 import { partitionKeys } from '../redis/keys.ts';
 import { redisError } from '../redis/redis-error.ts';
 import type { OpenRedisLink, RedisLink } from '../redis/redis-link.ts';
+import { slotGroups } from '../redis/slot-groups.ts';
 import { readEnvelope } from '../wire/frame.ts';
 import { nextChain } from './chain.ts';
 import { noTopic, rolledBack } from './log-error.ts';
@@ -67,7 +68,8 @@ export async function openRedisLogReader(options: RedisLogReaderOptions): Promis
  *     compared with the partition's ends, since a log that was rolled back below us shows nothing to read.
  *
  * When every partition stands at its head one XREAD blocks over all of them with a small COUNT, because COUNT is per stream. A
- * partition that gave COUNT frames is behind, and is read on its own with all the room it has.
+ * partition that gave COUNT frames is behind, and is read on its own with all the room it has. In a cluster partitions lie in different
+ * slots, over which no XREAD can block: there they are looked at side by side, at longer intervals while nothing comes.
  */
 class RedisLogReader implements LogReader {
   readonly #options: RedisLogReaderOptions;
@@ -85,6 +87,8 @@ class RedisLogReader implements LogReader {
   #roomSignal: PromiseWithResolvers<void> | null = null;
   #verifiedAtMs = 0;
   #verifiedLosses = 0;
+  /** How often in a row a look at several slots found nothing. */
+  #idleLooks = 0;
 
   constructor(options: RedisLogReaderOptions, connection: RedisLink, partitions: readonly PartitionCursor[]) {
     this.#options = options;
@@ -171,16 +175,12 @@ class RedisLogReader implements LogReader {
     const behind = open.filter((cursor) => cursor.behind).sort((a, b) => a.queue.length - b.queue.length);
     const heads = open.filter((cursor) => !cursor.behind);
     if (behind.length === 0) {
-      await this.#read(
-        heads,
-        this.#pollFrames,
-        heads.length === this.#partitions.length ? LIMITS.readBlockMs : PARTIAL_BLOCK_MS,
-      );
+      await this.#readHeads(heads);
     } else {
       const reads = behind
         .slice(0, CATCH_UP_READS_MAX)
         .map((cursor) => this.#read([cursor], this.#framesAheadMax - cursor.queue.length, null));
-      if (heads.length > 0) reads.push(this.#read(heads, this.#pollFrames, null));
+      for (const group of this.#groups(heads)) reads.push(this.#read(group, this.#pollFrames, null));
       await Promise.all(reads);
     }
     const now = this.#options.clock.monotonic();
@@ -188,12 +188,30 @@ class RedisLogReader implements LogReader {
       this.#failure ??= await this.#verify();
   }
 
+  async #readHeads(heads: readonly PartitionCursor[]): Promise<void> {
+    const groups = this.#groups(heads);
+    if (groups.length === 1) {
+      const blockMs = heads.length === this.#partitions.length ? LIMITS.readBlockMs : PARTIAL_BLOCK_MS;
+      await this.#read(heads, this.#pollFrames, blockMs);
+      return;
+    }
+    const frames = await Promise.all(groups.map((group) => this.#read(group, this.#pollFrames, null)));
+    this.#idleLooks = frames.some((count) => count > 0) ? 0 : this.#idleLooks + 1;
+    if (this.#idleLooks > 0)
+      await this.#options.clock.sleep(Math.min(LIMITS.readPollMsMax, 2 ** Math.min(this.#idleLooks - 1, 10)));
+  }
+
+  #groups(cursors: readonly PartitionCursor[]): readonly (readonly PartitionCursor[])[] {
+    return slotGroups(this.#connection, cursors, ({ stream }) => stream);
+  }
+
   #room(): Promise<void> {
     this.#roomSignal = Promise.withResolvers();
     return this.#roomSignal.promise;
   }
 
-  async #read(cursors: readonly PartitionCursor[], count: number, blockMs: number | null): Promise<void> {
+  /** Reads partitions that may meet in one command. Resolves to how many frames came. */
+  async #read(cursors: readonly PartitionCursor[], count: number, blockMs: number | null): Promise<number> {
     const askedAtMs = this.#options.clock.monotonic();
     const keys = cursors.map((cursor) => cursor.stream);
     const ids = cursors.map((cursor) => `${cursor.next.offset}-0`);
@@ -210,19 +228,22 @@ class RedisLogReader implements LogReader {
     // The server looked after it was asked; a blocked read that found nothing looked until its time was up.
     const lookedAtMs = askedAtMs + (reply === null ? (blockMs ?? 0) : 0);
     const entriesOf = new Map(reply?.map(([key, entries]) => [key.toString(), entries]));
+    let frames = 0;
     for (const cursor of cursors) {
       const entries = entriesOf.get(cursor.stream) ?? [];
       for (const entry of entries) {
         const failure = this.#accept(cursor, entry);
         if (failure !== null) {
           this.#failure ??= (await this.#verify()) ?? failure;
-          return;
+          return frames;
         }
+        frames++;
       }
       cursor.behind = entries.length >= count;
       cursor.lookedAtMs = lookedAtMs;
     }
     if (this.#buffered > 0) this.#wake();
+    return frames;
   }
 
   /** Takes an entry as the next frame of its partition, or says why it is not (RL1). */

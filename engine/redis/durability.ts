@@ -1,8 +1,9 @@
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { RedisLink } from './redis-link.ts';
+import { redisFailure, type RedisFailure } from './redis-error.ts';
+import type { RedisLink, RedisPrimary } from './redis-link.ts';
 import { loadScript } from './script.ts';
-import { infoFields } from './server-facts.ts';
+import { infoFields, type ServerFacts } from './server-facts.ts';
 
 /**
  * What a confirmed write survives:
@@ -18,74 +19,124 @@ export interface DurabilityOptions {
 }
 
 /**
- * Returns what waits until everything written through `connection` is as durable as declared.
+ * Returns what waits until everything that Redis has acknowledged, to whomever, is as durable as declared. In a cluster every node that
+ * holds slots has to confirm, since the log's partitions and the jobs' keys are spread over them.
  *
- * WAIT and WAITAOF speak of the last write of their own connection, so each wait writes `key` first and is repeated when the
- * connection was lost in between. They say nothing of writes acknowledged by a server that is gone: the history's id
- * (master_replid) changes on every restart and promotion, and then the wait fails once.
+ * WAIT and WAITAOF speak of the last write of their own connection, so each wait writes `key` first (in a cluster one like it per node)
+ * and is repeated when the connection was lost in between. They say nothing of writes acknowledged by a server that is gone: the
+ * history's id (master_replid) changes on every restart and promotion, and then the wait fails once. It does as well when a cluster
+ * gets another node: what is new cannot be told from what was promoted.
  *
  * `disk` on servers without WAITAOF needs `appendfsync always`, under which an answered write is on disk.
- * @throws MR_REDIS_UNSUPPORTED when the server's settings cannot give what is declared
+ * @throws MR_REDIS_UNSUPPORTED when the settings of a server cannot give what is declared
  */
 export async function openDurability(
-  connection: RedisLink,
+  link: RedisLink,
   key: string,
   options: DurabilityOptions,
 ): Promise<() => Promise<void>> {
   if (options.durability === 'process') return () => Promise.resolve();
+  const atStart = await primariesOf(link);
   if (options.durability === 'disk') {
-    await assertAppendOnly(connection);
-    if (!connection.server.waitAof) return () => Promise.resolve();
+    await Promise.all(atStart.map((primary) => assertAppendOnly(primary, link.server)));
+    if (!link.server.waitAof) return () => Promise.resolve();
   }
-  const replicas = options.replicas ?? 1;
-  const waitCommand: readonly [string, ...(string | number)[]] =
-    options.durability === 'disk'
-      ? ['WAITAOF', 1, 0, LIMITS.redisDurableMs]
-      : ['WAIT', replicas, LIMITS.redisDurableMs];
-  const needed = options.durability === 'disk' ? 1 : replicas;
-  let history = await historyId(connection);
+  const wait = waitFor(options);
+  let histories: ReadonlySet<string> = new Set(await Promise.all(atStart.map(historyId)));
+
+  /** Calls of a link are repeated by itself, those of a node are not: another try is made with the nodes as they are then. */
+  const nullIfPassing = (error: unknown) => {
+    if (link.primaries !== undefined && PASSING.has(redisFailure(error))) return null;
+    throw error;
+  };
 
   return async () => {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const before = connection.losses;
-      const [, reply, current] = await Promise.all([
-        connection.script(markWrite, [key], []),
-        connection.call(...waitCommand),
-        historyId(connection),
-      ]);
-      if (connection.losses !== before) continue;
-      if (current !== history) {
-        history = current;
+      const primaries = await primariesOf(link);
+      const answers = await Promise.all(
+        primaries.map((primary) => confirmAt(primary, key, wait).catch(nullIfPassing)),
+      );
+      if (answers.includes(null)) continue;
+      const confirmations = answers as readonly Confirmation[];
+      const known = histories;
+      histories = new Set(confirmations.map(({ history }) => history));
+      if (confirmations.some(({ history }) => !known.has(history))) {
         throw notDurable(
-          'the server was restarted or replaced since the last confirmation, and may have lost what it had acknowledged',
+          'a server was restarted or replaced since the last confirmation, and may have lost what it had acknowledged',
         );
       }
-      const confirmed = Number(Array.isArray(reply) ? reply[0] : reply);
-      if (confirmed >= needed) return;
+      const least = Math.min(...confirmations.map(({ confirmed }) => confirmed));
+      if (least >= wait.needed) return;
       throw notDurable(
-        `${confirmed} of ${needed} confirmed it within ${LIMITS.redisDurableMs} ms (${waitCommand[0]})`,
+        `${least} of ${wait.needed} confirmed it within ${LIMITS.redisDurableMs} ms (${wait.command[0]})`,
       );
     }
-    throw notDurable(`the connection was lost ${ATTEMPTS_MAX} times while waiting`);
+    throw notDurable(`a connection was lost ${ATTEMPTS_MAX} times while waiting`);
   };
 }
 
-const ATTEMPTS_MAX = 3;
-const markWrite = loadScript(new URL('./scripts/mark-write-1.lua', import.meta.url));
-
-async function historyId(connection: RedisLink): Promise<string> {
-  return infoFields(String(await connection.call('INFO', 'replication'))).get('master_replid') ?? '';
+interface Wait {
+  readonly command: readonly [string, ...(string | number)[]];
+  /** Who must have confirmed: replicas, or the server itself. */
+  readonly needed: number;
 }
 
-async function assertAppendOnly(connection: RedisLink): Promise<void> {
+interface Confirmation {
+  readonly history: string;
+  readonly confirmed: number;
+}
+
+const ATTEMPTS_MAX = 3;
+const PASSING: ReadonlySet<RedisFailure> = new Set(['lost', 'moved', 'transient']);
+const markWrite = loadScript(new URL('./scripts/mark-write-1.lua', import.meta.url));
+
+function waitFor({ durability, replicas = 1 }: DurabilityOptions): Wait {
+  return durability === 'disk'
+    ? { command: ['WAITAOF', 1, 0, LIMITS.redisDurableMs], needed: 1 }
+    : { command: ['WAIT', replicas, LIMITS.redisDurableMs], needed: replicas };
+}
+
+/** The servers that writes go to; of a link to one server, that. */
+async function primariesOf(link: RedisLink): Promise<readonly RedisPrimary[]> {
+  if (link.primaries !== undefined) return await link.primaries();
+  const keyOf = (base: string) => base;
+  return [
+    {
+      get losses() {
+        return link.losses;
+      },
+      keyOf,
+      call: (command, ...args) => link.call(command, ...args),
+      script: (script, keys, args) => link.script(script, keys, args),
+    },
+  ];
+}
+
+/** One server's answer, or null when it was not one connection that wrote and waited. */
+async function confirmAt(primary: RedisPrimary, base: string, wait: Wait): Promise<Confirmation | null> {
+  const { losses } = primary;
+  const key = primary.keyOf(base);
+  if (key === null) return null;
+  // One after another: a write that had to be repeated would otherwise come behind its wait.
+  await primary.script(markWrite, [key], []);
+  const [reply, history] = await Promise.all([primary.call(...wait.command), historyId(primary)]);
+  if (primary.losses !== losses) return null;
+  return { history, confirmed: Number(Array.isArray(reply) ? reply[0] : reply) };
+}
+
+async function historyId(primary: Pick<RedisPrimary, 'call'>): Promise<string> {
+  return infoFields(String(await primary.call('INFO', 'replication'))).get('master_replid') ?? '';
+}
+
+async function assertAppendOnly(primary: RedisPrimary, server: ServerFacts): Promise<void> {
   const setting = async (name: string) =>
-    ((await connection.call('CONFIG', 'GET', name)) as readonly string[])[1];
+    ((await primary.call('CONFIG', 'GET', name)) as readonly string[])[1];
   const appendOnly = await setting('appendonly');
   const fsync = await setting('appendfsync');
-  if (appendOnly === 'yes' && (connection.server.waitAof || fsync === 'always')) return;
+  if (appendOnly === 'yes' && (server.waitAof || fsync === 'always')) return;
   throw new MillraceError(
     'MR_REDIS_UNSUPPORTED',
-    `Durability 'disk' needs appendonly yes${connection.server.waitAof ? '' : ` and, on ${connection.server.product} ${connection.server.version}, appendfsync always`}; the server has appendonly ${appendOnly} and appendfsync ${fsync}. Change its settings or declare durability 'process'.`,
+    `Durability 'disk' needs appendonly yes${server.waitAof ? '' : ` and, on ${server.product} ${server.version}, appendfsync always`}; the server has appendonly ${appendOnly} and appendfsync ${fsync}. Change its settings or declare durability 'process'.`,
   );
 }
 

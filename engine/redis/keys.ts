@@ -9,6 +9,7 @@ import { LIMITS } from '../base/limits.ts';
  *   mr:<namespace>:{topics}:t                        hash    topic name → settings as JSON
  *   mr:<namespace>:schemas                           hash    schema id → schemaText
  *   mr:<namespace>:durable                           string  written before each WAIT or WAITAOF
+ *   mr:<namespace>:durable:{<n>}                     string  the same in a cluster, one per node
  *   mr:<namespace>:{<topic>:<partition>}:s           stream  frames, entry id = <first offset>-1 (0-0 is not an id)
  *   mr:<namespace>:{<topic>:<partition>}:m           hash    ends, bytes, chain, registered jobs, sinks
  *   mr:<namespace>:{<topic>:<partition>}:p           hash    producer → epoch and last sequence

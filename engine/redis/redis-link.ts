@@ -16,21 +16,33 @@ export interface RedisLink {
   readonly call: (command: string, ...args: RedisArgument[]) => Promise<unknown>;
   /** The same with strings as Buffers, which may be views of a larger one: copy what you keep. */
   readonly callBuffer: (command: string, ...args: RedisArgument[]) => Promise<unknown>;
-  /** Runs an idempotent script; its keys lie in one slot. */
+  /** Runs an idempotent script; its keys lie in one slot. Strings in the reply are decoded as UTF-8. */
   readonly script: (
     script: Script,
     keys: readonly string[],
     args: readonly RedisArgument[],
   ) => Promise<unknown>;
+  /** Of a cluster: keys of different slots may not meet in a command. Absent where one server holds all keys. */
+  readonly slotOf?: (key: string) => number;
+  /** Of a cluster: the nodes that hold slots, found out anew. Absent where one server holds all keys. */
+  readonly primaries?: () => Promise<readonly RedisPrimary[]>;
   /** Drops the connection; unanswered calls fail. */
   readonly close: () => void;
+}
+
+/**
+ * One server that writes go to. Its calls are not repeated: they fail, as MR_REDIS_UNAVAILABLE, with the connection that it was got by.
+ */
+export interface RedisPrimary extends Pick<RedisLink, 'call' | 'script' | 'losses'> {
+  /** A key that begins with `base` and lies there; null when there is no such key. */
+  readonly keyOf: (base: string) => string | null;
 }
 
 /** Opens a link; {@link RedisConnection.open} for a real server. */
 export type OpenRedisLink = (options: RedisLinkOptions) => Promise<RedisLink>;
 
 export interface RedisLinkOptions {
-  /** `redis://…`, `rediss://…`, or the path of a unix socket. */
+  /** As {@link parseRedisUrl} reads it: one server, Sentinel or a cluster. */
   readonly url: string;
   /** Shown by CLIENT LIST. */
   readonly name: string;

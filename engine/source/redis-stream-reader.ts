@@ -4,6 +4,7 @@ import { LIMITS } from '../base/limits.ts';
 import { RedisConnection } from '../redis/connection.ts';
 import { redisError } from '../redis/redis-error.ts';
 import type { OpenRedisLink, RedisLink } from '../redis/redis-link.ts';
+import { slotGroups } from '../redis/slot-groups.ts';
 import type { StreamEntry } from './stream-entry.ts';
 import {
   compareIds,
@@ -41,7 +42,8 @@ export interface StreamRead {
  * RR3 Every read is checked against the stream's counters, taken after it, before it is given: what was trimmed unread, and a stream that
  *     ran backwards, end the reading (see positionAfter). Heads are checked with every look at them.
  *
- * All streams are read with one XREAD, so on a cluster they must share a slot.
+ * All streams are read with one XREAD, on a cluster all of one slot; over several slots no XREAD can block, so they are looked at side
+ * by side, at longer intervals while nothing comes.
  */
 export class RedisStreamReader {
   readonly #options: RedisStreamReaderOptions;
@@ -52,6 +54,8 @@ export class RedisStreamReader {
   #running: Promise<void> = Promise.resolve();
   #readSignal: PromiseWithResolvers<void> | null = null;
   #roomSignal: PromiseWithResolvers<void> | null = null;
+  /** How often in a row a look found nothing. */
+  #idleLooks = 0;
 
   private constructor(
     options: RedisStreamReaderOptions,
@@ -169,9 +173,13 @@ export class RedisStreamReader {
         ? LIMITS.readBlockMs
         : PARTIAL_BLOCK_MS;
     const askedAtMs = this.#options.clock.monotonic();
-    const entriesOf = await this.#read(open, count, blockMs);
+    const groups = slotGroups(this.#connection, open, ({ name }) => name);
+    const entriesOf = new Map<string, readonly StreamEntry[]>();
+    const reads = groups.map((group) => this.#read(group, count, groups.length === 1 ? blockMs : null));
+    for (const read of await Promise.all(reads))
+      for (const [name, entries] of read) entriesOf.set(name, entries);
     // The server looked after it was asked; a blocked read that found nothing looked until its time was up.
-    const lookedAtMs = askedAtMs + (entriesOf.size === 0 ? (blockMs ?? 0) : 0);
+    const lookedAtMs = askedAtMs + (groups.length === 1 && entriesOf.size === 0 ? (blockMs ?? 0) : 0);
     // Only now: facts from before the read say nothing of what it passed over.
     const facts = await Promise.all(open.map(({ name }) => streamFacts(this.#connection, name)));
     for (const [i, cursor] of open.entries()) {
@@ -181,6 +189,9 @@ export class RedisStreamReader {
       this.#accept(cursor, entries, lookedAtMs);
     }
     if (this.#cursors.some(({ queue }) => queue.length > 0)) this.#wake();
+    this.#idleLooks = entriesOf.size > 0 ? 0 : this.#idleLooks + 1;
+    if (groups.length > 1 && this.#idleLooks > 0)
+      await this.#options.clock.sleep(Math.min(LIMITS.readPollMsMax, 2 ** Math.min(this.#idleLooks - 1, 10)));
   }
 
   async #read(

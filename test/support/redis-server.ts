@@ -91,7 +91,8 @@ function serverArguments(o: RedisServerOptions, dir: string, socket: string, por
   return [...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]), ...(o.args ?? [])];
 }
 
-function serverProgram(): string {
+/** valkey-server or redis-server. @throws when PATH has neither */
+export function serverProgram(): string {
   for (const name of ['valkey-server', 'redis-server']) {
     for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
       const path = join(folder, name);
@@ -103,7 +104,12 @@ function serverProgram(): string {
   );
 }
 
-async function launch(program: string, args: readonly string[], socket: string): Promise<ChildProcess> {
+/** Resolves when the process answers PING on its unix socket; it ends with this process at the latest. */
+export async function launch(
+  program: string,
+  args: readonly string[],
+  socket: string,
+): Promise<ChildProcess> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   const keep = (chunk: Buffer) => {
@@ -142,7 +148,8 @@ function answersPing(socket: string): Promise<boolean> {
   });
 }
 
-async function freePort(): Promise<number> {
+/** A port of the loopback interface that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
