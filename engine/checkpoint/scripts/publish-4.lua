@@ -11,8 +11,11 @@ local id, published = tonumber(ARGV[3]), tonumber(facts[3] or '0')
 local before = redis.call('HGET', KEYS[2], ARGV[3])
 if before and string.match(before, '^%S+ (.*)$') == ARGV[1] then return {'already'} end
 if id <= published then return {'stale', published} end
-for i = 7, #ARGV do
-  if redis.call('HEXISTS', KEYS[4], ARGV[i]) == 0 then return {'incomplete'} end
+for first = 7, #ARGV, 1000 do
+  local stored = redis.call('HMGET', KEYS[4], unpack(ARGV, first, math.min(first + 999, #ARGV)))
+  for i = 1, #stored do
+    if not stored[i] then return {'incomplete'} end
+  end
 end
 redis.call('HSET', KEYS[1], 'published', ARGV[3])
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[4] .. ' ' .. ARGV[1])

@@ -3,8 +3,8 @@ import { Packr } from 'msgpackr';
 import t from 'tap';
 import { generation } from '../../../engine/base/brand.ts';
 import { hasCode } from '../../../engine/base/errors.ts';
-import type { Manifest } from '../../../engine/checkpoint/manifest.ts';
-import { decodeManifest, encodeManifest } from '../../../engine/checkpoint/manifest-codec.ts';
+import type { BlobRange, Manifest, SnapshotRef } from '../../../engine/checkpoint/manifest.ts';
+import { blobsOf, decodeManifest, encodeManifest } from '../../../engine/checkpoint/manifest-codec.ts';
 import { packSnapshotRefs } from '../../../engine/checkpoint/snapshot-ref-codec.ts';
 import { manifestOf, positionAt } from '../../support/manifests.ts';
 
@@ -65,3 +65,34 @@ function envelope(value: unknown): Uint8Array {
   head.writeUInt32LE(crc32(body), 4);
   return Buffer.concat([head, body]);
 }
+
+await t.test('a manifest of 20 operators with 1,024 key groups each stays small', async (t) => {
+  const groups = (operator: number) =>
+    Array.from({ length: 1024 }, (_, group) => {
+      const key = `123456:987654:operator-${operator}.${group >>> 5}.${(group >>> 3) & 3}`;
+      const blob = { key, bytes: 262_144, crc: ((group >>> 3) * 2_654_435_761) >>> 0 };
+      return {
+        group,
+        pieces: [{ blob, offset: (group & 7) * 31_000, bytes: 30_999 }],
+        compressed: group % 3 === 0,
+      };
+    });
+  const snapshots = Array.from({ length: 20 * 32 }, (_, i): SnapshotRef => {
+    const [operator, subtask] = [i % 20, Math.floor(i / 20)];
+    const mine = groups(operator).filter(({ group }) => group >>> 5 === subtask);
+    const { pieces, compressed } = mine[0] as BlobRange;
+    return {
+      operator: `operator-${operator}`,
+      subtask,
+      parallelism: 32,
+      head: { pieces, compressed },
+      groups: mine,
+    };
+  });
+  const large = { ...manifest, maxParallelism: 1024, parallelism: 32, snapshots };
+  const bytes = encodeManifest(large);
+  t.equal(snapshots.flatMap((snapshot) => snapshot.groups).length, 20 * 1024);
+  t.ok(bytes.length < 512 * 1024, `${bytes.length} bytes`);
+  t.ok(JSON.stringify(decodeManifest('j', 8, bytes).snapshots) === JSON.stringify(snapshots));
+  t.equal(blobsOf(large).length, 20 * 128);
+});

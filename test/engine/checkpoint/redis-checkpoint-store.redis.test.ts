@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../engine/base/clock.ts';
@@ -6,10 +7,13 @@ import {
   openRedisCheckpointStore,
   type RedisCheckpointOptions,
 } from '../../../engine/checkpoint/redis-checkpoint-store.ts';
+import type { BlobRef } from '../../../engine/checkpoint/checkpoint-store.ts';
 import { checkpointKeys } from '../../../engine/redis/keys.ts';
 import { manifestOf } from '../../support/manifests.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 import { type RedisServer, startRedis } from '../../support/redis-server.ts';
 import { bytes, checkpointStoreContract } from './checkpoint-store.contract.ts';
+import { incrementalSnapshots } from './incremental-snapshots.contract.ts';
 import { ownersInterleaved } from './checkpoint-owners.contract.ts';
 
 const NAMESPACE = 'test';
@@ -39,6 +43,29 @@ await t.test('contract', async (t) => {
 await t.test('whatever two owners do, scripts and protocol decide the same (CP1, CP2, CP4, CP5)', () =>
   ownersInterleaved({ runs: 60, open: (uuid) => openStore(server, { uuid }) }),
 );
+
+await t.test('incremental snapshots restore what was there (SW1, SW2, SW3)', async (t) => {
+  const store = await openStore(server);
+  t.teardown(() => store.close());
+  const found = await incrementalSnapshots({ runs: propertyRuns(25), store });
+  t.notOk(found.failed, fc.defaultReportMessage(found) ?? '');
+});
+
+await t.test('of thousands of blobs that a manifest names each is looked for (CP3)', async (t) => {
+  const store = await openStore(server);
+  t.teardown(() => store.close());
+  const owner = await store.takeOver('many', 'a');
+  const id = await store.nextCheckpointId(owner);
+  const blobs = await Promise.all(
+    Array.from({ length: 2_500 }, (_, i) => store.writeBlob(owner, id, `agg.${i}.0`, bytes(8))),
+  );
+  for (const missing of [0, 999, 1_000, 2_499]) {
+    const named = blobs.with(missing, { ...(blobs[missing] as BlobRef), key: 'not there' });
+    const manifest = manifestOf(owner, id, { blobs: named });
+    await rejectedAs(t, 'MR_CHECKPOINT_FAILED', store.publish(owner, manifest, 1));
+  }
+  t.equal(await store.publish(owner, manifestOf(owner, id, { blobs }), 1), 'published');
+});
 
 await t.test('with the server at its memory limit a checkpoint still completes (RS2)', async (t) => {
   const full = await startRedis({ maxmemory: '8mb' });
