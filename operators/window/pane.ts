@@ -9,14 +9,45 @@ import {
   mergeCells,
   mergeObjects,
 } from './cells.ts';
+import { FrozenPane } from './frozen-pane.ts';
+import { SparePages } from './spare-pages.ts';
 
-const PAGE_BITS = 10;
-export const PAGE_SLOTS = 1 << PAGE_BITS;
+/** A page is what the first record of a key copies while a snapshot is being written. */
+const PAGE_BYTES_MAX = 16 * 1024;
+const PAGE_BITS_MIN = 4;
+const PAGE_BITS_MAX = 10;
 const NO_OBJECTS: readonly CellObject[] = [];
+
+/** What all panes of an operator have in common. */
+export interface PaneShape {
+  readonly plan: CellPlan;
+  readonly fold: AggregateFunction<unknown, unknown, unknown> | null;
+  readonly slots: SlotTable;
+  readonly pageBits: number;
+  /** Cells of a slot. */
+  readonly stride: number;
+  readonly spare: SparePages;
+}
+
+export function paneShape({ plan, fold }: Pick<PaneShape, 'plan' | 'fold'>, slots: SlotTable): PaneShape {
+  const pageBits = pageBitsOf(plan);
+  const stride = plan.cells.length;
+  return { plan, fold, slots, pageBits, stride, spare: new SparePages(stride << pageBits) };
+}
+
+/** The first cell of a slot is `pages[slot >>> bits][(slot & (1 << bits) - 1) * cells]`. */
+export function pageBitsOf({ cells }: CellPlan): number {
+  const bits = Math.floor(Math.log2(PAGE_BYTES_MAX / (8 * cells.length)));
+  return Math.min(Math.max(bits, PAGE_BITS_MIN), PAGE_BITS_MAX);
+}
 
 /**
  * What a stretch of time has seen (a window, or a part of several): per key slot a row of cells in pages of Float64, and the list
  * of slots it has touched. Pooled: a closed pane is cleaned slot by slot and used again. Holds every touched slot until then.
+ *
+ * PN1 a page in `pages` is the pane's own. Freezing moves all of them to the snapshot: {@link addPage} copies those that are written
+ *     again, the others are read where they are, and come back when the snapshot is released.
+ * PN2 objects and accumulators may change only after {@link FrozenPane.changing}, while there is a snapshot.
  */
 export class Pane {
   start = Number.POSITIVE_INFINITY;
@@ -25,21 +56,30 @@ export class Pane {
   fired = false;
   readonly pages: (Float64Array | undefined)[] = [];
   touched: number[] = [];
-  readonly objects: (CellObject[] | undefined)[] = [];
-  readonly accumulators: unknown[] = [];
+  objects: (CellObject[] | undefined)[] = [];
+  accumulators: unknown[] = [];
+  /** What a snapshot that is being written sees of it. */
+  frozen: FrozenPane | null = null;
+  readonly #shape: PaneShape;
   readonly #plan: CellPlan;
-  readonly #slots: SlotTable;
-  readonly #fold: AggregateFunction<unknown, unknown, unknown> | null;
+  readonly #stride: number;
+  readonly #bits: number;
+  readonly #mask: number;
 
-  constructor(plan: CellPlan, slots: SlotTable, fold: AggregateFunction<unknown, unknown, unknown> | null) {
-    this.#plan = plan;
-    this.#slots = slots;
-    this.#fold = fold;
+  constructor(shape: PaneShape) {
+    this.#shape = shape;
+    this.#plan = shape.plan;
+    this.#stride = shape.stride;
+    this.#bits = shape.pageBits;
+    this.#mask = (1 << shape.pageBits) - 1;
   }
 
-  /** First cell of a slot is `pages[slot >>> 10][(slot & 1023) * stride]`. */
+  /** A page to write to: a new one, or a copy of the one that a snapshot has (PN1). */
   addPage(page: number): Float64Array {
-    const made = new Float64Array(PAGE_SLOTS * this.#plan.cells.length);
+    const { spare } = this.#shape;
+    const shared = this.frozen?.pages[page];
+    const made = shared === undefined ? spare.zeroed() : spare.copyOf(shared);
+    extend(this.pages, page);
     this.pages[page] = made;
     return made;
   }
@@ -47,38 +87,51 @@ export class Pane {
   /** A slot's first record in this window. */
   touch(slot: number, page: Float64Array, at: number): void {
     initialCells(this.#plan, page, at);
-    if (this.#plan.objects.length > 0) this.objects[slot] = initialObjects(this.#plan);
+    if (this.#plan.objects.length > 0) {
+      extend(this.objects, slot);
+      this.objects[slot] = initialObjects(this.#plan);
+    }
+    if (this.#shape.fold !== null) extend(this.accumulators, slot);
     this.touched.push(slot);
-    this.#slots.hold(slot);
+    this.#shape.slots.hold(slot);
   }
 
-  /** Page and first cell of a slot, made when missing; for the paths that are not generated. */
+  /** Page and first cell of a slot to write to, made when missing; for the paths that are not generated. */
   cellsOf(slot: number): { readonly page: Float64Array; readonly at: number } {
-    const page = this.pages[slot >>> PAGE_BITS] ?? this.addPage(slot >>> PAGE_BITS);
-    const at = (slot & (PAGE_SLOTS - 1)) * this.#plan.cells.length;
+    const page = this.pages[slot >>> this.#bits] ?? this.addPage(slot >>> this.#bits);
+    const at = (slot & this.#mask) * this.#stride;
     if (page[at] === 0) this.touch(slot, page, at);
     return { page, at };
   }
 
   /** The same with the slot's objects. */
   viewOf(slot: number): CellView {
-    return { ...this.cellsOf(slot), objects: this.objects[slot] ?? NO_OBJECTS };
+    const { page, at } = this.cellsOf(slot);
+    this.frozen?.changing(slot);
+    return { page, at, objects: this.objects[slot] ?? NO_OBJECTS };
+  }
+
+  /** What there is of a slot that it has touched, for reading. */
+  peek(slot: number): CellView {
+    const page = this.#readable(slot) as Float64Array;
+    return { page, at: (slot & this.#mask) * this.#stride, objects: this.objects[slot] ?? NO_OBJECTS };
   }
 
   has(slot: number): boolean {
-    const page = this.pages[slot >>> PAGE_BITS];
-    return page !== undefined && page[(slot & (PAGE_SLOTS - 1)) * this.#plan.cells.length] !== 0;
+    const page = this.#readable(slot);
+    return page !== undefined && page[(slot & this.#mask) * this.#stride] !== 0;
   }
 
   /** Adds what `from` has seen of a slot that it has touched; `from` stays as it is. */
   merge(from: Pane, slot: number): void {
-    const at = (slot & (PAGE_SLOTS - 1)) * this.#plan.cells.length;
-    const page = this.pages[slot >>> PAGE_BITS] ?? this.addPage(slot >>> PAGE_BITS);
+    const at = (slot & this.#mask) * this.#stride;
+    const page = this.pages[slot >>> this.#bits] ?? this.addPage(slot >>> this.#bits);
     if (page[at] === 0) this.touch(slot, page, at);
-    mergeCells(this.#plan, page, at, from.pages[slot >>> PAGE_BITS] as Float64Array, at);
+    mergeCells(this.#plan, page, at, from.#readable(slot) as Float64Array, at);
     if (this.#plan.objects.length > 0)
       mergeObjects(this.objects[slot] as CellObject[], from.objects[slot] as CellObject[]);
-    if (this.#fold !== null) this.#mergeAccumulator(this.#fold, from, slot);
+    const { fold } = this.#shape;
+    if (fold !== null) this.#mergeAccumulator(fold, from, slot);
   }
 
   /** Adds all that `from` has seen. */
@@ -86,27 +139,57 @@ export class Pane {
     for (const slot of from.touched) this.merge(from, slot);
   }
 
-  /** What the slot's results are made of. @throws what the user's `merge` threw */
+  /** What the slot's results are made of. User code may change it. @throws what the user's `merge` threw */
   accumulator(slot: number): unknown {
+    this.frozen?.changing(slot);
     const accumulator = this.accumulators[slot];
     if (accumulator instanceof FailedMerge) throw accumulator.reason;
     return accumulator;
   }
 
-  /** Empties the pane for its next window and lets its slots go. */
+  /** Shares all it holds with a snapshot. Costs one pointer per page. */
+  freeze(): FrozenPane {
+    this.frozen = new FrozenPane(this, this.#shape);
+    this.pages.fill(undefined);
+    return this.frozen;
+  }
+
+  /** The snapshot that `frozen` was made for has been written: what it alone has now is spare. */
+  release(frozen: FrozenPane): void {
+    const isShared = this.frozen === frozen;
+    for (const [i, page] of frozen.pages.entries()) {
+      if (page === undefined) continue;
+      if (isShared && this.pages[i] === undefined) this.pages[i] = page;
+      else this.#shape.spare.give(page);
+    }
+    if (isShared) this.frozen = null;
+  }
+
+  /** Empties the pane for its next window and lets its slots go. What a snapshot shares stays with that. */
   clear(): void {
-    const stride = this.#plan.cells.length;
+    const { slots } = this.#shape;
     for (const slot of this.touched) {
-      const page = this.pages[slot >>> PAGE_BITS] as Float64Array;
-      page[(slot & (PAGE_SLOTS - 1)) * stride] = 0;
-      this.objects[slot] = undefined;
-      this.accumulators[slot] = undefined;
-      this.#slots.drop(slot);
+      const page = this.pages[slot >>> this.#bits];
+      if (page !== undefined) page[(slot & this.#mask) * this.#stride] = 0;
+      slots.drop(slot);
+    }
+    if (this.frozen !== null) {
+      this.objects = [];
+      this.accumulators = [];
+      this.frozen = null;
+    } else {
+      if (this.#plan.objects.length > 0) for (const slot of this.touched) this.objects[slot] = undefined;
+      if (this.#shape.fold !== null) for (const slot of this.touched) this.accumulators[slot] = undefined;
     }
     this.touched = [];
     this.fired = false;
     this.start = Number.POSITIVE_INFINITY;
     this.end = Number.NEGATIVE_INFINITY;
+  }
+
+  #readable(slot: number): Float64Array | undefined {
+    const page = slot >>> this.#bits;
+    return this.pages[page] ?? this.frozen?.pages[page];
   }
 
   /** A merge that throws is an error of the result: it shows when that is asked for. */
@@ -128,4 +211,9 @@ class FailedMerge {
   constructor(reason: unknown) {
     this.reason = reason;
   }
+}
+
+/** Stores far behind the end would make a dictionary of the list. */
+function extend(list: unknown[], index: number): void {
+  while (list.length <= index) list.push(undefined);
 }

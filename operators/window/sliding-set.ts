@@ -1,6 +1,6 @@
 import { plusSaturating, type SlotTable, type Waiting } from '#engine';
 import { paneBounds, type SlidingWindows, windowStart } from './assigner.ts';
-import { Pane } from './pane.ts';
+import { Pane, type PaneShape, paneShape } from './pane.ts';
 import { SlidingMerge } from './sliding-merge.ts';
 import { type Give, lastTime, type OpenWindows } from './window-set.ts';
 import type { WindowSpec } from './window-spec.ts';
@@ -23,7 +23,7 @@ const POOL_MAX = 4;
 export class SlidingSet implements OpenWindows {
   readonly #spec: WindowSpec;
   readonly #windows: SlidingWindows;
-  readonly #slots: SlotTable;
+  readonly #shape: PaneShape;
   readonly #byStart = new Map<number, Pane>();
   /** By rising start. */
   readonly #panes: Pane[] = [];
@@ -35,7 +35,7 @@ export class SlidingSet implements OpenWindows {
   constructor(spec: WindowSpec, windows: SlidingWindows, slots: SlotTable, watermark: number) {
     this.#spec = spec;
     this.#windows = windows;
-    this.#slots = slots;
+    this.#shape = paneShape(spec, slots);
     this.watermark = watermark;
     this.current = this.#newPane();
     this.#merge = new SlidingMerge(windows, () => this.#newPane());
@@ -202,6 +202,6 @@ export class SlidingSet implements OpenWindows {
   }
 
   #newPane(): Pane {
-    return new Pane(this.#spec.plan, this.#slots, this.#spec.fold);
+    return new Pane(this.#shape);
   }
 }

@@ -1,8 +1,6 @@
 import type { LoopWriter, RowText } from '#engine';
 import type { CellInput, CellPlan, CellStep } from './cells.ts';
-import { PAGE_SLOTS } from './pane.ts';
-
-const PAGE_BITS = Math.log2(PAGE_SLOTS);
+import { pageBitsOf } from './pane.ts';
 
 /** Expressions that an update works on; `values` are the plan's inputs in order. */
 export interface CellTexts {
@@ -24,11 +22,11 @@ export function writeCellUpdate(
   const { slot, pane, time, values } = names;
   const page = writer.local('page');
   const at = writer.local('at');
-  writer.line(
-    `const ${page} = ${pane}.pages[${slot} >>> ${PAGE_BITS}] ?? ${pane}.addPage(${slot} >>> ${PAGE_BITS});`,
-  );
-  writer.line(`const ${at} = (${slot} & ${PAGE_SLOTS - 1}) * ${plan.cells.length};`);
+  const bits = pageBitsOf(plan);
+  writer.line(`const ${page} = ${pane}.pages[${slot} >>> ${bits}] ?? ${pane}.addPage(${slot} >>> ${bits});`);
+  writer.line(`const ${at} = (${slot} & ${(1 << bits) - 1}) * ${plan.cells.length};`);
   writer.line(`if (${page}[${at}] === 0) ${pane}.touch(${slot}, ${page}, ${at});`);
+  if (plan.objects.length > 0) writer.line(`if (${pane}.frozen !== null) ${pane}.frozen.changing(${slot});`);
   writeAddToCells(writer, plan, { page, at, objects: `${pane}.objects[${slot}]`, time, values });
 }
 

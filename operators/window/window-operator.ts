@@ -29,6 +29,7 @@ import { writeCellUpdate, writeInput } from './update-text.ts';
 import { SlidingSet } from './sliding-set.ts';
 import { type Give, lastTime, type OpenWindows, WindowSet } from './window-set.ts';
 import { restoreWindows, snapshotWindows } from './window-snapshot.ts';
+import type { SnapshotGroups } from './snapshot-groups.ts';
 import { LATE, type WindowSpec } from './window-spec.ts';
 
 /**
@@ -66,6 +67,7 @@ export class WindowOperator implements Operator {
   readonly #emitter: RowEmitter;
   readonly #late: RowEmitter;
   readonly #lateOutput: Output;
+  #snapshot: SnapshotGroups | null = null;
   #lateRecords = 0;
   #idle = false;
 
@@ -73,7 +75,7 @@ export class WindowOperator implements Operator {
     invariant(context.keys !== null, `window '${context.operator}' needs a keyed input`);
     this.#spec = spec;
     this.#context = context;
-    this.#keys = createKeySpace(context.keys, context.maxParallelism);
+    this.#keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
     const { slots } = this.#keys;
     const { windows } = spec;
     this.#windows =
@@ -116,11 +118,14 @@ export class WindowOperator implements Operator {
   }
 
   snapshot(): OperatorState {
+    this.#keys.reclaim();
+    this.#snapshot?.release();
+    this.#snapshot = snapshotWindows(this.#windows.panes(), this.#keys, this.#spec);
     return {
       watermark: this.#windows.watermark,
       idle: this.#idle,
       items: [],
-      groups: snapshotWindows(this.#windows.panes(), this.#keys, this.#spec),
+      ...this.#snapshot,
     };
   }
 
@@ -186,6 +191,7 @@ export class WindowOperator implements Operator {
   /** Before the record is counted: one that `add` throws on leaves no trace in the window. */
   fold(pane: Pane, slot: number, row: unknown): void {
     const { createAccumulator, add } = this.#spec.fold as AggregateFunction<unknown, unknown, unknown>;
+    pane.frozen?.changing(slot);
     const known = pane.accumulators[slot];
     pane.accumulators[slot] = add(row, known === undefined ? createAccumulator() : known);
   }
@@ -224,6 +230,6 @@ export class WindowOperator implements Operator {
 
   #result(pane: Pane, slot: number): unknown {
     const { plan, fold } = this.#spec;
-    return fold === null ? readResults(plan, pane.viewOf(slot)) : fold.getResult(pane.accumulator(slot));
+    return fold === null ? readResults(plan, pane.peek(slot)) : fold.getResult(pane.accumulator(slot));
   }
 }

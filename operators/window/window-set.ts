@@ -1,6 +1,6 @@
 import { MAX_WATERMARK, plusSaturating, type SlotTable, type Waiting } from '#engine';
 import { windowStart } from './assigner.ts';
-import { Pane } from './pane.ts';
+import { Pane, type PaneShape, paneShape } from './pane.ts';
 import type { WindowSpec } from './window-spec.ts';
 
 /** Closed panes kept for reuse. */
@@ -41,7 +41,7 @@ export interface OpenWindows {
  */
 export class WindowSet implements OpenWindows {
   readonly #spec: WindowSpec;
-  readonly #slots: SlotTable;
+  readonly #shape: PaneShape;
   readonly #open = new Map<number, Pane>();
   readonly #pool: Pane[] = [];
   current: Pane;
@@ -49,9 +49,9 @@ export class WindowSet implements OpenWindows {
 
   constructor(spec: WindowSpec, slots: SlotTable, watermark: number) {
     this.#spec = spec;
-    this.#slots = slots;
+    this.#shape = paneShape(spec, slots);
     this.watermark = watermark;
-    this.current = new Pane(spec.plan, slots, spec.fold);
+    this.current = new Pane(this.#shape);
   }
 
   get size(): number {
@@ -83,7 +83,7 @@ export class WindowSet implements OpenWindows {
   }
 
   open(start: number): Pane {
-    const pane = this.#pool.pop() ?? new Pane(this.#spec.plan, this.#slots, this.#spec.fold);
+    const pane = this.#pool.pop() ?? new Pane(this.#shape);
     pane.start = start;
     pane.end = start + this.#spec.windows.sizeMs;
     pane.fired = lastTime(pane.end) <= this.watermark;

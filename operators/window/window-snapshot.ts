@@ -1,13 +1,21 @@
-import { type FieldKeySpace, MillraceError, type OperatorState, type ValueKeySpace } from '#engine';
+import {
+  type FieldKeySpace,
+  MillraceError,
+  type OperatorState,
+  type StoredKeys,
+  type ValueKeySpace,
+} from '#engine';
 import { type CellInput, type CellObject, type CellObjectState, objectFrom } from './cells.ts';
+import type { FrozenPane } from './frozen-pane.ts';
 import type { Pane } from './pane.ts';
+import { type SnapshotGroups, snapshotGroups } from './snapshot-groups.ts';
 import type { SlidingWindows } from './assigner.ts';
 import type { OpenWindows } from './window-set.ts';
 import type { WindowSpec } from './window-spec.ts';
 
 /** The windows of one key group as stored. Cells go by name, so that a job may add or drop aggregates. */
 interface WindowGroup {
-  readonly keys: Uint8Array[];
+  readonly keys: StoredKeys;
   readonly panes: StoredPane[];
   /** Of sliding windows; panes of tumbling ones say enough themselves. */
   readonly sliding?: SlidingWindows;
@@ -28,30 +36,17 @@ interface StoredPane {
 
 type Keys = FieldKeySpace | ValueKeySpace;
 
-/** All open panes by key group, copied: later records do not show in it. */
-export function snapshotWindows(
-  panes: readonly Pane[],
-  keys: Keys,
-  spec: WindowSpec,
-): Map<number, WindowGroup> {
-  const groups = new Map<number, { group: WindowGroup; index: Map<number, number> }>();
-  for (const pane of panes) {
-    for (const [number, slots] of byGroup(pane, keys)) {
-      let entry = groups.get(number);
-      if (entry === undefined) {
-        const sliding = spec.windows.kind === 'sliding' ? { sliding: spec.windows } : {};
-        entry = { group: { keys: [], panes: [], ...sliding }, index: new Map() };
-        groups.set(number, entry);
-      }
-      for (const slot of slots) {
-        if (entry.index.has(slot)) continue;
-        entry.index.set(slot, entry.group.keys.length);
-        entry.group.keys.push(keys.canonical(slot));
-      }
-      entry.group.panes.push(storePane(pane, slots, entry.index, spec));
-    }
-  }
-  return new Map([...groups].map(([number, { group }]) => [number, group]));
+/** All open panes by key group, frozen: later records do not show in it. */
+export function snapshotWindows(panes: readonly Pane[], keys: Keys, spec: WindowSpec): SnapshotGroups {
+  const held = panes.map((pane) => ({ pane, frozen: pane.freeze() }));
+  const frozen = held.map((it) => it.frozen);
+  return snapshotGroups(
+    keys,
+    (slots) => storeGroup(frozen, slots, keys, spec),
+    () => {
+      for (const it of held) it.pane.release(it.frozen);
+    },
+  );
 }
 
 /** @throws MR_STATE_INCOMPATIBLE when the windows have another size or offset than the job's. */
@@ -66,7 +61,7 @@ export function restoreWindows(
   for (const part of parts) {
     for (const group of part.groups.values() as Iterable<WindowGroup>) {
       refuseOtherWindows(group, windows, spec, operator);
-      const slots = group.keys.map((key) => keys.slotOfCanonical(key));
+      const slots = keys.slotsOf(group.keys);
       for (const stored of group.panes) {
         const pane = panes.get(stored.start) ?? windows.open(stored.start);
         panes.set(stored.start, pane);
@@ -76,68 +71,112 @@ export function restoreWindows(
   }
 }
 
-function byGroup(pane: Pane, keys: Keys): Map<number, number[]> {
-  const groups = new Map<number, number[]>();
-  for (const slot of pane.touched) {
-    const group = keys.group(slot);
-    const slots = groups.get(group);
-    if (slots === undefined) groups.set(group, [slot]);
-    else slots.push(slot);
-  }
-  return groups;
+function storeGroup(
+  panes: readonly FrozenPane[],
+  slots: Int32Array,
+  keys: Keys,
+  spec: WindowSpec,
+): WindowGroup {
+  const seen = panes.map((pane) => seenBy(pane, slots));
+  // Keys that have come since are in no pane.
+  const held = new Uint8Array(slots.length);
+  for (const indices of seen) for (const i of indices) held[i] = 1;
+  const keyOf = new Int32Array(slots.length);
+  let count = 0;
+  for (let i = 0; i < slots.length; i++) keyOf[i] = (count += held[i] as number) - 1;
+  const sliding = spec.windows.kind === 'sliding' ? { sliding: spec.windows } : {};
+  return {
+    keys: keys.pack(slots.filter((_, i) => held[i] === 1)),
+    panes: panes.flatMap((pane, p) => {
+      const indices = seen[p] as Int32Array;
+      if (indices.length === 0) return [];
+      const key = indices.map((i) => keyOf[i] as number);
+      return [
+        storePane(
+          pane,
+          key,
+          indices.map((i) => slots[i] as number),
+          spec,
+        ),
+      ];
+    }),
+    ...sliding,
+  };
+}
+
+/** Which of the slots the pane has touched, by index. */
+function seenBy(pane: FrozenPane, slots: Int32Array): Int32Array {
+  const indices = new Int32Array(slots.length);
+  let count = 0;
+  for (let i = 0; i < slots.length; i++) if (pane.cellAt(slots[i] as number) >= 0) indices[count++] = i;
+  return indices.slice(0, count);
 }
 
 function storePane(
-  pane: Pane,
-  slots: readonly number[],
-  index: ReadonlyMap<number, number>,
+  pane: FrozenPane,
+  key: Int32Array,
+  slots: Int32Array,
   { plan, fold }: WindowSpec,
 ): StoredPane {
   const cells = plan.cells.map(() => new Float64Array(slots.length));
-  const objects = plan.objects.map((): CellObjectState[] => []);
-  slots.forEach((slot, i) => {
-    const { page, at } = pane.cellsOf(slot);
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i] as number;
+    const page = pane.pageOf(slot);
+    const at = pane.cellAt(slot);
     for (let c = 0; c < cells.length; c++) (cells[c] as Float64Array)[i] = page[at + c] as number;
-    for (let o = 0; o < objects.length; o++)
-      objects[o]?.push(((pane.objects[slot] as CellObject[])[o] as CellObject).state());
-  });
+  }
+  const kept =
+    fold === null && plan.objects.length === 0 ? [] : Array.from(slots, (slot) => pane.objectsOf(slot));
   const nulls = plan.steps.filter(({ kind }) => kind === 'nulls');
   const isNulls = (c: number) => nulls.some(({ at }) => at === c);
   return {
     start: pane.start,
     end: pane.end,
-    key: Int32Array.from(slots, (slot) => index.get(slot) as number),
+    key,
     cells: Object.fromEntries(
       plan.cells.flatMap((cell, c) => (isNulls(c) ? [] : [[cell.name, cells[c] as Float64Array]])),
     ),
     nulls: Object.fromEntries(
       nulls.map(({ input, at }) => [(plan.inputs[input] as CellInput).name, cells[at] as Float64Array]),
     ),
-    sketches: Object.fromEntries(plan.objects.map(({ name }, o) => [name, objects[o] as CellObjectState[]])),
-    accumulators: fold === null ? null : slots.map((slot) => structuredClone(pane.accumulators[slot])),
+    sketches: Object.fromEntries(
+      plan.objects.map(({ name }, o) => [name, kept.map(({ objects }) => objects[o] as CellObjectState)]),
+    ),
+    accumulators: fold === null ? null : kept.map(({ accumulator }) => accumulator),
   };
 }
 
-function loadPane(pane: Pane, stored: StoredPane, slots: readonly number[], { plan }: WindowSpec): void {
-  stored.key.forEach((key, i) => {
-    const slot = slots[key] as number;
-    const { page, at } = pane.cellsOf(slot);
-    for (const [c, cell] of plan.cells.entries()) {
-      const value = stored.cells[cell.name]?.[i];
-      if (value !== undefined) page[at + c] = value;
-    }
-    for (const { kind, input, at: cell } of plan.steps) {
-      if (kind !== 'nulls') continue;
-      // An aggregate that the snapshot does not know has seen nothing of what it holds.
-      const { name } = plan.inputs[input] as CellInput;
-      page[at + cell] = stored.nulls[name]?.[i] ?? (page[at] as number);
-    }
-    for (const [o, { name, kind }] of plan.objects.entries()) {
-      const state = stored.sketches[name]?.[i];
-      if (state !== undefined) (pane.objects[slot] as CellObject[])[o] = objectFrom(kind, state);
-    }
-    if (stored.accumulators !== null) pane.accumulators[slot] = stored.accumulators[i];
-  });
+/** Column by column: every slot of a group is another place in memory, and is looked for once. */
+function loadPane(pane: Pane, stored: StoredPane, slots: Int32Array, { plan, fold }: WindowSpec): void {
+  const { key } = stored;
+  const count = key.length;
+  const pages = new Array<Float64Array>(count);
+  const ats = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    const { page, at } = pane.cellsOf(slots[key[i] as number] as number);
+    pages[i] = page;
+    ats[i] = at;
+  }
+  const load = (cell: number, values: ArrayLike<number>) => {
+    for (let i = 0; i < count; i++)
+      (pages[i] as Float64Array)[(ats[i] as number) + cell] = values[i] as number;
+  };
+  for (const [c, { name }] of plan.cells.entries()) {
+    const values = stored.cells[name];
+    if (values !== undefined) load(c, values);
+  }
+  for (const { kind, input, at } of plan.steps) {
+    if (kind !== 'nulls') continue;
+    // An aggregate that the snapshot does not know has seen nothing of what it holds.
+    const { name } = plan.inputs[input] as CellInput;
+    load(at, stored.nulls[name] ?? Float64Array.from(pages, (page, i) => page[ats[i] as number] as number));
+  }
+  for (const [o, { name, kind }] of plan.objects.entries())
+    for (const [i, state] of (stored.sketches[name] ?? []).entries())
+      (pane.objects[slots[key[i] as number] as number] as CellObject[])[o] = objectFrom(kind, state);
+  if (fold !== null)
+    for (const [i, accumulator] of (stored.accumulators ?? []).entries())
+      pane.accumulators[slots[key[i] as number] as number] = accumulator;
 }
 
 function refuseOtherWindows(

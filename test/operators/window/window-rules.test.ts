@@ -3,6 +3,7 @@ import { type AggregateFunction, count, max, sum } from '#operators';
 import { windowAggregate } from '../../../operators/window/window-operator.ts';
 import { planCells } from '../../../operators/window/cells.ts';
 import { createOperatorBench, type OperatorBench, rowRecords } from '../../support/operator-bench.ts';
+import { decodeSnapshot, encodeSnapshot } from '../../support/stored-snapshot.ts';
 import { createSubtasks } from '../../support/subtasks.ts';
 
 interface Row {
@@ -200,7 +201,7 @@ void t.test(
     );
     const two = createOperatorBench({ keys });
     const second = after.create(two.context);
-    second.restore?.([structuredClone(first.snapshot?.()) as never]);
+    second.restore?.([decodeSnapshot(encodeSnapshot(first.snapshot?.() as never), [0, 127])]);
     second.records(rowRecords([{ key: 'a', value: 2 }], [3]));
     second.watermark(9);
     test.match(two.output.rows(), [{ value: { total: 5, n: 3, odd: 2 } }]);
@@ -233,11 +234,15 @@ void t.test('a snapshot does not change with what comes after it', async (test) 
     add: (row, seen) => (seen.push(row.key), seen),
     getResult: (seen) => seen.join(),
   };
-  const operator = spec(0, list).create(context);
-  operator.records(records(['a', 1]));
-  const state = operator.snapshot?.();
-  const copy = structuredClone(state);
-  operator.records(records(['a', 2], ['b', 3]));
-  operator.watermark(100);
-  test.same(state, copy);
+  const taken = (goOn: boolean) => {
+    const operator = spec(0, list).create(context);
+    operator.records(records(['a', 1]));
+    const state = operator.snapshot?.();
+    if (goOn) {
+      operator.records(records(['a', 2], ['b', 3]));
+      operator.watermark(100);
+    }
+    return [...(state?.groups.entries() ?? [])];
+  };
+  test.same(taken(true), taken(false));
 });

@@ -1,0 +1,31 @@
+const PAGE_BITS = 10;
+
+/**
+ * What a snapshot that is still being written needs of slots that have changed since: each is kept when it is about to change for
+ * the first time. Whoever changes state of a slot calls {@link before} first; records pay for the slots that they touch, and nobody
+ * for all of them at once.
+ *
+ * SJ1 `of` gives what `keep` would have given at the time of the snapshot.
+ */
+export class SlotJournal<Kept> {
+  readonly #keep: (slot: number) => Kept;
+  /** In pages: no table of a million entries ever grows in one go. */
+  readonly #pages: (Map<number, Kept> | undefined)[] = [];
+
+  /** @param keep the slot's state as it is now, copied */
+  constructor(keep: (slot: number) => Kept) {
+    this.#keep = keep;
+  }
+
+  before(slot: number): void {
+    const number = slot >>> PAGE_BITS;
+    while (this.#pages.length <= number) this.#pages.push(undefined);
+    const page = (this.#pages[number] ??= new Map());
+    if (!page.has(slot)) page.set(slot, this.#keep(slot));
+  }
+
+  of(slot: number): Kept {
+    const page = this.#pages[slot >>> PAGE_BITS];
+    return page?.has(slot) === true ? (page.get(slot) as Kept) : this.#keep(slot);
+  }
+}
