@@ -28,15 +28,23 @@ export interface JobSettings<G extends Guarantee> {
   readonly checkpointsRetained?: number;
   /** Default `'10m'`. */
   readonly checkpointTimeout?: Duration;
+  /** From the end of one checkpoint to the beginning of the next at least. Default 0. */
+  readonly checkpointMinPause?: Duration;
+  /** Checkpoints in a row that may fail (time out, find no room) before the job restarts. Default 0. */
+  readonly checkpointFailuresTolerable?: number;
+  /** A checkpoint whose barriers a subtask waits for longer than this is given up, as slow inputs hold up fast ones meanwhile. Default: checkpointTimeout. */
+  readonly alignmentTimeout?: Duration;
   /** A record that makes user code throw fails the attempt (default), or goes to the topic `<job>.dead-letter`. */
   readonly onError?: 'fail' | 'dead-letter';
-  /** Delays between attempts: 1 s doubling to 1 min, without end, started over after 10 min of quiet running. */
-  readonly restart?: {
-    readonly first?: Duration;
-    readonly max?: Duration;
-    readonly resetAfter?: Duration;
-    readonly attempts?: number;
-  };
+  /**
+   * With `onError: 'fail'`: a record that has made so many attempts fail goes to dead letters instead, and the job goes on. Default: never.
+   */
+  readonly poisonAfter?: number;
+  /**
+   * After a failure. Default: delays of 1 s doubling to 1 min, without end, started over after 10 min of quiet running; or a fixed delay; or
+   * at most so many failures in a time; or no restart.
+   */
+  readonly restart?: RestartSettings;
   /**
    * Where the state of operators that declare state lives. Default `'memory'`. On disk it may be larger than memory: the state of
    * `hotKeysMax` keys per subtask (default 1,000,000) stays in memory, the rest goes to files in `folder` (default `.millrace/state`)
@@ -49,6 +57,22 @@ export interface JobSettings<G extends Guarantee> {
   /** No generated code. Default false. */
   readonly interpreted?: boolean;
 }
+
+export type RestartSettings =
+  | {
+      readonly first?: Duration;
+      readonly max?: Duration;
+      readonly resetAfter?: Duration;
+      readonly attempts?: number;
+    }
+  | { readonly strategy: 'fixed'; readonly delay?: Duration; readonly attempts?: number }
+  | {
+      readonly strategy: 'failure-rate';
+      readonly failures: number;
+      readonly per: Duration;
+      readonly delay?: Duration;
+    }
+  | 'none';
 
 /** What the author's function is given to describe the job with. */
 export interface JobBuilder<G extends Guarantee> {
@@ -90,24 +114,41 @@ export function defineJob<const G extends Guarantee>(
 
 function jobOptions(settings: JobSettings<Guarantee>): JobOptions {
   const parallelism = settings.parallelism ?? 1;
-  const { restart = {} } = settings;
+  const checkpointTimeoutMs = durationMs(settings.checkpointTimeout ?? '10m', 'checkpointTimeout');
   return {
     guarantee: settings.guarantee,
     parallelism,
     maxParallelism: settings.maxParallelism ?? defaultMaxParallelism(parallelism),
     checkpointIntervalMs: durationMs(settings.checkpointInterval ?? '5s', 'checkpointInterval'),
     checkpointsRetained: settings.checkpointsRetained ?? 3,
-    checkpointTimeoutMs: durationMs(settings.checkpointTimeout ?? '10m', 'checkpointTimeout'),
+    checkpointTimeoutMs,
+    checkpointMinPauseMs: durationMs(settings.checkpointMinPause ?? 0, 'checkpointMinPause'),
+    checkpointFailuresTolerable: settings.checkpointFailuresTolerable ?? 0,
+    alignmentTimeoutMs: durationMs(settings.alignmentTimeout ?? checkpointTimeoutMs, 'alignmentTimeout'),
+    poisonAfter: settings.poisonAfter ?? Number.POSITIVE_INFINITY,
     onError: settings.onError ?? 'fail',
-    restart: {
+    restart: restartOptions(settings.restart ?? {}),
+    state: statePlacement(settings.state),
+    interpreted: settings.interpreted ?? false,
+  };
+}
+
+function restartOptions(restart: RestartSettings): JobOptions['restart'] {
+  if (restart === 'none') return { strategy: 'none' };
+  if (!('strategy' in restart)) {
+    return {
+      strategy: 'exponential',
       firstMs: durationMs(restart.first ?? '1s', 'restart.first'),
       maxMs: durationMs(restart.max ?? '1m', 'restart.max'),
       resetAfterMs: durationMs(restart.resetAfter ?? '10m', 'restart.resetAfter'),
       attemptsMax: restart.attempts ?? Number.POSITIVE_INFINITY,
-    },
-    state: statePlacement(settings.state),
-    interpreted: settings.interpreted ?? false,
-  };
+    };
+  }
+  const delayMs = durationMs(restart.delay ?? '1s', 'restart.delay');
+  if (restart.strategy === 'fixed')
+    return { strategy: 'fixed', delayMs, attemptsMax: restart.attempts ?? Number.POSITIVE_INFINITY };
+  const perMs = durationMs(restart.per, 'restart.per');
+  return { strategy: 'failure-rate', failuresMax: restart.failures, perMs, delayMs };
 }
 
 function statePlacement(state: JobSettings<Guarantee>['state']): StatePlacement {

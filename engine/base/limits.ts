@@ -26,6 +26,8 @@ export const LIMITS = {
   emitRecordsMax: 1_024,
   /** One checkpoint blob. */
   blobBytesMax: 256 * 1024,
+  /** One checkpoint blob in a folder or an object store. */
+  objectBytesMax: 4 * 1024 * 1024,
   /** Name of a blob inside its checkpoint, in characters. */
   blobNameLengthMax: 512,
   /** All blobs of one job at most, unless declared; beyond it checkpoints fail rather than starve the log. */
@@ -46,6 +48,11 @@ export const LIMITS = {
   checkpointTimeoutMs: 600_000,
   checkpointsRetainedDefault: 3,
   historyEntriesMax: 64,
+  failuresKept: 16,
+  /** A rescaled job that has completed no checkpoint by then goes back. */
+  rescaleHealthMs: 60_000,
+  /** Distinct records that are counted as failing attempts. */
+  poisonCandidatesMax: 1_000,
   /** How long a call waits for a Redis that does not answer. */
   redisUnavailableMs: 30_000,
   /** A socket with an unanswered command and no byte for this long is dead. */
@@ -134,4 +141,11 @@ export const LIMITS = {
   exchangeCallsInFlightMax: 64,
   /** A host in another thread or process tells its figures this often. */
   hostStatusEveryMs: 500,
+  /** How long a host's thread may take to close before it is ended. */
+  hostClosePatienceMs: 5_000,
+  /** Parts of one entry between two hosts, about; one element may be larger. */
+  exchangeEntryBytes: 256 * 1024,
+  /** Entries of one host that one read takes. */
+  exchangeReadEntries: 16,
+  exchangeBlockMs: 1_000,
 } as const;

@@ -51,11 +51,15 @@ export class Attempt {
   readonly #committers: SinkCommitters;
   #hosts: readonly HostHandle[] = [];
   #retained: readonly Manifest[] = [];
+  readonly #failure = Promise.withResolvers<never>();
   #closed = false;
+  /** A manifest has been, or may have been, published, and its output is not committed yet. */
+  publishing = false;
 
   private constructor(options: AttemptOptions) {
     const { graph, store, ownership, environment } = options;
     this.#options = options;
+    this.#failure.promise.catch(() => {});
     this.#writer = new SnapshotWriter({ store, ownership, clock: environment.clock });
     this.#committers = new SinkCommitters(graph, ownRestored(options), environment);
   }
@@ -82,8 +86,14 @@ export class Attempt {
 
   /** Runs until every source has ended or {@link stop}; rejects with the first failure. */
   async run(): Promise<'ended' | 'stopped'> {
-    const outcomes = await Promise.all(this.#hosts.map((host) => host.run()));
+    const running = Promise.all(this.#hosts.map((host) => host.run()));
+    const outcomes = await Promise.race([running, this.#failure.promise]);
     return outcomes.includes('stopped') ? 'stopped' : 'ended';
+  }
+
+  /** Has {@link run} reject. */
+  fail(error: unknown): void {
+    this.#failure.reject(error);
   }
 
   stop(): void {
@@ -104,12 +114,14 @@ export class Attempt {
     const acknowledged = await this.#acknowledged(id);
     const manifest = this.#manifest({ id, kind, triggeredAt, ...acknowledged });
     environment.killPoint('checkpoint:before-publish');
+    this.publishing = true;
     await store.publish(ownership, manifest, graph.job.options.checkpointsRetained);
     environment.killPoint('checkpoint:published');
     await store.confirmDurable();
     environment.killPoint('checkpoint:after-publish');
     await this.#committers.commit(manifest);
     environment.killPoint('checkpoint:committed');
+    this.publishing = false;
     for (const host of this.#hosts) host.completed(id);
     await this.#release(manifest);
     const { stateBytes, writtenBytes, alignmentMs, syncMs } = acknowledged;

@@ -1,22 +1,25 @@
 import { type CheckpointId, checkpointId } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
-import { errorCode, errorText, hasCode, MillraceError } from '../base/errors.ts';
+import { errorText, hasCode, MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Random } from '../base/random.ts';
 import type { CheckpointStore, Ownership } from '../checkpoint/checkpoint-store.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
-import { decideRestore, type LogFacts } from '../checkpoint/protocol.ts';
-import { refuseMismatch } from '../checkpoint/restored-state.ts';
 import { type ExecutionGraph, planExecution } from '../graph/execution-graph.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import { validateGraph } from '../graph/validate.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
-import { Attempt } from './attempt.ts';
-import { hostInThisThread, type OpenHosts } from './open-hosts.ts';
-import type { CheckpointEntry, JobFailure, JobHandle, JobState, JobStatus } from './job-status.ts';
 import type { OpenRedisLink } from '../redis/redis-link.ts';
+import { Attempt } from './attempt.ts';
+import { type CheckpointFacts, nextTriggerMs, toleratesFailure } from './checkpoint-policy.ts';
+import { chooseRestore, type RestoreFrom } from './choose-restore.ts';
+import { JobHistory } from './job-history.ts';
+import type { JobHandle, JobState, JobStatus, RescaleEntry, StopOptions } from './job-status.ts';
 import { describeJob } from './job-view.ts';
-import { decideRestart } from './restart-policy.ts';
+import { hostInThisThread, type OpenHosts } from './open-hosts.ts';
+import { PoisonRecords } from './poison-records.ts';
+import { Rescaling } from './rescaling.ts';
+import { decideRestart, failuresInRow } from './restart-policy.ts';
 
 /** What a job runs on. Closing the log and the store is the caller's business. */
 export interface JobEnvironment {
@@ -35,6 +38,10 @@ export interface JobEnvironment {
   readonly openLink?: OpenRedisLink;
   /** Where its slots run. Default: all in this thread. */
   readonly openHosts?: OpenHosts;
+  /** Where it begins, when not from its newest checkpoint. */
+  readonly restoreFrom?: RestoreFrom;
+  /** Content hash of the job's bundle. */
+  readonly jobVersion?: string;
 }
 
 /**
@@ -52,30 +59,29 @@ const FINAL: readonly JobState[] = ['finished', 'stopped', 'cancelled', 'failed'
  * Keeps one job going, attempt after attempt. Suspension points: between attempts, and while an attempt runs.
  *
  * JR1 the token and the generation are raised before anything is read.
- * JR2 checkpoints, savepoints and the stop run one after another.
+ * JR2 checkpoints, savepoints, rescaling and the stop run one after another.
  */
 class JobRunner implements JobHandle {
   readonly name: string;
   readonly done: Promise<JobState>;
-  readonly #graph: ExecutionGraph;
   readonly #environment: JobEnvironment;
   readonly #listeners = new Set<() => void>();
   readonly #startedAt: number;
-  readonly #failures: JobFailure[] = [];
-  readonly #history: CheckpointEntry[] = [];
+  readonly #history = new JobHistory();
+  readonly #poison: PoisonRecords;
   readonly #ruledOut = new Set<CheckpointId>();
+  readonly #failedAt: number[] = [];
+  #graph: ExecutionGraph;
   #state: JobState = 'created';
   #stateSince: number;
   #attempt: Attempt | null = null;
   #abort = new AbortController();
   #intervalMs: number;
   #generation = 0;
-  #restarts = 0;
-  #completed = 0;
-  #failed = 0;
-  #inProgress: number | null = null;
-  #restoredFrom: number | null = null;
   #request: 'none' | 'cancel' | 'stop' = 'none';
+  #rescaling: Rescaling | null = null;
+  #failedCheckpointsInRow = 0;
+  #checkpointEndedMs: number | null = null;
   #serial: Promise<unknown> = Promise.resolve();
   #reschedule: () => void = () => {};
 
@@ -84,6 +90,7 @@ class JobRunner implements JobHandle {
     this.#graph = planExecution(graph);
     this.#environment = environment;
     this.#intervalMs = graph.options.checkpointIntervalMs;
+    this.#poison = new PoisonRecords(graph.options.poisonAfter);
     this.#startedAt = environment.clock.now();
     this.#stateSince = this.#startedAt;
     this.done = this.#run();
@@ -97,16 +104,8 @@ class JobRunner implements JobHandle {
       stateSince: this.#stateSince,
       startedAt: this.#startedAt,
       generation: this.#generation,
-      restarts: this.#restarts,
       intervalMs: this.#intervalMs,
-      failures: this.#failures,
-      checkpoints: {
-        completed: this.#completed,
-        failed: this.#failed,
-        inProgress: this.#inProgress,
-        restoredFrom: this.#restoredFrom,
-        history: [...this.#history],
-      },
+      history: this.#history,
     });
   }
 
@@ -127,7 +126,26 @@ class JobRunner implements JobHandle {
   }
 
   async savepoint(): Promise<number> {
-    return this.#checkpoint(this.#runningAttempt(), 'savepoint');
+    return this.#checkpoint(this.#runningAttempt('a savepoint'), 'savepoint');
+  }
+
+  async rescale(parallelism: number): Promise<RescaleEntry> {
+    const attempt = this.#runningAttempt('rescaling');
+    const { job } = this.#graph;
+    const wanted = { ...job, options: { ...job.options, parallelism } };
+    validateGraph(wanted);
+    if (this.#rescaling !== null)
+      throw new MillraceError('MR_API_CONFLICT', `Job '${this.name}' is being rescaled already.`);
+    const rescaling = new Rescaling(planExecution(wanted), this.#graph, this.#environment.clock);
+    this.#rescaling = rescaling;
+    try {
+      await this.#checkpoint(attempt, 'checkpoint');
+      rescaling.checkpointTaken();
+      attempt.stop();
+    } catch (error) {
+      this.#endRescaling('failed', error);
+    }
+    return rescaling.done;
   }
 
   async cancel(): Promise<void> {
@@ -139,7 +157,7 @@ class JobRunner implements JobHandle {
     await this.done;
   }
 
-  async stop(options: { readonly savepoint?: boolean } = {}): Promise<number | null> {
+  async stop(options: StopOptions = {}): Promise<number | null> {
     if (FINAL.includes(this.#state)) return null;
     const attempt = this.#state === 'running' ? this.#attempt : null;
     this.#request = 'stop';
@@ -149,7 +167,7 @@ class JobRunner implements JobHandle {
       await this.done;
       return null;
     }
-    attempt.stopSources();
+    attempt.stopSources(options.drain);
     try {
       return await this.#checkpoint(attempt, options.savepoint ? 'savepoint' : 'checkpoint');
     } catch (error) {
@@ -170,52 +188,69 @@ class JobRunner implements JobHandle {
   }
 
   async #run(): Promise<JobState> {
-    const { store, owner } = this.#environment;
+    const outcome = await this.#attempts();
+    this.#endRescaling('failed', new Error(`the job is ${outcome}`));
+    return this.#enter(outcome);
+  }
+
+  /** Attempt after attempt, until one ends by itself or on request, or the restart strategy gives up. */
+  async #attempts(): Promise<JobState> {
+    const { store, owner, clock, random } = this.#environment;
     let ownership: Ownership | null = null;
-    for (let failuresInRow = 0; ; ) {
-      const startedMs = this.#environment.clock.monotonic();
+    for (let inRow = 0; ; ) {
+      const startedMs = clock.monotonic();
       try {
         this.#enter('starting');
         ownership =
           ownership === null ? await store.takeOver(this.name, owner) : await store.nextGeneration(ownership);
         this.#generation = ownership.generation;
         const outcome = await this.#runAttempt(ownership);
-        return this.#enter(outcome === 'ended' ? 'finished' : this.#requestedEnd());
+        if (outcome === 'ended') return 'finished';
+        if (this.#endRequested) return this.#requestedEnd();
+        this.#startRescaled();
       } catch (error) {
         this.#noteFailure(error);
-        if (this.#endRequested) return this.#enter(this.#requestedEnd());
+        if (this.#endRequested) return this.#requestedEnd();
+        if (this.#rollBack(error)) continue;
+        const now = clock.monotonic();
+        this.#failedAt.push(now);
+        const facts = { error, inRow, failedAt: this.#failedAt, ranMs: now - startedMs };
         const { restart } = this.#graph.job.options;
-        const ranMs = this.#environment.clock.monotonic() - startedMs;
-        failuresInRow = ranMs >= restart.resetAfterMs ? 1 : failuresInRow + 1;
-        const decision = decideRestart({ error, failuresInRow }, restart, this.#environment.random);
-        if (decision.kind === 'fail') return this.#enter('failed');
+        const decision = decideRestart(facts, restart, random);
+        if (decision.kind === 'fail') return 'failed';
+        inRow = failuresInRow(facts, restart);
+        if (this.#failedAt.length > LIMITS.historyEntriesMax) this.#failedAt.shift();
         this.#enter('restarting');
-        this.#restarts++;
-        await this.#environment.clock.sleep(decision.delayMs, this.#abort.signal);
-        if (this.#abort.signal.aborted) return this.#enter(this.#requestedEnd());
+        this.#history.restarts++;
+        await clock.sleep(decision.delayMs, this.#abort.signal);
+        if (this.#abort.signal.aborted) return this.#requestedEnd();
       }
     }
   }
 
   async #runAttempt(ownership: Ownership): Promise<'ended' | 'stopped'> {
-    const { clock, random, log, store, namespace, redisUrl, openLink, uuid, killPoint } = this.#environment;
+    const { clock, random, log, store, namespace, redisUrl, openLink, uuid, killPoint, jobVersion } =
+      this.#environment;
     const ending = new AbortController();
     const signal = AbortSignal.any([this.#abort.signal, ending.signal]);
     const restored = await this.#restore();
-    this.#restoredFrom = restored?.id ?? null;
+    const own = restored?.job === this.name ? restored.id : checkpointId(0);
+    this.#history.restoredFrom = restored?.id ?? null;
     const attempt = await Attempt.open({
       graph: this.#graph,
       store,
       ownership,
       restored,
       openHosts: this.#environment.openHosts ?? hostInThisThread(store),
+      poisoned: this.#poison.poisoned(),
+      ...(jobVersion === undefined ? {} : { jobVersion }),
       environment: {
         job: this.name,
         namespace,
         redisUrl,
         openLink,
         generation: ownership.generation,
-        restoredCheckpoint: restored?.id ?? checkpointId(0),
+        restoredCheckpoint: own,
         log,
         clock,
         random,
@@ -226,9 +261,7 @@ class JobRunner implements JobHandle {
     });
     try {
       if (this.#endRequested) return 'stopped';
-      this.#attempt = attempt;
-      this.#serial = Promise.resolve();
-      this.#enter('running');
+      this.#begin(attempt);
       const outcome = await Promise.race([attempt.run(), this.#tick(attempt, signal)]);
       if (outcome === 'ended' && !this.#endRequested) await this.#checkpoint(attempt, 'checkpoint');
       return outcome;
@@ -242,21 +275,51 @@ class JobRunner implements JobHandle {
     }
   }
 
-  /** Triggers checkpoints until the attempt ends; rejects when one fails. */
+  #begin(attempt: Attempt): void {
+    this.#attempt = attempt;
+    this.#serial = Promise.resolve();
+    this.#failedCheckpointsInRow = 0;
+    this.#checkpointEndedMs = null;
+    this.#rescaling?.started(this.#graph, () => attempt.fail(notHealthy()));
+    this.#enter('running');
+  }
+
+  async #restore(): Promise<Manifest | null> {
+    this.#enter('restoring');
+    const { restoreFrom } = this.#environment;
+    const job = { job: this.name, ...this.#graph.job };
+    return chooseRestore(job, this.#environment, restoreFrom ?? null, this.#ruledOut);
+  }
+
+  /** Triggers checkpoints until the attempt ends; rejects when one fails and the job does not tolerate it. */
   async #tick(attempt: Attempt, signal: AbortSignal): Promise<never> {
+    const facts = { triggeredMs: this.#environment.clock.monotonic() };
     for (;;) {
-      await this.#sleepInterval(signal);
+      await this.#sleepUntilDue(facts.triggeredMs, signal);
       if (signal.aborted || this.#endRequested) return new Promise<never>(() => {});
-      await this.#checkpoint(attempt, 'checkpoint');
+      facts.triggeredMs = this.#environment.clock.monotonic();
+      await this.#checkpoint(attempt, 'checkpoint').catch((error: unknown) => {
+        if (!toleratesFailure({ error, failuresInRow: this.#failedCheckpointsInRow }, this.#policy))
+          throw error;
+      });
     }
   }
 
-  /** One interval; a changed interval counts from the last trigger. */
-  async #sleepInterval(signal: AbortSignal): Promise<void> {
+  get #policy() {
+    const { checkpointMinPauseMs, checkpointFailuresTolerable } = this.#graph.job.options;
+    return {
+      intervalMs: this.#intervalMs,
+      minPauseMs: checkpointMinPauseMs,
+      failuresTolerable: checkpointFailuresTolerable,
+    };
+  }
+
+  /** Until the next checkpoint is due; a changed interval counts from the last trigger. */
+  async #sleepUntilDue(triggeredMs: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#environment;
-    const startedMs = clock.monotonic();
     while (!signal.aborted) {
-      const leftMs = this.#intervalMs - (clock.monotonic() - startedMs);
+      const facts: CheckpointFacts = { triggeredMs, endedMs: this.#checkpointEndedMs };
+      const leftMs = nextTriggerMs(facts, this.#policy) - clock.monotonic();
       if (leftMs <= 0) return;
       const changed = new AbortController();
       this.#reschedule = () => changed.abort();
@@ -274,92 +337,74 @@ class JobRunner implements JobHandle {
     const { clock } = this.#environment;
     const triggeredAt = clock.now();
     const startedMs = clock.monotonic();
-    this.#inProgress = triggeredAt;
+    this.#history.inProgress = triggeredAt;
+    const entry = { kind, triggeredAt };
     try {
-      const { manifest, stateBytes } = await attempt.checkpoint(kind);
-      this.#completed++;
-      this.#note({
+      const { manifest, ...figures } = await attempt.checkpoint(kind);
+      const durationMs = clock.monotonic() - startedMs;
+      this.#history.checkpoint({
+        ...entry,
+        ...figures,
         id: manifest.id,
-        kind,
         outcome: 'completed',
-        triggeredAt,
-        durationMs: clock.monotonic() - startedMs,
-        stateBytes,
+        durationMs,
         failure: null,
       });
+      this.#failedCheckpointsInRow = 0;
+      if (this.#rescaling?.isHealthy(this.#graph)) this.#endRescaling('completed', null);
       return manifest.id;
     } catch (error) {
-      this.#failed++;
-      this.#note({
-        id: 0,
-        kind,
+      const durationMs = clock.monotonic() - startedMs;
+      const nothing = { id: 0, stateBytes: 0, writtenBytes: 0, alignmentMs: 0, syncMs: 0 };
+      this.#history.checkpoint({
+        ...entry,
+        ...nothing,
         outcome: 'failed',
-        triggeredAt,
-        durationMs: clock.monotonic() - startedMs,
-        stateBytes: 0,
+        durationMs,
         failure: errorText(error),
       });
+      this.#failedCheckpointsInRow++;
+      // It may be published: only a restore makes sure that its output is committed.
+      if (attempt.publishing) attempt.fail(error);
       throw error;
     } finally {
-      this.#inProgress = null;
+      this.#checkpointEndedMs = clock.monotonic();
+      this.#history.inProgress = null;
       this.#changed();
     }
   }
 
-  async #restore(): Promise<Manifest | null> {
-    const { store, log } = this.#environment;
-    this.#enter('restoring');
-    const manifests = await store.list(this.name);
-    const facts = await logFacts(log, manifests);
-    const decision = decideRestore({
-      manifests,
-      chosen: null,
-      log: (t, p) => facts.get(`${t}:${p}`) ?? null,
-      ruledOut: this.#ruledOut,
-    });
-    switch (decision.kind) {
-      case 'fresh':
-        return null;
-      case 'impossible':
-        throw new MillraceError(
-          'MR_LOG_TRIMMED',
-          `Job '${this.name}' cannot resume: none of its ${decision.refused.length} checkpoints fits the logs any more ` +
-            `(${decision.refused.map((r) => `${r.id}: ${r.positions.map((p) => `${p.topic}/${p.partition} ${p.verdict}`).join(', ') || 'chain mismatch'}`).join('; ')}). ` +
-            'Replay the raw events from the lake into the topic, or start the job under another name.',
-        );
-      case 'restore': {
-        const operators = new Set(
-          this.#graph.job.nodes.flatMap((node) => (node.kind === 'stage' ? [] : [node.id])),
-        );
-        refuseMismatch(decision.manifest, operators, this.#graph.job.options.maxParallelism);
-        return decision.manifest;
-      }
-    }
+  /** The next attempt runs at the parallelism that was asked for. */
+  #startRescaled(): void {
+    if (this.#rescaling !== null) this.#graph = this.#rescaling.target;
   }
 
-  #runningAttempt(): Attempt {
+  /** Goes back to the old parallelism when the first attempt at the new one has failed; says whether it did. */
+  #rollBack(error: unknown): boolean {
+    const rescaling = this.#rescaling;
+    if (rescaling === null || this.#graph !== rescaling.target) return false;
+    this.#graph = rescaling.source;
+    this.#endRescaling('rolled-back', error);
+    return true;
+  }
+
+  #endRescaling(outcome: RescaleEntry['outcome'], error: unknown): void {
+    const entry = this.#rescaling?.end(outcome, error === null ? null : errorText(error));
+    if (entry !== undefined) this.#history.rescale(entry);
+    this.#rescaling = null;
+  }
+
+  #runningAttempt(what: string): Attempt {
     if (this.#state === 'running' && this.#attempt !== null) return this.#attempt;
     throw new MillraceError(
       'MR_CHECKPOINT_FAILED',
-      `Job '${this.name}' is ${this.#state}; a savepoint needs a running job.`,
+      `Job '${this.name}' is ${this.#state}; ${what} needs a running job.`,
     );
   }
 
   #noteFailure(error: unknown): void {
-    const operator = error instanceof MillraceError ? error.details['operator'] : undefined;
-    this.#failures.unshift({
-      at: this.#environment.clock.now(),
-      code: errorCode(error) ?? 'UNKNOWN',
-      message: errorText(error),
-      operator: typeof operator === 'string' ? operator : null,
-      generation: this.#generation,
-    });
-    this.#failures.length = Math.min(this.#failures.length, 16);
-  }
-
-  #note(entry: CheckpointEntry): void {
-    this.#history.unshift(entry);
-    this.#history.length = Math.min(this.#history.length, LIMITS.historyEntriesMax);
+    this.#poison.note(error);
+    this.#history.failure(error, this.#environment.clock.now(), this.#generation);
   }
 
   #enter(state: JobState): JobState {
@@ -378,20 +423,9 @@ class JobRunner implements JobHandle {
   }
 }
 
-async function logFacts(
-  log: PartitionLog,
-  manifests: readonly Manifest[],
-): Promise<ReadonlyMap<string, LogFacts>> {
-  const facts = new Map<string, LogFacts>();
-  for (const topic of new Set(manifests.flatMap((m) => m.positions.map((p) => p.topic)))) {
-    const known = await log.topic(topic);
-    for (let partition = 0; partition < (known?.partitions ?? 0); partition++) {
-      const [start, end] = await Promise.all([
-        log.position(topic, partition, 'earliest'),
-        log.position(topic, partition, 'latest'),
-      ]);
-      facts.set(`${topic}:${partition}`, { start, end });
-    }
-  }
-  return facts;
+function notHealthy(): MillraceError {
+  return new MillraceError(
+    'MR_CHECKPOINT_TIMEOUT',
+    `No checkpoint was completed within ${LIMITS.rescaleHealthMs} ms at the new parallelism.`,
+  );
 }

@@ -22,7 +22,13 @@ export interface JobHandle {
   /** Ends without a last checkpoint; open windows keep what the latest checkpoint holds. Idempotent. */
   readonly cancel: () => Promise<void>;
   /** Stops sources, takes a last checkpoint (pinned as a savepoint when asked), commits sinks, ends. Returns its id, null when none could be taken. */
-  readonly stop: (options?: { readonly savepoint?: boolean }) => Promise<number | null>;
+  readonly stop: (options?: StopOptions) => Promise<number | null>;
+  /**
+   * Goes on at another parallelism, from a checkpoint taken first; records that came after it are processed again, and count once. When the
+   * new attempt fails before it completes a checkpoint, the job goes back to the old parallelism.
+   * @throws MR_GRAPH_INVALID, MR_CHECKPOINT_FAILED when the job does not run
+   */
+  readonly rescale: (parallelism: number) => Promise<RescaleEntry>;
   /** Takes a savepoint without stopping. */
   readonly savepoint: () => Promise<number>;
   /** From the next tick on. @throws MR_CONFIG_INVALID below 100 ms or above 1 day */
@@ -33,6 +39,13 @@ export interface JobHandle {
   readonly done: Promise<JobState>;
 }
 
+export interface StopOptions {
+  /** Pins the last checkpoint as a savepoint. Default false. */
+  readonly savepoint?: boolean;
+  /** Ends event time first: windows and timers give what they have. For a job that will not go on. Default false. */
+  readonly drain?: boolean;
+}
+
 export interface JobStatus {
   readonly name: string;
   readonly state: JobState;
@@ -41,20 +54,23 @@ export interface JobStatus {
   readonly stateSince: number;
   readonly restarts: number;
   readonly checkpointIntervalMs: number;
+  readonly parallelism: number;
   readonly maxParallelism: number;
-  /** Newest first, at most 16. */
+  /** Newest first, at most LIMITS.failuresKept. */
   readonly failures: readonly JobFailure[];
   readonly operators: readonly OperatorStatus[];
   readonly edges: readonly {
     readonly from: string;
     readonly to: string;
-    readonly kind: 'forward' | 'hash' | 'broadcast';
+    readonly kind: 'forward' | 'hash' | 'broadcast' | 'rebalance';
   }[];
   /** One per subtask of each vertex (operators that run together), named by its first operator. */
   readonly subtasks: readonly SubtaskStatus[];
   readonly sources: readonly SourceStatus[];
   readonly sinks: readonly SinkStatus[];
   readonly checkpoints: CheckpointsStatus;
+  /** Newest first, at most LIMITS.historyEntriesMax. */
+  readonly rescales: readonly RescaleEntry[];
 }
 
 export interface JobFailure {
@@ -62,7 +78,26 @@ export interface JobFailure {
   readonly code: ErrorCode | 'UNKNOWN';
   readonly message: string;
   readonly operator: string | null;
+  readonly subtask: number | null;
+  /** Where a source was when the record came of it, as far as it is known. */
+  readonly topic: string | null;
+  readonly partition: number | null;
+  readonly offset: number | null;
   readonly generation: number;
+}
+
+/** One change of a job's parallelism. Times in ms. */
+export interface RescaleEntry {
+  readonly at: number;
+  readonly from: number;
+  readonly to: number;
+  readonly outcome: 'completed' | 'rolled-back' | 'failed';
+  /** Taking the checkpoint that the new attempt starts from; records are processed meanwhile. */
+  readonly checkpointMs: number;
+  /** From the end of the old attempt to the first round of the new one: no record is processed. */
+  readonly downtimeMs: number;
+  /** Why it was rolled back or failed. */
+  readonly failure: string | null;
 }
 
 /** Sums over subtasks; watermark is the minimum (null: none yet). */
@@ -141,5 +176,11 @@ export interface CheckpointEntry {
   readonly triggeredAt: number;
   readonly durationMs: number;
   readonly stateBytes: number;
+  /** Stored anew; the rest of the state is referred to. */
+  readonly writtenBytes: number;
+  /** At the subtask that waited longest from its first barrier to its last. */
+  readonly alignmentMs: number;
+  /** At the host that took longest: no record was processed meanwhile. */
+  readonly syncMs: number;
   readonly failure: string | null;
 }

@@ -6,14 +6,12 @@ import type { HostStatus, MemberStatus } from '../host/host-protocol.ts';
 import { summed } from '../host/sink-writers.ts';
 import { type JobSink, sinksOf } from '../runtime/job-sinks.ts';
 import type { Attempt } from './attempt.ts';
+import type { JobHistory } from './job-history.ts';
 import type { JobStatus, OperatorStatus, SinkStatus } from './job-status.ts';
 
 /** Facts that a job's status is made from. */
-export interface JobFacts
-  extends Pick<
-    JobStatus,
-    'state' | 'stateSince' | 'startedAt' | 'generation' | 'restarts' | 'failures' | 'checkpoints'
-  > {
+export interface JobFacts extends Pick<JobStatus, 'state' | 'stateSince' | 'startedAt' | 'generation'> {
+  readonly history: JobHistory;
   readonly graph: ExecutionGraph;
   readonly attempt: Attempt | null;
   readonly intervalMs: number;
@@ -21,7 +19,7 @@ export interface JobFacts
 
 /** What the admin API, metrics and tests see of a job. */
 export function describeJob(facts: JobFacts): JobStatus {
-  const { graph, attempt } = facts;
+  const { graph, attempt, history } = facts;
   const { job } = graph;
   const hosts = attempt?.hosts.map((host) => host.status()) ?? [];
   return {
@@ -30,10 +28,11 @@ export function describeJob(facts: JobFacts): JobStatus {
     generation: facts.generation,
     startedAt: facts.startedAt,
     stateSince: facts.stateSince,
-    restarts: facts.restarts,
+    restarts: history.restarts,
     checkpointIntervalMs: facts.intervalMs,
+    parallelism: job.options.parallelism,
     maxParallelism: job.options.maxParallelism,
-    failures: facts.failures,
+    failures: history.failures,
     operators: job.nodes.flatMap((node) =>
       node.kind === 'stage' ? [] : [operatorStatus(node, graph, hosts)],
     ),
@@ -41,7 +40,8 @@ export function describeJob(facts: JobFacts): JobStatus {
     subtasks: hosts.flatMap((host, index) => host.tasks.map((task) => ({ ...task, host: index }))),
     sources: hosts.flatMap((host) => host.sources),
     sinks: attempt === null ? [] : sinksOf(graph).map((sink) => sinkStatus(sink, hosts, attempt)),
-    checkpoints: facts.checkpoints,
+    checkpoints: history.checkpoints(),
+    rescales: history.rescales,
   };
 }
 

@@ -9,21 +9,50 @@ export type RestartDecision =
 /** What the policy decides from. */
 export interface FailureFacts {
   readonly error: unknown;
-  /** Failures in a row, this one included; running quietly for `resetAfterMs` starts over. */
-  readonly failuresInRow: number;
+  /** When attempts of this job have failed so far, monotonic ms, rising; the last one is this failure. */
+  readonly failedAt: readonly number[];
+  /** How long the attempt that failed now had run, ms. */
+  readonly ranMs: number;
+  /** Failures in a row before this one. */
+  readonly inRow: number;
+}
+
+/** Failures in a row, this one included; running quietly for `resetAfterMs` starts over. */
+export function failuresInRow({ inRow, ranMs }: FailureFacts, options: RestartOptions): number {
+  return options.strategy === 'exponential' && ranMs >= options.resetAfterMs ? 1 : inRow + 1;
 }
 
 /**
- * Restart after an exponential delay with jitter, or fail for good: when the error's catalogue entry says that trying again
- * cannot help, or after `attemptsMax` in a row. Errors from outside the catalogue (user code) restart.
- * Source: Flink's exponential-delay strategy; 1 s, ×2, at most 1 min, jitter, by default without end.
+ * Restart after a delay, or fail for good: when the error's catalogue entry says that trying again cannot help, or when the job's
+ * strategy allows no more. Errors from outside the catalogue (user code) restart.
+ * Source: Flink's restart strategies. Exponential: 1 s, ×2, at most 1 min, jitter, by default without end.
  */
 export function decideRestart(facts: FailureFacts, options: RestartOptions, random: Random): RestartDecision {
   const code = errorCode(facts.error);
   if (code !== null && ERROR_CATALOGUE[code].retry === 'never')
     return { kind: 'fail', why: `${code} cannot be mended by trying again` };
-  if (facts.failuresInRow >= options.attemptsMax)
-    return { kind: 'fail', why: `${facts.failuresInRow} attempts in a row have failed` };
-  const ceilingMs = Math.min(options.maxMs, options.firstMs * 2 ** Math.min(facts.failuresInRow - 1, 30));
-  return { kind: 'restart', delayMs: Math.round(ceilingMs * (0.9 + random() * 0.2)) };
+  const inRow = failuresInRow(facts, options);
+  switch (options.strategy) {
+    case 'none':
+      return { kind: 'fail', why: 'the job declares no restarts' };
+    case 'fixed':
+      return allowed(inRow, options.attemptsMax) ?? { kind: 'restart', delayMs: options.delayMs };
+    case 'failure-rate': {
+      const { failuresMax, perMs, delayMs } = options;
+      const now = facts.failedAt.at(-1) as number;
+      const recent = facts.failedAt.filter((at) => at > now - perMs).length;
+      return recent > failuresMax
+        ? { kind: 'fail', why: `${recent} attempts have failed within ${perMs} ms` }
+        : { kind: 'restart', delayMs };
+    }
+    case 'exponential': {
+      const ceilingMs = Math.min(options.maxMs, options.firstMs * 2 ** Math.min(inRow - 1, 30));
+      const delayMs = Math.round(ceilingMs * (0.9 + random() * 0.2));
+      return allowed(inRow, options.attemptsMax) ?? { kind: 'restart', delayMs };
+    }
+  }
+}
+
+function allowed(inRow: number, attemptsMax: number): RestartDecision | null {
+  return inRow < attemptsMax ? null : { kind: 'fail', why: `${inRow} attempts in a row have failed` };
 }

@@ -20,8 +20,16 @@ export interface JobOptions {
   readonly checkpointIntervalMs: number;
   readonly checkpointsRetained: number;
   readonly checkpointTimeoutMs: number;
+  /** From the end of one checkpoint to the beginning of the next at least. */
+  readonly checkpointMinPauseMs: number;
+  /** Failed checkpoints in a row that do not fail the attempt. */
+  readonly checkpointFailuresTolerable: number;
+  /** A subtask that has waited so long for a checkpoint's barriers declines it. */
+  readonly alignmentTimeoutMs: number;
   /** What a record that makes user code throw does: fail the attempt, or go to dead letters. */
   readonly onError: 'fail' | 'dead-letter';
+  /** With `onError: 'fail'`: a record that has failed so many attempts goes to dead letters. Infinity by default. */
+  readonly poisonAfter: number;
   readonly restart: RestartOptions;
   readonly state: StatePlacement;
   /** Runs without generated code. */
@@ -36,14 +44,26 @@ export type StatePlacement =
   | { readonly kind: 'memory' }
   | { readonly kind: 'disk'; readonly folder: string; readonly hotKeysMax: number };
 
-/** Exponential delay between attempts; quiet running for `resetAfterMs` starts it over. */
-export interface RestartOptions {
-  readonly firstMs: number;
-  readonly maxMs: number;
-  readonly resetAfterMs: number;
-  /** Attempts in a row before the job fails for good; Infinity by default. */
-  readonly attemptsMax: number;
-}
+/** What happens after an attempt has failed. */
+export type RestartOptions =
+  /** Delays that double; quiet running for `resetAfterMs` starts over. */
+  | {
+      readonly strategy: 'exponential';
+      readonly firstMs: number;
+      readonly maxMs: number;
+      readonly resetAfterMs: number;
+      /** Attempts in a row before the job fails for good; Infinity by default. */
+      readonly attemptsMax: number;
+    }
+  | { readonly strategy: 'fixed'; readonly delayMs: number; readonly attemptsMax: number }
+  /** More than `failuresMax` within `perMs` fail the job. */
+  | {
+      readonly strategy: 'failure-rate';
+      readonly failuresMax: number;
+      readonly perMs: number;
+      readonly delayMs: number;
+    }
+  | { readonly strategy: 'none' };
 
 export type GraphNode = SourceNode | StageNode | OperatorNode | SinkNode;
 
@@ -80,12 +100,13 @@ export interface OperatorInput extends NodeInput {
 }
 
 /**
- * Which subtask gets a record: the sender's own number; the owner of its key's group; or every one.
+ * Which subtask gets a record: the sender's own number; the owner of its key's group; every one; or whichever is next, batch by batch.
  */
 export type Partitioning =
   | { readonly kind: 'forward' }
   | { readonly kind: 'hash'; readonly keys: KeySelector }
-  | { readonly kind: 'broadcast' };
+  | { readonly kind: 'broadcast' }
+  | { readonly kind: 'rebalance' };
 
 export interface SinkNode {
   readonly kind: 'sink';

@@ -71,6 +71,11 @@ function optionFaults({ options }: JobGraph): string[] {
     faults.push(`the checkpoint interval ${options.checkpointIntervalMs} ms is below 100 ms`);
   if (!Number.isInteger(options.checkpointsRetained) || options.checkpointsRetained < 1)
     faults.push('at least one checkpoint must be retained');
+  if (!Number.isSafeInteger(options.checkpointFailuresTolerable) || options.checkpointFailuresTolerable < 0)
+    faults.push(
+      `checkpointFailuresTolerable is ${options.checkpointFailuresTolerable}, it must be 0 or more`,
+    );
+  if (!(options.poisonAfter >= 1)) faults.push(`poisonAfter is ${options.poisonAfter}, it must be 1 or more`);
   if (options.state.kind === 'disk') {
     const { folder, hotKeysMax } = options.state;
     if (folder === '') faults.push('the folder of its state on disk has no name');

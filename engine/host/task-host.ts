@@ -130,7 +130,8 @@ export class TaskHost implements HostHandle {
     // The loop may have ended already: source tasks then answer here.
     for (const task of this.#tasks) if (task.ended && pending.waitsFor(task)) task.snapshotEnded(id);
     this.wake();
-    const gathered = await pending.gathered;
+    const cancel = this.#declineWhenLate(pending);
+    const gathered = await pending.gathered.finally(cancel);
     const storing = this.#storing.catch(() => {}).then(() => this.#store(pending, gathered));
     this.#storing = storing;
     storing.catch(() => {});
@@ -257,6 +258,16 @@ export class TaskHost implements HostHandle {
       const committable = committables[i] ?? null;
       return committable === null ? [] : [{ operator, checkpoint, committables: [committable] }];
     });
+  }
+
+  /** Whoever waits for barriers holds back what comes behind them: not for ever. */
+  #declineWhenLate(pending: PendingBarrier): () => void {
+    const { alignmentTimeoutMs } = this.#options.graph.job.options;
+    return this.#options.environment.clock.after(alignmentTimeoutMs, () =>
+      pending.fail(
+        this.#givenUp(pending.id, `its barriers had not come through within ${alignmentTimeoutMs} ms`),
+      ),
+    );
   }
 
   /** Nothing is gathered any more for this checkpoint and those before it. */

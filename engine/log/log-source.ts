@@ -88,6 +88,7 @@ class LogSourceReader implements SourceReader {
   readonly #reader: LogReader;
   readonly #context: SourceContext;
   readonly #time: SourceTime;
+  #given: ReturnType<NonNullable<SourceReader['given']>> = null;
   #waiting = false;
   #closed = false;
   #endsAtMs = Number.NEGATIVE_INFINITY;
@@ -145,6 +146,10 @@ class LogSourceReader implements SourceReader {
     return { items, positions: items.map(({ clock: _, ...position }) => position) };
   }
 
+  given(): ReturnType<NonNullable<SourceReader['given']>> {
+    return this.#given;
+  }
+
   status(): ReturnType<SourceReader['status']> {
     const nowMs = this.#context.clock.now();
     return this.#partitions.map((p, channel) => {
@@ -176,6 +181,7 @@ class LogSourceReader implements SourceReader {
     const channel = this.#partitions.findIndex((p) => p.partition === frame.partition);
     const partition = this.#partitions[channel] as Partition;
     partition.position = frame.next;
+    this.#given = { topic: this.#topic, partition: frame.partition, offset: frame.offset };
     partition.bytes += frame.bytes.length;
     const decoded = this.#decode(frame);
     if (decoded === null) return this.#nothingOf();

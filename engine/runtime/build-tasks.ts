@@ -14,6 +14,8 @@ import { DEAD_LETTER_ID } from '../graph/validate.ts';
 import type { AttemptEnvironment } from './attempt-environment.ts';
 import type { ElementReceiver, ElementSender } from './channel.ts';
 import type { HostChannels } from '../host/host-channels.ts';
+import { recordFingerprint } from './record-fingerprint.ts';
+import type { SourceReader } from './source.ts';
 import type { SinkWriters } from '../host/sink-writers.ts';
 import { InputGate } from './input-gate.ts';
 import { createRouter } from './router.ts';
@@ -84,6 +86,8 @@ class TaskBuilder {
   /** Per member, its inputs. */
   readonly #inputs = new Map<number, readonly Output[]>();
   #deadLetters: Output | null = null;
+  /** Of a source's task: tells where a record came from. */
+  #reader: SourceReader | null = null;
 
   constructor(context: BuildContext, vertex: Vertex, subtask: number, shared: Shared) {
     this.#context = context;
@@ -228,6 +232,7 @@ class TaskBuilder {
       wake,
     });
     meter.reader = reader;
+    this.#reader = reader;
     return { kind: 'source', operator: id, reader };
   }
 
@@ -293,17 +298,23 @@ class TaskBuilder {
       // Our own bug, or a service that is away, is no record's fault: setting records aside would empty the stream.
       if (code !== null && ERROR_CATALOGUE[code].domain !== 'user') throw failureOf(error, operator, code);
       if (code !== 'MR_KEY_INVALID' && onError === 'fail') {
-        throw code !== null
-          ? error
-          : new MillraceError(
-              'MR_OPERATOR_FAILED',
-              `Operator '${operator}' (subtask ${this.#subtask}) failed on a record of event time ${time}: ${errorText(error)}. ` +
-                `Mend the job, or declare onError: 'dead-letter' to set such records aside.`,
-              { cause: error, details: { operator, subtask: this.#subtask } },
-            );
+        const record = recordFingerprint(operator, time, row());
+        if (!this.#context.poisoned.has(record)) throw this.#recordFailed(error, operator, time, record);
       }
       this.#deadLetter(operator, row(), code ?? 'MR_OPERATOR_FAILED', errorText(error), time);
     };
+  }
+
+  #recordFailed(error: unknown, operator: string, time: number, record: string): MillraceError {
+    const code = errorCode(error);
+    const message =
+      code === null
+        ? `Operator '${operator}' (subtask ${this.#subtask}) failed on a record of event time ${time}: ${errorText(error)}. ` +
+          `Mend the job, or declare onError: 'dead-letter' to set such records aside.`
+        : errorText(error);
+    const known = error instanceof MillraceError ? error.details : {};
+    const details = { ...known, operator, subtask: this.#subtask, record, ...this.#reader?.given?.() };
+    return new MillraceError(code ?? 'MR_OPERATOR_FAILED', message, { cause: error, details });
   }
 
   #outputOf(index: number, side: string | null): Output {

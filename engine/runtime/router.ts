@@ -1,13 +1,14 @@
 import { describeKey, hashKey, hashTuple, isKey, isScalar, type KeyScalar } from '../key/key.ts';
 import { keyGroupOf, subtaskOf } from '../key/key-group.ts';
 import { MillraceError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { Partitioning } from '../graph/job-graph.ts';
 import type { KeySelector } from '../state/key-space.ts';
 import type { ElementSender } from './channel.ts';
 import type { LoopWriter } from './loop-writer.ts';
 import type { Operator, OperatorContext, Records } from './operator.ts';
 import { createPassThrough } from './pass-through.ts';
-import { RowLoop } from './row-loop.ts';
+import { recordCount, RowLoop } from './row-loop.ts';
 import type { RowText } from './row-text.ts';
 
 /** The sending side of an edge between subtasks: who gets a record is the partitioning's; signals go to every channel. */
@@ -17,16 +18,28 @@ export function createRouter(
   context: OperatorContext,
 ): Operator {
   return {
-    ...(partitioning.kind === 'hash'
-      ? splitting(partitioning.keys, channels, context)
-      : copying(
-          partitioning.kind === 'forward' ? [channels[context.subtask] as ElementSender] : channels,
-          context,
-        )),
+    ...sorting(partitioning, channels, context),
     watermark: (time) => channels.forEach((channel) => channel.push({ kind: 'watermark', time })),
     idle: () => channels.forEach((channel) => channel.push({ kind: 'idle' })),
     end: () => channels.forEach((channel) => channel.push({ kind: 'end' })),
   };
+}
+
+function sorting(
+  partitioning: Partitioning,
+  channels: readonly ElementSender[],
+  context: OperatorContext,
+): Pick<Operator, 'records'> {
+  switch (partitioning.kind) {
+    case 'hash':
+      return splitting(partitioning.keys, channels, context);
+    case 'forward':
+      return copying([channels[context.subtask] as ElementSender], context);
+    case 'broadcast':
+      return copying(channels, context);
+    case 'rebalance':
+      return dealing(channels, context);
+  }
 }
 
 /**
@@ -38,7 +51,7 @@ function splitting(
   channels: readonly ElementSender[],
   context: OperatorContext,
 ): Pick<Operator, 'records'> {
-  const split = new Split(keys, channels.length, context.maxParallelism);
+  const split = new Split(keys, channels, context.maxParallelism);
   const loop = new RowLoop({
     name: `${context.operator}.${context.subtask}`,
     stages: context.stages,
@@ -49,16 +62,36 @@ function splitting(
   return {
     records(records) {
       loop.run(records);
-      split.flush(records, channels);
+      split.flush(records);
     },
   };
 }
 
 /** Every record to each of the channels: to one (forward), or to all (broadcast). */
 function copying(channels: readonly ElementSender[], context: OperatorContext): Pick<Operator, 'records'> {
-  const push = (records: Records) => {
+  return throughStages(context, (records) => {
     for (const channel of channels) channel.push({ kind: 'records', records });
-  };
+  });
+}
+
+/**
+ * Batch after batch to one channel after the other, from the sender's own number on, so that senders do not all begin with the same
+ * one. A batch larger than LIMITS.emitRecordsMax is dealt in pieces.
+ */
+function dealing(channels: readonly ElementSender[], context: OperatorContext): Pick<Operator, 'records'> {
+  let next = context.subtask % channels.length;
+  return throughStages(context, (records) => {
+    for (const piece of pieces(records, LIMITS.emitRecordsMax)) {
+      (channels[next] as ElementSender).push({ kind: 'records', records: piece });
+      next = (next + 1) % channels.length;
+    }
+  });
+}
+
+function throughStages(
+  context: OperatorContext,
+  push: (records: Records) => void,
+): Pick<Operator, 'records'> {
   if (context.stages.length === 0) return { records: push };
   const through = createPassThrough({
     ...context,
@@ -67,27 +100,57 @@ function copying(channels: readonly ElementSender[], context: OperatorContext): 
   return { records: (records) => through.records(records) };
 }
 
+/** The records in order, as few batches of about the same size, none larger than `countMax`. */
+function pieces(records: Records, countMax: number): readonly Records[] {
+  const count = recordCount(records);
+  const pieceCount = Math.ceil(count / countMax);
+  if (pieceCount <= 1) return [records];
+  return Array.from({ length: pieceCount }, (_, piece) =>
+    within(records, Math.floor((count * piece) / pieceCount), Math.floor((count * (piece + 1)) / pieceCount)),
+  );
+}
+
+/** The `start`-th to the last before the `end`-th of the records meant. */
+function within(records: Records, start: number, end: number): Records {
+  if (records.kind === 'rows')
+    return {
+      kind: 'rows',
+      rows: records.rows.slice(start, end),
+      times: records.times.subarray(start, end),
+    };
+  const { batch, selection } = records;
+  return {
+    kind: 'columns',
+    batch,
+    selection:
+      selection?.subarray(start, end) ?? Uint16Array.from({ length: end - start }, (_, i) => start + i),
+  };
+}
+
 class Split {
   readonly #keys: KeySelector;
-  readonly #parallelism: number;
+  readonly #channels: readonly ElementSender[];
   readonly #maxParallelism: number;
   readonly #indices: number[][];
   readonly #rows: unknown[][];
   readonly #times: number[][];
 
-  constructor(keys: KeySelector, parallelism: number, maxParallelism: number) {
+  constructor(keys: KeySelector, channels: readonly ElementSender[], maxParallelism: number) {
     this.#keys = keys;
-    this.#parallelism = parallelism;
+    this.#channels = channels;
     this.#maxParallelism = maxParallelism;
-    this.#indices = Array.from({ length: parallelism }, () => []);
-    this.#rows = Array.from({ length: parallelism }, () => []);
-    this.#times = Array.from({ length: parallelism }, () => []);
+    this.#indices = channels.map(() => []);
+    this.#rows = channels.map(() => []);
+    this.#times = channels.map(() => []);
   }
 
   accept(row: unknown, time: number): void {
     const target = this.target(hashKey(this.#keyOf(row)));
-    (this.#rows[target] as unknown[]).push(row);
+    const rows = this.#rows[target] as unknown[];
+    rows.push(row);
     (this.#times[target] as number[]).push(time);
+    // A stage may make many rows of one.
+    if (rows.length >= LIMITS.emitRecordsMax) this.#flushRows(target);
   }
 
   generate(writer: LoopWriter, row: RowText): void {
@@ -112,7 +175,7 @@ class Split {
 
   /** Subtask that owns a key hash. */
   target(hash: number): number {
-    return subtaskOf(keyGroupOf(hash, this.#maxParallelism), this.#parallelism, this.#maxParallelism);
+    return subtaskOf(keyGroupOf(hash, this.#maxParallelism), this.#channels.length, this.#maxParallelism);
   }
 
   targetOf(key: unknown): number {
@@ -130,27 +193,27 @@ class Split {
   }
 
   /** Sends what has been sorted out of one batch. */
-  flush(records: Records, channels: readonly ElementSender[]): void {
-    for (let target = 0; target < this.#parallelism; target++) {
-      const channel = channels[target] as ElementSender;
+  flush(records: Records): void {
+    for (let target = 0; target < this.#channels.length; target++) {
       const indices = this.#indices[target] as number[];
       if (indices.length > 0 && records.kind === 'columns') {
-        channel.push({
+        this.#channels[target]?.push({
           kind: 'records',
           records: { kind: 'columns', batch: records.batch, selection: Uint16Array.from(indices) },
         });
         this.#indices[target] = [];
       }
-      const rows = this.#rows[target] as unknown[];
-      if (rows.length > 0) {
-        channel.push({
-          kind: 'records',
-          records: { kind: 'rows', rows, times: Float64Array.from(this.#times[target] as number[]) },
-        });
-        this.#rows[target] = [];
-        this.#times[target] = [];
-      }
+      this.#flushRows(target);
     }
+  }
+
+  #flushRows(target: number): void {
+    const rows = this.#rows[target] as unknown[];
+    if (rows.length === 0) return;
+    const times = Float64Array.from(this.#times[target] as number[]);
+    this.#rows[target] = [];
+    this.#times[target] = [];
+    this.#channels[target]?.push({ kind: 'records', records: { kind: 'rows', rows, times } });
   }
 
   #keyOf(row: unknown): KeyScalar | readonly KeyScalar[] {

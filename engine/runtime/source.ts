@@ -61,6 +61,12 @@ export interface SourceReader {
   /** The next element, or null when nothing has arrived. Throws when reading cannot go on. Never gives a barrier. */
   readonly poll: () => Element | null;
   readonly snapshot: () => SourceSnapshot;
+  /** Where what `poll` gave last begins; null or missing when that is not known. For failure reports. */
+  readonly given?: () => {
+    readonly topic: string;
+    readonly partition: number;
+    readonly offset: number;
+  } | null;
   readonly status: () => readonly Omit<SourceStatus, 'operator'>[];
   readonly close: () => Promise<void>;
 }

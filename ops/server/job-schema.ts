@@ -11,6 +11,10 @@ const Failure = Type.Object(
     code: Type.String(),
     message: Type.String(),
     operator: nullable(Type.String()),
+    subtask: nullable(count),
+    topic: nullable(Type.String()),
+    partition: nullable(count),
+    offset: nullable(count),
     generation: count,
   },
   closed,
@@ -33,6 +37,31 @@ const Operator = Type.Object(
     busyMs: count,
     idleMs: count,
     backpressuredMs: count,
+  },
+  closed,
+);
+
+const Subtask = Type.Object(
+  {
+    id: Type.String(),
+    subtask: count,
+    host: count,
+    busyMs: count,
+    idleMs: count,
+    backpressuredMs: count,
+  },
+  closed,
+);
+
+const Rescale = Type.Object(
+  {
+    at: Type.Number(),
+    from: count,
+    to: count,
+    outcome: Type.String(),
+    checkpointMs: count,
+    downtimeMs: count,
+    failure: nullable(Type.String()),
   },
   closed,
 );
@@ -73,6 +102,9 @@ const Checkpoint = Type.Object(
     triggeredAt: Type.Number(),
     durationMs: count,
     stateBytes: count,
+    writtenBytes: count,
+    alignmentMs: count,
+    syncMs: count,
     failure: nullable(Type.String()),
   },
   closed,
@@ -105,13 +137,16 @@ export const Job = Type.Object(
   {
     ...JobSummary.properties,
     checkpointIntervalMs: count,
+    parallelism: count,
     maxParallelism: count,
     failures: Type.Array(Failure),
     operators: Type.Array(Operator),
     edges: Type.Array(Type.Object({ from: Type.String(), to: Type.String(), kind: Type.String() }, closed)),
+    subtasks: Type.Array(Subtask),
     sources: Type.Array(Source),
     sinks: Type.Array(Sink),
     checkpoints: Checkpoints,
+    rescales: Type.Array(Rescale),
   },
   closed,
 );

@@ -29,6 +29,9 @@ const FINAL: readonly JobState[] = ['finished', 'stopped', 'cancelled', 'failed'
  * A job without an engine: its totals follow from the clock and a rate, the rest happens when the test says so. It
  * keeps the rules of {@link JobHandle} (final states stay, intervals are checked), because the API relies on them.
  */
+/** Figures of checkpoints that these tests do not look at. */
+const untold = { writtenBytes: 0, alignmentMs: 0, syncMs: 0 };
+
 export function scriptedJob(name = 'device-telemetry', clock: Clock = systemClock): ScriptedJob {
   const startedAt = clock.now();
   const calls: string[] = [];
@@ -64,7 +67,14 @@ export function scriptedJob(name = 'device-telemetry', clock: Clock = systemCloc
     return id;
   };
   const complete = (durationMs: number, kind: CheckpointEntry['kind'] = 'checkpoint') =>
-    record({ kind, outcome: 'completed', durationMs, stateBytes: 40_000 + records(), failure: null });
+    record({
+      kind,
+      outcome: 'completed',
+      durationMs,
+      stateBytes: 40_000 + records(),
+      ...untold,
+      failure: null,
+    });
 
   const status = (): JobStatus => ({
     name,
@@ -74,10 +84,12 @@ export function scriptedJob(name = 'device-telemetry', clock: Clock = systemCloc
     stateSince: phase.since,
     restarts,
     checkpointIntervalMs: intervalMs,
+    parallelism: 2,
     maxParallelism: 128,
     failures,
     ...graph(records(), clock.now(), clock.now() - startedAt, generation),
     checkpoints: { completed, failed, inProgress: null, restoredFrom: null, history },
+    rescales: [],
   });
 
   return {
@@ -90,10 +102,18 @@ export function scriptedJob(name = 'device-telemetry', clock: Clock = systemCloc
     },
     completeCheckpoint: complete,
     failCheckpoint: (reason) => {
-      record({ kind: 'checkpoint', outcome: 'failed', durationMs: 600_000, stateBytes: 0, failure: reason });
+      record({
+        kind: 'checkpoint',
+        outcome: 'failed',
+        durationMs: 600_000,
+        stateBytes: 0,
+        ...untold,
+        failure: reason,
+      });
     },
     fail(failure) {
-      failures.unshift({ ...failure, at: clock.now(), generation });
+      const where = { subtask: null, topic: null, partition: null, offset: null };
+      failures.unshift({ ...where, ...failure, at: clock.now(), generation });
       failures.length = Math.min(failures.length, 16);
       generation += 1;
       restarts += 1;
@@ -102,6 +122,11 @@ export function scriptedJob(name = 'device-telemetry', clock: Clock = systemCloc
     enter,
     get listeners() {
       return listeners.size;
+    },
+    async rescale(parallelism) {
+      calls.push(`rescale ${parallelism}`);
+      const times = { at: clock.now(), checkpointMs: 1, downtimeMs: 2 };
+      return { ...times, from: 2, to: parallelism, outcome: 'completed', failure: null };
     },
     async cancel() {
       calls.push('cancel');
@@ -153,6 +178,7 @@ function graph(read: number, now: number, elapsedMs: number, generation: number)
   ];
   return {
     operators,
+    subtasks: [],
     edges: [
       { from: 'readings', to: 'valid', kind: 'forward' as const },
       { from: 'valid', to: 'per-device', kind: 'hash' as const },

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import { systemClock } from '../base/clock.ts';
+import { checkpointId } from '../base/brand.ts';
+import { systemRandom } from '../base/random.ts';
+import type { CheckpointStore } from '../checkpoint/checkpoint-store.ts';
+import { openRedisCheckpointStore } from '../checkpoint/redis-checkpoint-store.ts';
+import type { JobGraph, JobOptions } from '../graph/job-graph.ts';
+import { openRedisPartitionLog } from '../log/redis-partition-log.ts';
+import type { Durability } from '../redis/durability.ts';
+import type { AttemptEnvironment } from '../runtime/attempt-environment.ts';
+import type { HostDeployment } from './host-protocol.ts';
+
+/** What a host needs to know to open its own connections: plain data, so that it can go to another thread. */
+export interface HostSettings {
+  /** `redis://…`, `rediss://…`, `redis+sentinel://…`, `redis+cluster://…`, or the path of a unix socket. */
+  readonly redisUrl: string;
+  readonly namespace: string;
+  readonly durability: Durability;
+  readonly replicas?: number;
+  /** Blob bytes of one job at most; default LIMITS.checkpointReservedBytes. */
+  readonly reservedBytes?: number;
+  /** Environment variables for the job's module. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** What a job's module is given when it makes the job. */
+export interface JobModuleContext {
+  readonly redisUrl: string;
+  readonly namespace: string;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** A job as its module's default export gives it. */
+export interface LoadedJob {
+  readonly name: string;
+  readonly graph: (changes?: Partial<JobOptions>) => JobGraph;
+}
+
+/** Default export of a job's module: the job, or what makes it. */
+export type JobModule = LoadedJob | ((context: JobModuleContext) => LoadedJob | Promise<LoadedJob>);
+
+/** One host's own log, checkpoint store and clock. */
+export interface HostEnvironment {
+  readonly environment: AttemptEnvironment;
+  readonly store: CheckpointStore;
+  readonly close: () => Promise<void>;
+}
+
+/** Opens what a host in a thread of its own runs on. */
+export async function openHostEnvironment(
+  settings: HostSettings,
+  deployment: HostDeployment,
+): Promise<HostEnvironment> {
+  const { redisUrl, namespace, durability, replicas, reservedBytes } = settings;
+  const shared = {
+    url: redisUrl,
+    namespace,
+    clock: systemClock,
+    durability,
+    ...(replicas === undefined ? {} : { replicas }),
+  };
+  const [log, store] = await Promise.all([
+    openRedisPartitionLog(shared),
+    openRedisCheckpointStore({ ...shared, ...(reservedBytes === undefined ? {} : { reservedBytes }) }),
+  ]);
+  const ending = new AbortController();
+  return {
+    store,
+    environment: {
+      job: deployment.job,
+      namespace,
+      generation: deployment.generation,
+      restoredCheckpoint: restoredOf(deployment),
+      redisUrl,
+      log,
+      clock: systemClock,
+      random: systemRandom,
+      uuid: () => randomUUID(),
+      signal: ending.signal,
+      killPoint: () => {},
+    },
+    async close() {
+      ending.abort();
+      await Promise.allSettled([log.close(), store.close()]);
+    },
+  };
+}
+
+/** The checkpoint that intervals of sinks are counted from; none of another job's. */
+export function restoredOf({ job, restored }: HostDeployment) {
+  return checkpointId(restored?.job === job ? restored.checkpoint : 0);
+}
