@@ -90,7 +90,8 @@ function packedColumns(view: DataView, count: number): number {
   return packed;
 }
 
-function writeEntry(
+/** The directory entry of column `c` of a body that starts where `view` does. */
+export function writeEntry(
   view: DataView,
   c: number,
   field: NamedField,
