@@ -79,6 +79,9 @@ class JobRunner implements JobHandle {
   #intervalMs: number;
   #generation = 0;
   #request: 'none' | 'cancel' | 'stop' = 'none';
+  /** What the checkpoint at the end of a draining stop is, and the id that it got. */
+  #drainTo: Manifest['kind'] | null = null;
+  #drained: number | null = null;
   #rescaling: Rescaling | null = null;
   #failedCheckpointsInRow = 0;
   #checkpointEndedMs: number | null = null;
@@ -167,9 +170,17 @@ class JobRunner implements JobHandle {
       await this.done;
       return null;
     }
-    attempt.stopSources(options.drain);
+    const kind = options.savepoint ? 'savepoint' : 'checkpoint';
+    if (options.drain) {
+      // The checkpoint comes when all tasks have ended, with what they gave at the end of time.
+      this.#drainTo = kind;
+      attempt.stopSources(true);
+      await this.done;
+      return this.#drained;
+    }
+    attempt.stopSources(false);
     try {
-      return await this.#checkpoint(attempt, options.savepoint ? 'savepoint' : 'checkpoint');
+      return await this.#checkpoint(attempt, kind);
     } catch (error) {
       this.#noteFailure(error);
       return null;
@@ -205,8 +216,8 @@ class JobRunner implements JobHandle {
           ownership === null ? await store.takeOver(this.name, owner) : await store.nextGeneration(ownership);
         this.#generation = ownership.generation;
         const outcome = await this.#runAttempt(ownership);
-        if (outcome === 'ended') return 'finished';
         if (this.#endRequested) return this.#requestedEnd();
+        if (outcome === 'ended') return 'finished';
         this.#startRescaled();
       } catch (error) {
         this.#noteFailure(error);
@@ -263,7 +274,8 @@ class JobRunner implements JobHandle {
       if (this.#endRequested) return 'stopped';
       this.#begin(attempt);
       const outcome = await Promise.race([attempt.run(), this.#tick(attempt, signal)]);
-      if (outcome === 'ended' && !this.#endRequested) await this.#checkpoint(attempt, 'checkpoint');
+      if (outcome === 'ended' && (!this.#endRequested || this.#drainTo !== null))
+        this.#drained = await this.#checkpoint(attempt, this.#drainTo ?? 'checkpoint');
       return outcome;
     } catch (error) {
       if (hasCode(error, 'MR_LOG_ROLLED_BACK') && restored !== null) this.#ruledOut.add(restored.id);
