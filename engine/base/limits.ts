@@ -28,6 +28,10 @@ export const LIMITS = {
   blobBytesMax: 256 * 1024,
   /** One checkpoint blob in a folder or an object store. */
   objectBytesMax: 4 * 1024 * 1024,
+  /** Attempts of one request to an object store, and how long each may take to connect and to be answered. */
+  objectAttemptsMax: 4,
+  objectConnectMs: 5_000,
+  objectRequestMs: 30_000,
   /** Name of a blob inside its checkpoint, in characters. */
   blobNameLengthMax: 512,
   /** All blobs of one job at most, unless declared; beyond it checkpoints fail rather than starve the log. */

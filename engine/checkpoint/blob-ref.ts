@@ -15,8 +15,9 @@ export function blobRef(
   checkpoint: CheckpointId,
   name: string,
   bytes: Uint8Array,
+  bytesMax: number = LIMITS.blobBytesMax,
 ): BlobRef {
-  const fits = bytes.length <= LIMITS.blobBytesMax && name !== '' && name.length <= LIMITS.blobNameLengthMax;
+  const fits = bytes.length <= bytesMax && name !== '' && name.length <= LIMITS.blobNameLengthMax;
   if (!fits) {
     throw new MillraceError(
       'MR_INVARIANT',

@@ -50,6 +50,8 @@ export interface CheckpointStore {
   readonly manifest: (job: string, id: CheckpointId) => Promise<Manifest | null>;
   /** All retained manifests, oldest first. */
   readonly list: (job: string) => Promise<readonly Manifest[]>;
+  /** Keys of all stored blobs. */
+  readonly blobs: (job: string) => Promise<readonly string[]>;
   /** Deletes blobs that no retained manifest names, except unpublished uploads of the current generation. Returns bytes freed. */
   readonly collect: (job: string) => Promise<number>;
   /** Forgets one retained checkpoint or savepoint. */

@@ -129,6 +129,10 @@ class MemoryCheckpointStore implements CheckpointStore {
     return this.#manifests(job);
   }
 
+  async blobs(job: string): Promise<readonly string[]> {
+    return [...this.#job(job).blobs.keys()];
+  }
+
   async collect(job: string): Promise<number> {
     const stored = this.#job(job);
     const named = new Set(

@@ -166,13 +166,17 @@ class RedisCheckpointStore implements CheckpointStore {
     return manifests.sort((a, b) => a.id - b.id);
   }
 
+  async blobs(job: string): Promise<readonly string[]> {
+    return (await this.#redis.call('HKEYS', this.#keys(job).blobs)) as readonly string[];
+  }
+
   async collect(job: string): Promise<number> {
     const keys = this.#keys(job);
     const control = (await this.#redis.call('HMGET', keys.control, 'generation', 'published')) as (
       | string
       | null
     )[];
-    const stored = (await this.#redis.call('HKEYS', keys.blobs)) as readonly string[];
+    const stored = await this.blobs(job);
     const named = new Set((await this.list(job)).flatMap(blobsOf).map((ref) => ref.key));
     const facts = { generation: Number(control[0] ?? 0), published: Number(control[1] ?? 0) };
     const garbage = decideCollect(facts, stored.map(parseBlobKey), named);

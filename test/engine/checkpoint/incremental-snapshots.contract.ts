@@ -71,10 +71,9 @@ export interface IncrementalOptions {
  * operator held at its barrier. @returns what fast-check found
  */
 export async function incrementalSnapshots(options: IncrementalOptions): Promise<fc.RunDetails<[Action[]]>> {
-  let run = 0;
   return fc.check(
     fc.asyncProperty(fc.array(action, { minLength: 1, maxLength: 25 }), async (actions) => {
-      const life = new OperatorLife(`incremental-${run++}`, options);
+      const life = new OperatorLife(`incremental-${lives++}`, options);
       await life.start();
       for (const next of actions) await life.act(next);
       await life.act({ kind: 'checkpoint', fates: ALL_WRITTEN, publish: true, retain: 1 });
@@ -83,6 +82,9 @@ export async function incrementalSnapshots(options: IncrementalOptions): Promise
     { numRuns: options.runs },
   );
 }
+
+/** Stores may be shared: every life has a job of its own. */
+let lives = 0;
 
 const ALL_WRITTEN: readonly Fate[] = ['written', 'written', 'written', 'written'];
 
@@ -289,6 +291,7 @@ function bound(store: CheckpointStore): CheckpointStore {
     latest: (job) => store.latest(job),
     manifest: (job, id) => store.manifest(job, id),
     list: (job) => store.list(job),
+    blobs: (job) => store.blobs(job),
     collect: (job) => store.collect(job),
     remove: (job, id) => store.remove(job, id),
     close: () => store.close(),
