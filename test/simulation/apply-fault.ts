@@ -1,0 +1,44 @@
+import type { Fault } from './fault-plan.ts';
+import type { SimRedis } from './redis.ts';
+import type { SimRole } from './role.ts';
+
+/** What faults are done to. */
+export interface FaultTargets {
+  readonly redis: SimRedis;
+  readonly roles: ReadonlyMap<string, SimRole>;
+  /** Has the process that comes to a kill point die there, at the `hit`th time from now. */
+  readonly armKillPoint: (point: string, hit: number) => void;
+}
+
+/** Does a fault, now. */
+export function applyFault(fault: Fault, { redis, roles, armKillPoint }: FaultTargets): void {
+  switch (fault.kind) {
+    case 'kill':
+      return roles.get(fault.role)?.kill(fault.forMs);
+    case 'freeze':
+      return roles.get(fault.role)?.freeze(fault.forMs);
+    case 'kill-at':
+      return armKillPoint(fault.point, fault.hit);
+    case 'request-lost':
+    case 'reply-lost':
+    case 'late':
+      return redis.network.arm(fault.role, fault.kind);
+    case 'drop-links':
+      return redis.dropLinks(
+        fault.role,
+        fault.lateMs === null ? { kind: 'lost' } : { kind: 'late', delayMs: fault.lateMs },
+      );
+    case 'spike':
+      return redis.network.spike(fault.role, fault.factor, fault.forMs);
+    case 'cut':
+      return redis.network.cut(fault.role, fault.forMs);
+    case 'restart':
+      return redis.restart(fault.forMs, fault.lostMs);
+    case 'fail-over':
+      return redis.failOver(fault.forMs, fault.isDemoted);
+    case 'out-of-memory':
+      return redis.runOutOfMemory(fault.forMs);
+    case 'replica-lag':
+      return redis.lagReplica(fault.forMs);
+  }
+}
