@@ -69,6 +69,7 @@ export {
 export type { PackedKeys, StoredKeys } from './state/packed-keys.ts';
 export type { ValueKeySpace } from './state/value-key-space.ts';
 export { KeyGroupWriter, type StoredGroup } from './state/key-groups.ts';
+export { type FrozenRest, KeyedSnapshots, type StoredKeyGroup } from './state/keyed-snapshots.ts';
 export type { SlotTable } from './state/slot-table.ts';
 export { heapStateBackend } from './state/heap-state-backend.ts';
 export { lmdbState, type LmdbStateOptions } from './state/lmdb-state.ts';
@@ -79,6 +80,7 @@ export type {
   OpenStateBackend,
   StateBackend,
   StateCells,
+  StateWatcher,
 } from './state/state-backend.ts';
 export { MAX_WATERMARK, MIN_WATERMARK, minusSaturating, plusSaturating } from './time/watermark.ts';
 export { DeadLetter, deadLetterTopic } from './log/dead-letter.ts';

@@ -83,8 +83,7 @@ export class BroadcastOperator implements MultiInputOperator {
 
   snapshot(): OperatorState {
     const states: StoredStates = {};
-    const place = () => ({ states, key: 0 });
-    this.#broadcast.store(place, place);
+    this.#broadcast.storeSlot(ONE_SLOT, states, 0);
     return { ...this.#runtime.snapshot(), broadcast: states };
   }
 
@@ -110,29 +109,32 @@ export class BroadcastOperator implements MultiInputOperator {
   #recordLoop({ onRecord }: BroadcastDefinition, keys: KeySelector | null): RowLoop {
     const runtime = this.#runtime;
     const user = runtime.user as never;
-    const accept = (row: unknown, time: number, slot = ONE_SLOT) => {
-      runtime.focus(slot, time);
-      onRecord(row, user);
-    };
-    return keys === null
-      ? plainInput(this.#context, 'records', accept)
-      : keyedInput(this.#context, runtime, { name: 'records', selector: keys, onRecord: accept });
+    if (keys === null)
+      return plainInput(this.#context, 'records', (row, time) => {
+        runtime.focusNone(time);
+        onRecord(row, user);
+      });
+    return keyedInput(this.#context, runtime, {
+      name: 'records',
+      selector: keys,
+      onRecord(row, time, slot) {
+        runtime.focus(slot, time);
+        onRecord(row, user);
+      },
+    });
   }
 
   #broadcastLoop({ onBroadcast, isKeyed }: BroadcastDefinition): RowLoop {
     const runtime = this.#runtime;
-    const { keys, state } = runtime;
+    const { handles } = runtime.state;
     const forEachKey = (visit: (key: unknown, state: unknown) => void) =>
-      state.forEachSlot(keys, (slot) => {
-        state.slot = slot;
-        visit(keys.value(slot), state.handles);
-      });
+      runtime.forEachKey((key) => visit(key, handles));
     const user = runtime.outputContext({
       broadcast: this.#broadcast.handles,
       ...(isKeyed ? { forEachKey } : {}),
     }) as never;
     return plainInput(this.#context, 'broadcast', (row, time) => {
-      runtime.focus(ONE_SLOT, time);
+      runtime.focusNone(time);
       onBroadcast(row, user);
     });
   }

@@ -2,7 +2,7 @@ import {
   createKeySpace,
   type FieldKeySpace,
   invariant,
-  KeyGroupWriter,
+  KeyedSnapshots,
   type LoopWriter,
   MIN_WATERMARK,
   MillraceError,
@@ -15,10 +15,12 @@ import {
   RowEmitter,
   type RowLoop,
   type RowText,
+  type StoredKeyGroup,
   type ValueKeySpace,
   writeKeySlot,
 } from '#engine';
 import { recordLoop } from './record-loop.ts';
+import { copyOf } from './state/cell-kind.ts';
 
 export interface ReduceOptions<T> {
   /**
@@ -39,9 +41,9 @@ export function reduce<T>(options: ReduceOptions<T>): OperatorDefinition<Operato
 
 type Reducer = (value: unknown, record: unknown) => unknown;
 
-/** One key group as stored: each key with its value. */
-interface ReduceGroup {
-  readonly keys: Uint8Array[];
+/** What one key group stores beside its keys. */
+interface ReduceBody {
+  /** By key. */
   readonly values: unknown[];
 }
 
@@ -55,6 +57,7 @@ class ReduceOperator implements Operator {
   readonly #keys: FieldKeySpace | ValueKeySpace;
   /** By slot; undefined = no record yet. */
   readonly #values: unknown[] = [];
+  readonly #snapshots: KeyedSnapshots<ReduceBody>;
   readonly #emitter: RowEmitter;
   readonly #loop: RowLoop;
   #watermark = MIN_WATERMARK;
@@ -64,7 +67,15 @@ class ReduceOperator implements Operator {
     invariant(context.keys !== null, `reduce '${context.operator}' needs a keyed input`);
     this.#join = join;
     this.#context = context;
-    this.#keys = createKeySpace(context.keys, context.maxParallelism);
+    this.#keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
+    this.#snapshots = new KeyedSnapshots<ReduceBody>(this.#keys, context.maxParallelism, {
+      empty: () => ({ values: [] }),
+      store: (slot, { values }) => {
+        const value = this.#values[slot];
+        if (value !== undefined) values.push(copyOf(value));
+        return value !== undefined;
+      },
+    });
     this.#emitter = new RowEmitter(context.output);
     this.#loop = recordLoop(context, this);
   }
@@ -87,6 +98,7 @@ class ReduceOperator implements Operator {
   }
 
   add(row: unknown, time: number, slot: number): void {
+    this.#snapshots.touch(slot);
     const before = this.#values[slot];
     const value = before === undefined ? row : this.#join(before, row);
     if (value === undefined) throw noValue(this.#context.operator);
@@ -111,17 +123,15 @@ class ReduceOperator implements Operator {
   }
 
   snapshot(): OperatorState {
-    const writer = new KeyGroupWriter<ReduceGroup>(this.#keys, () => ({ keys: [], values: [] }));
-    this.#values.forEach((value, slot) => writer.place(slot).group.values.push(structuredClone(value)));
-    return { watermark: this.#watermark, idle: this.#idle, items: [], groups: writer.groups };
+    return { watermark: this.#watermark, idle: this.#idle, items: [], ...this.#snapshots.take() };
   }
 
   restore(parts: readonly OperatorState[]): void {
     this.#watermark = Math.min(...parts.map((part) => part.watermark));
     this.#idle = parts.every((part) => part.idle);
     for (const part of parts)
-      for (const { keys, values } of part.groups.values() as Iterable<ReduceGroup>)
-        for (const [i, key] of keys.entries()) this.#set(this.#keys.slotOfCanonical(key), values[i]);
+      for (const { keys, values } of part.groups.values() as Iterable<StoredKeyGroup<ReduceBody>>)
+        for (const [i, slot] of this.#keys.slotsOf(keys).entries()) this.#set(slot, values[i]);
   }
 
   #set(slot: number, value: unknown): void {

@@ -15,6 +15,8 @@ export interface LmdbShared {
   readonly hot: HotSlots;
   readonly scratch: LmdbScratch;
   readonly keys: EntryKeys;
+  /** Something of a key group has expired and is gone. */
+  readonly expired: (group: number) => void;
 }
 
 /**
@@ -107,6 +109,9 @@ export class LmdbCells<Cell> implements StateCells<Cell> {
           if (left !== undefined) visit(entry.canonical, left);
         }
       },
+      release: () => {
+        if (this.#frozen === at) this.close();
+      },
     };
   }
 
@@ -151,20 +156,21 @@ export class LmdbCells<Cell> implements StateCells<Cell> {
   /** Looks at `count` entries in turn and removes those that have expired. Within a write. */
   sweep(count: number): void {
     if (this.#format.expires !== true || this.#numbers.size === 0) return;
-    const expired: { readonly key: Uint8Array; readonly number: number }[] = [];
+    const expired: Pick<ScratchEntry, 'key' | 'number' | 'group'>[] = [];
     let left = count;
-    for (const { key, number, stored } of this.#shared.scratch.entries(this.#state, {
+    for (const { key, number, group, stored } of this.#shared.scratch.entries(this.#state, {
       after: this.#sweptTo,
     })) {
       this.#sweptTo = key;
       if (!this.#numbers.isMarked(number) && this.#format.load(stored) === undefined)
-        expired.push({ key, number });
+        expired.push({ key, number, group });
       if (--left === 0) break;
     }
     if (left > 0) this.#sweptTo = undefined;
-    for (const { key, number } of expired) {
+    for (const { key, number, group } of expired) {
       this.#shared.scratch.remove(Buffer.from(key));
       this.#numbers.give(number);
+      this.#shared.expired(group);
     }
   }
 

@@ -4,7 +4,7 @@ import { LmdbCells, type LmdbShared } from './lmdb-cells.ts';
 import { EntryKeys } from './lmdb-entry-key.ts';
 import { HotSlots } from './lmdb-hot-slots.ts';
 import type { LmdbScratch } from './lmdb-scratch.ts';
-import type { CellFormat, StateBackend, StateCells } from './state-backend.ts';
+import type { CellFormat, StateBackend, StateCells, StateWatcher } from './state-backend.ts';
 
 /** One in so many hot keys leaves at a time: few at once keep the pause short, many share the pages they are written to. */
 const EVICTED_PART = 128;
@@ -24,13 +24,15 @@ export class LmdbStateBackend implements StateBackend {
   readonly #keys: KeySpace;
   readonly #hotKeysMax: number;
   readonly #open: () => LmdbScratch;
+  readonly #watcher: StateWatcher | undefined;
   readonly #states: LmdbCells<unknown>[] = [];
   #shared: LmdbShared | null = null;
 
-  constructor(keys: KeySpace, hotKeysMax: number, open: () => LmdbScratch) {
+  constructor(keys: KeySpace, hotKeysMax: number, open: () => LmdbScratch, watcher?: StateWatcher) {
     this.#keys = keys;
     this.#hotKeysMax = hotKeysMax;
     this.#open = open;
+    this.#watcher = watcher;
   }
 
   cells<Cell>(_: string, format: CellFormat<Cell>): StateCells<Cell> {
@@ -39,6 +41,7 @@ export class LmdbStateBackend implements StateBackend {
       hot: new HotSlots(this.#keys),
       scratch: this.#open(),
       keys: new EntryKeys(this.#keys),
+      expired: (group) => this.#watcher?.expired(group),
     };
     const cells = new LmdbCells(this.#states.length + 1, format, this.#shared);
     this.#states.push(cells as unknown as LmdbCells<unknown>);
@@ -73,6 +76,7 @@ export class LmdbStateBackend implements StateBackend {
     const most = this.#hotKeysMax - Math.floor(this.#hotKeysMax / EVICTED_PART);
     let written = 0;
     this.#shared?.hot.evict(most, (slot) => {
+      this.#watcher?.leaves(slot);
       for (const state of this.#states) if (state.evict(slot)) written++;
     });
     for (const state of this.#states) state.sweep(SWEPT_PER_BATCH + 2 * written);

@@ -45,11 +45,14 @@ export async function openAttemptState(
   const ofAttempt = join(ofJob, String(attempt.generation));
   const open: LmdbStateBackend[] = [];
   return {
-    backend: (operator, subtask) => (keys) => {
+    backend: (operator, subtask) => {
       const where = { folder: ofAttempt, hotKeysMax };
-      const backend = backendIn(openDatabase, where, `${operator}.${subtask}-`)(keys) as LmdbStateBackend;
-      open.push(backend);
-      return backend;
+      const openBackend = backendIn(openDatabase, where, `${operator}.${subtask}-`);
+      return (keys, watcher) => {
+        const backend = openBackend(keys, watcher) as LmdbStateBackend;
+        open.push(backend);
+        return backend;
+      };
     },
     async close() {
       await Promise.all([...open].map((backend) => backend.close()));
@@ -64,15 +67,15 @@ function backendIn(
 ): OpenStateBackend {
   if (!Number.isSafeInteger(hotKeysMax) || hotKeysMax < 1)
     throw new MillraceError('MR_CONFIG_INVALID', `hotKeysMax is ${hotKeysMax}, it must be 1 or more.`);
-  return (keys) =>
-    new LmdbStateBackend(keys, hotKeysMax, () => {
-      try {
-        mkdirSync(folder, { recursive: true });
-        return new LmdbScratch(openDatabase, mkdtempSync(join(folder, prefix)));
-      } catch (error) {
-        throw badFolder(folder, error);
-      }
-    });
+  const openScratch = () => {
+    try {
+      mkdirSync(folder, { recursive: true });
+      return new LmdbScratch(openDatabase, mkdtempSync(join(folder, prefix)));
+    } catch (error) {
+      throw badFolder(folder, error);
+    }
+  };
+  return (keys, watcher) => new LmdbStateBackend(keys, hotKeysMax, openScratch, watcher);
 }
 
 async function deleteEarlier(ofJob: string, generation: number): Promise<void> {

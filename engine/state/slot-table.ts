@@ -12,6 +12,12 @@ export class SlotTable {
   #queued = new Uint8Array(1024);
   #candidates: number[] = [];
   #pins = 0;
+  #added: (slot: number) => void = () => {};
+
+  /** Has `added` called with every slot that is made known from now on, before anybody holds it. */
+  onAdd(added: (slot: number) => void): void {
+    this.#added = added;
+  }
 
   /** Keeps every slot with its key until the returned function is called; calling that again does nothing. */
   pin(): () => void {
@@ -28,6 +34,7 @@ export class SlotTable {
     if (slot >= this.#holders.length) this.#grow(slot);
     this.#holders[slot] = 0;
     this.#candidate(slot);
+    this.#added(slot);
   }
 
   hold(slot: number): void {

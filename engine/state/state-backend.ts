@@ -34,13 +34,26 @@ export interface StateCells<Cell> {
   readonly forEach: (visit: (slot: number, cell: Cell) => void) => void;
   /** Cells of keys that have no slot here now, as stored, with the canonical key and its key group. */
   readonly forEachSpilled?: (visit: (key: Uint8Array, group: number, stored: unknown) => void) => void;
-  /** The cells of {@link forEachSpilled} as they are now, to be read later. Good until the next call, or the backend closes. */
+  /**
+   * The cells of {@link forEachSpilled} as they are now, to be read later. Good until their release, the next call, or the backend
+   * closes. There where forEachSpilled is.
+   */
   readonly freezeSpilled?: () => FrozenCells;
 }
 
 /** Cells out of memory as they were at one time, key group by key group, so that not all need be in memory at once. */
 export interface FrozenCells {
   readonly forEachOf: (group: number, visit: (key: Uint8Array, stored: unknown) => void) => void;
+  /** They are not needed any more. */
+  readonly release: () => void;
+}
+
+/** Is told what a backend does of its own accord. */
+export interface StateWatcher {
+  /** Before the cells of a slot leave memory. */
+  readonly leaves: (slot: number) => void;
+  /** Something of a key group has expired and is gone from where cells are out of memory. */
+  readonly expired: (group: number) => void;
 }
 
 /** Where the keyed state of one operator's subtask lives. */
@@ -53,4 +66,4 @@ export interface StateBackend {
 }
 
 /** Opens a backend for one subtask of one operator. */
-export type OpenStateBackend = (keys: KeySpace) => StateBackend;
+export type OpenStateBackend = (keys: KeySpace, watcher?: StateWatcher) => StateBackend;

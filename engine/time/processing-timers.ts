@@ -51,8 +51,8 @@ export class ProcessingTimers {
     return due;
   }
 
-  forEach(visit: (slot: number, time: number) => void): void {
-    this.#queue.forEach(visit);
+  forEachOf(slot: number, visit: (time: number) => void): void {
+    this.#queue.forEachOf(slot, visit);
   }
 
   close(): void {

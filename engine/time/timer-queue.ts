@@ -1,22 +1,21 @@
-/** Slots of one time, in the order they were registered. Most times have one only, and need no set. */
-type Bucket = number | Set<number>;
+import { TimerEntries } from './timer-entries.ts';
 
 /**
- * Event-time timers by slot: one bucket per distinct timestamp, a heap over the distinct timestamps only.
+ * Event-time timers by slot: one bucket per distinct timestamp, a heap over the distinct timestamps only. A slot's timers are also
+ * found by the slot, so that a snapshot may take them key by key.
  *
  * TQ1 a (slot, time) pair is registered at most once.
  * TQ2 timers fire in time order; within one time in the order they were registered.
  */
 export class TimerQueue {
-  readonly #buckets = new Map<number, Bucket>();
-  /** Times with a bucket, each at least once, and some whose timers were deleted. */
-  readonly #heap: number[] = [];
-  #size = 0;
-  /** Walks the bucket that is firing: to begin anew for each timer would walk over all that have fired. */
-  #firing: { readonly time: number; readonly slots: Iterator<number> } | null = null;
+  readonly #entries = new TimerEntries();
+  /** By time: the first of a ring of entries. */
+  readonly #buckets = new Map<number, number>();
+  /** Times with a bucket, each at least once, and some whose timers were deleted: no more of those than of the others. */
+  #heap: number[] = [];
 
   get size(): number {
-    return this.#size;
+    return this.#entries.size;
   }
 
   /** Time of the earliest timer, or null. */
@@ -30,39 +29,34 @@ export class TimerQueue {
 
   /** True when the timer is new. */
   add(slot: number, time: number): boolean {
-    const bucket = this.#buckets.get(time);
-    if (bucket === undefined) {
-      this.#buckets.set(time, slot);
-      this.#push(time);
-    } else if (typeof bucket === 'number') {
-      if (bucket === slot) return false;
-      this.#buckets.set(time, new Set<number>().add(bucket).add(slot));
-    } else {
-      if (bucket.has(slot)) return false;
-      bucket.add(slot);
-    }
-    this.#size++;
+    const entries = this.#entries;
+    if (entries.find(slot, time) >= 0) return false;
+    const first = this.#buckets.get(time);
+    const entry = entries.add(slot, time, first);
+    if (first !== undefined) return true;
+    this.#buckets.set(time, entry);
+    this.#push(time);
     return true;
   }
 
   /** True when the timer existed. */
   delete(slot: number, time: number): boolean {
-    const bucket = this.#buckets.get(time);
-    const existed = typeof bucket === 'number' ? bucket === slot : (bucket?.has(slot) ?? false);
-    if (existed) this.#remove(bucket as Bucket, slot, time);
-    return existed;
+    const entry = this.#entries.find(slot, time);
+    if (entry < 0) return false;
+    this.#remove(entry, time, this.#buckets.get(time) as number);
+    return true;
   }
 
   /** Takes the earliest timer due at `watermark`, or null. A timer added meanwhile for a due time fires too. */
   takeDue(watermark: number): { readonly slot: number; readonly time: number } | null {
     for (let time = this.#heap[0]; time !== undefined && time <= watermark; time = this.#heap[0]) {
-      const bucket = this.#buckets.get(time);
-      if (bucket === undefined) {
+      const first = this.#buckets.get(time);
+      if (first === undefined) {
         this.#pop();
         continue;
       }
-      const slot = typeof bucket === 'number' ? bucket : this.#nextOf(bucket, time);
-      this.#remove(bucket, slot, time);
+      const slot = this.#entries.slotOf(first);
+      this.#remove(first, time, first);
       return { slot, time };
     }
     return null;
@@ -74,13 +68,15 @@ export class TimerQueue {
    */
   takeDueTogether(watermark: number, visit: (slot: number) => void): boolean {
     for (let time = this.#heap[0]; time !== undefined && time <= watermark; time = this.#heap[0]) {
-      const bucket = this.#buckets.get(time);
+      const first = this.#buckets.get(time);
       this.#pop();
-      if (bucket === undefined) continue;
+      if (first === undefined) continue;
       this.#buckets.delete(time);
-      this.#size -= typeof bucket === 'number' ? 1 : bucket.size;
-      if (typeof bucket === 'number') visit(bucket);
-      else for (const slot of bucket) visit(slot);
+      for (let entry = first; entry >= 0; ) {
+        const slot = this.#entries.slotOf(entry);
+        entry = this.#entries.remove(entry);
+        visit(slot);
+      }
       return true;
     }
     return false;
@@ -88,32 +84,28 @@ export class TimerQueue {
 
   /** Calls `visit` for every timer, in no particular order. */
   forEach(visit: (slot: number, time: number) => void): void {
-    for (const [time, bucket] of this.#buckets) {
-      if (typeof bucket === 'number') visit(bucket, time);
-      else for (const slot of bucket) visit(slot, time);
-    }
+    for (const [time, first] of this.#buckets)
+      this.#entries.forEachFrom(first, (entry) => visit(this.#entries.slotOf(entry), time));
   }
 
-  #nextOf(bucket: Set<number>, time: number): number {
-    if (this.#firing?.time !== time) this.#firing = { time, slots: bucket.values() };
-    const { done, value } = this.#firing.slots.next();
-    if (done !== true) return value;
-    this.#firing = null;
-    return this.#nextOf(bucket, time);
+  /** Calls `visit` for every timer of one slot, in no particular order. */
+  forEachOf(slot: number, visit: (time: number) => void): void {
+    this.#entries.forEachOf(slot, visit);
   }
 
-  #remove(bucket: Bucket, slot: number, time: number): void {
-    this.#size--;
-    if (typeof bucket !== 'number') {
-      bucket.delete(slot);
-      if (bucket.size > 0) return;
-      if (this.#firing?.time === time) this.#firing = null;
-    }
-    this.#buckets.delete(time);
+  #remove(entry: number, time: number, first: number): void {
+    const next = this.#entries.remove(entry);
+    if (next < 0) this.#buckets.delete(time);
+    else if (entry === first) this.#buckets.set(time, next);
   }
 
   #push(time: number): void {
     const heap = this.#heap;
+    if (heap.length > 2 * this.#buckets.size + 64) {
+      // Sorted is a heap. What was deleted before it was due must not pile up.
+      this.#heap = [...this.#buckets.keys()].sort((a, b) => a - b);
+      return;
+    }
     let at = heap.length;
     heap.push(time);
     while (at > 0) {

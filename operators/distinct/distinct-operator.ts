@@ -2,7 +2,7 @@ import {
   createKeySpace,
   type FieldKeySpace,
   invariant,
-  KeyGroupWriter,
+  KeyedSnapshots,
   type LoopWriter,
   MAX_WATERMARK,
   MIN_WATERMARK,
@@ -17,6 +17,7 @@ import {
   RowEmitter,
   type RowLoop,
   type RowText,
+  type StoredKeyGroup,
   TimerQueue,
   type ValueKeySpace,
   writeKeySlot,
@@ -32,9 +33,8 @@ export interface DistinctSpec {
   readonly of: string | ((row: unknown) => unknown) | null;
 }
 
-/** One key group as stored. */
-interface SeenGroup {
-  readonly keys: Uint8Array[];
+/** What one key group stores beside its keys. */
+interface SeenBody {
   readonly time: DistinctSpec['time'];
   readonly isByValue: boolean;
   /** Per entry: its key's index, its value (null without `of`), and when it ends. */
@@ -60,6 +60,7 @@ export class DistinctOperator implements Operator {
   readonly #context: OperatorContext;
   readonly #keys: FieldKeySpace | ValueKeySpace;
   readonly #seen: SeenStore;
+  readonly #snapshots: KeyedSnapshots<SeenBody>;
   readonly #sweeps: TimerQueue;
   readonly #clockSweeps: ProcessingTimers;
   readonly #sweepStepMs: number;
@@ -68,12 +69,18 @@ export class DistinctOperator implements Operator {
   #watermark = MIN_WATERMARK;
   #idle = false;
   #nowMs = 0;
+  /** Entries that ended until then are not in the last snapshot. */
+  #endedAtSnapshot = 0;
 
   constructor(spec: DistinctSpec, context: OperatorContext) {
     invariant(context.keys !== null, `distinct '${context.operator}' needs a keyed input`);
     this.#spec = spec;
     this.#context = context;
-    this.#keys = createKeySpace(context.keys, context.maxParallelism);
+    this.#keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
+    this.#snapshots = new KeyedSnapshots<SeenBody>(this.#keys, context.maxParallelism, {
+      empty: () => ({ time: spec.time, isByValue: spec.of !== null, key: [], value: [], expiry: [] }),
+      store: (slot, body, key) => this.#store(slot, body, key),
+    });
     this.#seen = spec.of === null ? new SeenTable(this.#keys.slots) : new SeenValues(this.#keys.slots);
     this.#sweeps = new TimerQueue();
     this.#clockSweeps = new ProcessingTimers(context.clock, context.wake);
@@ -148,7 +155,7 @@ export class DistinctOperator implements Operator {
     this.#idle = false;
     this.#watermark = time;
     for (let due = this.#sweeps.takeDue(time); due !== null; due = this.#sweeps.takeDue(time))
-      this.#seen.sweep(due.slot, time);
+      this.#sweep(due.slot, time);
     this.#context.output.watermark(time);
   }
 
@@ -159,7 +166,7 @@ export class DistinctOperator implements Operator {
 
   poll(): void {
     for (let due = this.#clockSweeps.takeDue(); due !== null; due = this.#clockSweeps.takeDue())
-      this.#seen.sweep(due.slot, due.time);
+      this.#sweep(due.slot, due.time);
   }
 
   counters(): OperatorCounters {
@@ -171,35 +178,21 @@ export class DistinctOperator implements Operator {
   }
 
   snapshot(): OperatorState {
-    const { time, of } = this.#spec;
-    const writer = new KeyGroupWriter<SeenGroup>(this.#keys, () => ({
-      keys: [],
-      time,
-      isByValue: of !== null,
-      key: [],
-      value: [],
-      expiry: [],
-    }));
-    const ended = time === 'event' ? this.#watermark : time === 'processing' ? this.#context.clock.now() : 0;
-    this.#seen.forEach((slot, value, expiry) => {
-      if (expiry <= ended) return;
-      const { group, key } = writer.place(slot);
-      group.key.push(key);
-      group.value.push(value);
-      group.expiry.push(expiry);
-    });
-    return { watermark: this.#watermark, idle: this.#idle, items: [], groups: writer.groups };
+    const { time } = this.#spec;
+    this.#endedAtSnapshot =
+      time === 'event' ? this.#watermark : time === 'processing' ? this.#context.clock.now() : 0;
+    return { watermark: this.#watermark, idle: this.#idle, items: [], ...this.#snapshots.take() };
   }
 
   restore(parts: readonly OperatorState[]): void {
     this.#watermark = Math.min(...parts.map((part) => part.watermark));
     this.#idle = parts.every((part) => part.idle);
     for (const part of parts) {
-      for (const group of part.groups.values() as Iterable<SeenGroup>) {
+      for (const group of part.groups.values() as Iterable<StoredKeyGroup<SeenBody>>) {
         this.#refuseOther(group);
-        const slots = group.keys.map((key) => this.#keys.slotOfCanonical(key));
+        const slots = this.#keys.slotsOf(group.keys);
         for (const [i, key] of group.key.entries())
-          this.#remember(slots[key] as number, group.value[i], group.expiry[i] as number);
+          this.#keep(slots[key] as number, group.value[i], group.expiry[i] as number);
       }
     }
   }
@@ -208,7 +201,28 @@ export class DistinctOperator implements Operator {
     this.#clockSweeps.close();
   }
 
+  #store(slot: number, body: SeenBody, key: number): boolean {
+    const before = body.key.length;
+    this.#seen.forEachOf(slot, (value, expiry) => {
+      if (expiry <= this.#endedAtSnapshot) return;
+      body.key.push(key);
+      body.value.push(value);
+      body.expiry.push(expiry);
+    });
+    return body.key.length > before;
+  }
+
+  #sweep(slot: number, time: number): void {
+    this.#snapshots.touch(slot);
+    this.#seen.sweep(slot, time);
+  }
+
   #remember(slot: number, value: unknown, expiry: number): void {
+    this.#snapshots.touch(slot);
+    this.#keep(slot, value, expiry);
+  }
+
+  #keep(slot: number, value: unknown, expiry: number): void {
     this.#seen.remember(slot, value, expiry);
     if (this.#spec.time === 'forever') return;
     const sweepAt = Math.min(MAX_WATERMARK, Math.ceil(expiry / this.#sweepStepMs) * this.#sweepStepMs);
@@ -226,7 +240,7 @@ export class DistinctOperator implements Operator {
     );
   }
 
-  #refuseOther(group: SeenGroup): void {
+  #refuseOther(group: SeenBody): void {
     const { time, of } = this.#spec;
     if (group.time === time && group.isByValue === (of !== null)) return;
     const text = (kind: string, isByValue: boolean) => `${kind} entries${isByValue ? ' by value' : ''}`;

@@ -12,7 +12,7 @@ export interface SeenStore {
   readonly remember: (slot: number, value: unknown, expiry: number) => void;
   /** Forgets the slot's entries that have ended at `time`. */
   readonly sweep: (slot: number, time: number) => void;
-  readonly forEach: (visit: (slot: number, value: unknown, expiry: number) => void) => void;
+  readonly forEachOf: (slot: number, visit: (value: unknown, expiry: number) => void) => void;
 }
 
 /** One entry per slot. */
@@ -50,8 +50,9 @@ export class SeenTable implements SeenStore {
     this.#size--;
   }
 
-  forEach(visit: (slot: number, value: unknown, expiry: number) => void): void {
-    for (const [slot, expiry] of this.#expiries.entries()) if (expiry !== UNSEEN) visit(slot, null, expiry);
+  forEachOf(slot: number, visit: (value: unknown, expiry: number) => void): void {
+    const expiry = this.expiryOf(slot);
+    if (expiry !== UNSEEN) visit(null, expiry);
   }
 
   #grow(slot: number): void {
@@ -104,9 +105,7 @@ export class SeenValues implements SeenStore {
     this.#holders.drop(slot);
   }
 
-  forEach(visit: (slot: number, value: unknown, expiry: number) => void): void {
-    this.#entries.forEach((values, slot) => {
-      for (const [value, expiry] of values ?? []) visit(slot, value, expiry);
-    });
+  forEachOf(slot: number, visit: (value: unknown, expiry: number) => void): void {
+    for (const [value, expiry] of this.#entries[slot] ?? []) visit(value, expiry);
   }
 }

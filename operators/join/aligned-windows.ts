@@ -1,14 +1,15 @@
-import { plusSaturating, type Waiting } from '#engine';
+import { plusSaturating, type StoredKeyGroup, type Waiting } from '#engine';
 import { windowStart } from '../window/assigner.ts';
 import { LEFT, type Side, type TwoInputFrame, type TwoInputLogic } from './two-input-operator.ts';
 import {
+  emptyWindows,
   markGiven,
   type Part,
   putRow,
   restoreWindows,
+  storeWindows,
   type WindowContents,
-  type WindowsGroup,
-  WindowsWriter,
+  type WindowsBody,
 } from './window-contents.ts';
 import type { WindowResults } from './window-function.ts';
 
@@ -73,30 +74,39 @@ export class AlignedWindows implements TwoInputLogic {
     for (; this.#closed < this.#panes.length; this.#closed++) {
       const pane = this.#panes[this.#closed] as Pane;
       if (pane.end - 1 > watermark) break;
-      for (const slot of pane.touched) this.#results.close(slot, pane.contents[slot] as WindowContents);
+      for (const slot of pane.touched) {
+        this.#frame.snapshots.touch(slot);
+        this.#results.close(slot, pane.contents[slot] as WindowContents);
+      }
     }
     let dropped = 0;
     while (dropped < this.#closed && this.#isDropped((this.#panes[dropped] as Pane).start, watermark))
       dropped++;
     if (dropped === 0) return;
+    const gone = this.#panes.slice(0, dropped);
+    // While they are still there: a snapshot may want them.
+    for (const pane of gone) for (const slot of pane.touched) this.#frame.snapshots.touch(slot);
+    this.#panes.splice(0, dropped);
     this.#closed -= dropped;
-    for (const pane of this.#panes.splice(0, dropped)) {
+    for (const pane of gone) {
       this.#byStart.delete(pane.start);
       if (this.#current === pane) this.#current = null;
       for (const slot of pane.touched) this.#frame.keys.slots.drop(slot);
     }
   }
 
-  snapshot(): ReadonlyMap<number, unknown> {
-    const writer = new WindowsWriter(this.#frame.keys, this.#text());
-    for (const pane of this.#panes)
-      for (const slot of pane.touched) writer.add(slot, pane.contents[slot] as WindowContents);
-    return writer.groups;
+  emptyBody(): WindowsBody {
+    return emptyWindows(this.#text());
+  }
+
+  store(slot: number, body: WindowsBody, key: number): boolean {
+    const windows = this.#panes.flatMap(({ contents }) => contents[slot] ?? []);
+    return storeWindows(body, key, windows);
   }
 
   restore(stored: unknown): void {
-    const group = stored as WindowsGroup;
-    const slots = group.keys.map((key) => this.#frame.keys.slotOfCanonical(key));
+    const group = stored as StoredKeyGroup<WindowsBody>;
+    const slots = this.#frame.keys.slotsOf(group.keys);
     restoreWindows(group, this.#text(), this.#frame.operator, (key, { start, fresh, given }) => {
       const contents = this.#contents(start, slots[key] as number);
       contents.fresh = fresh;

@@ -1,9 +1,9 @@
 import {
-  KeyGroupWriter,
   MillraceError,
   type MultiInputOperator,
   type OperatorDefinition,
   plusSaturating,
+  type StoredKeyGroup,
   type Waiting,
 } from '#engine';
 import { Deadlines } from './deadlines.ts';
@@ -63,8 +63,7 @@ interface Bounds {
   readonly upperMs: number;
 }
 
-interface IntervalGroup {
-  readonly keys: Uint8Array[];
+interface IntervalBody {
   readonly bounds: Bounds;
   /** Whether matches were noted, per side: only then can the side's records be told apart on restore. */
   readonly outer: readonly [boolean, boolean];
@@ -126,29 +125,20 @@ class IntervalJoin implements TwoInputLogic {
     this.#deadlines.drain(watermark, (entry) => this.#release((entry & 1) as Side, entry >>> 1, watermark));
   }
 
-  snapshot(): ReadonlyMap<number, unknown> {
+  emptyBody(): IntervalBody {
     const outer = [this.#sides[LEFT].outer, this.#sides[RIGHT].outer] as const;
-    const writer = new KeyGroupWriter<IntervalGroup>(this.#frame.keys, () => ({
-      keys: [],
-      bounds: this.#bounds,
-      outer,
-      sides: [emptyRows(), emptyRows()],
-    }));
-    for (const side of [LEFT, RIGHT] as const) {
-      const { kept } = this.#sides[side];
-      for (let slot = 0; slot < kept.slots; slot++) {
-        if (kept.isEmpty(slot)) continue;
-        const { group, key } = writer.place(slot);
-        storeRows(group.sides[side], key, kept, slot);
-      }
-    }
-    return writer.groups;
+    return { bounds: this.#bounds, outer, sides: [emptyRows(), emptyRows()] };
+  }
+
+  store(slot: number, { sides }: IntervalBody, key: number): boolean {
+    for (const side of [LEFT, RIGHT] as const) storeRows(sides[side], key, this.#sides[side].kept, slot);
+    return this.#sides.some(({ kept }) => !kept.isEmpty(slot));
   }
 
   restore(stored: unknown): void {
-    const group = stored as IntervalGroup;
+    const group = stored as StoredKeyGroup<IntervalBody>;
     this.#refuseOther(group);
-    const slots = group.keys.map((key) => this.#frame.keys.slotOfCanonical(key));
+    const slots = this.#frame.keys.slotsOf(group.keys);
     for (const side of [LEFT, RIGHT] as const)
       restoreRows(group.sides[side], (key, time, row, flag) =>
         this.#keep(side, slots[key] as number, time, row, flag),
@@ -204,6 +194,7 @@ class IntervalJoin implements TwoInputLogic {
   /** Lets go of the records whose time is over (IJ3), giving those alone that had to be given (IJ4). */
   #release(side: Side, slot: number, watermark: number): void {
     const { kept, keptMs, outer } = this.#sides[side];
+    this.#frame.snapshots.touch(slot);
     const end = kept.end(slot);
     let to = kept.head(slot);
     for (; to < end; to++) {
@@ -224,7 +215,7 @@ class IntervalJoin implements TwoInputLogic {
     }
   }
 
-  #refuseOther({ bounds, outer }: IntervalGroup): void {
+  #refuseOther({ bounds, outer }: IntervalBody): void {
     const { operator } = this.#frame;
     const { lowerMs, upperMs } = this.#bounds;
     if (bounds.lowerMs !== lowerMs || bounds.upperMs !== upperMs) {

@@ -1,16 +1,17 @@
-import { plusSaturating, type Waiting } from '#engine';
+import { plusSaturating, type StoredKeyGroup, type Waiting } from '#engine';
 import type { TimeWindow } from '../window/assigner.ts';
 import { checkedGap } from '../window/session-assigner.ts';
 import { Deadlines } from './deadlines.ts';
 import { LEFT, type Side, type TwoInputFrame, type TwoInputLogic } from './two-input-operator.ts';
 import {
   absorb,
+  emptyWindows,
   markGiven,
   putRow,
   restoreWindows,
+  storeWindows,
   type WindowContents,
-  type WindowsGroup,
-  WindowsWriter,
+  type WindowsBody,
 } from './window-contents.ts';
 import type { WindowResults } from './window-function.ts';
 
@@ -70,6 +71,7 @@ export class SharedSessions implements TwoInputLogic {
 
   advance(watermark: number): void {
     for (let slot = this.#deadlines.take(watermark); slot >= 0; slot = this.#deadlines.take(watermark)) {
+      this.#frame.snapshots.touch(slot);
       const kept: WindowContents[] = [];
       for (const session of this.#of(slot)) {
         if (session.end - 1 <= watermark) this.#results.close(slot, session);
@@ -81,16 +83,17 @@ export class SharedSessions implements TwoInputLogic {
     }
   }
 
-  snapshot(): ReadonlyMap<number, unknown> {
-    const writer = new WindowsWriter(this.#frame.keys, TEXT);
-    for (const [slot, sessions] of this.#sessions.entries())
-      for (const session of sessions) writer.add(slot, session);
-    return writer.groups;
+  emptyBody(): WindowsBody {
+    return emptyWindows(TEXT);
+  }
+
+  store(slot: number, body: WindowsBody, key: number): boolean {
+    return storeWindows(body, key, this.#sessions[slot] ?? []);
   }
 
   restore(stored: unknown): void {
-    const group = stored as WindowsGroup;
-    const slots = group.keys.map((key) => this.#frame.keys.slotOfCanonical(key));
+    const group = stored as StoredKeyGroup<WindowsBody>;
+    const slots = this.#frame.keys.slotsOf(group.keys);
     restoreWindows(group, TEXT, this.#frame.operator, (key, session) => {
       const slot = slots[key] as number;
       this.#of(slot).push(session);

@@ -1,11 +1,11 @@
 import {
   type Duration,
   durationMs,
-  KeyGroupWriter,
   MillraceError,
   type MultiInputOperator,
   type OperatorDefinition,
   plusSaturating,
+  type StoredKeyGroup,
   type Waiting,
 } from '#engine';
 import { Deadlines } from './deadlines.ts';
@@ -64,8 +64,7 @@ interface Rules {
   readonly join: (fact: unknown, version: unknown) => unknown;
 }
 
-interface TemporalGroup {
-  readonly keys: Uint8Array[];
+interface TemporalBody {
   readonly facts: StoredRows;
   readonly versions: StoredRows;
   /** Per key, time of the last fact that used a version; null when none did. */
@@ -114,33 +113,29 @@ class TemporalJoin implements TwoInputLogic {
 
   advance(watermark: number): void {
     for (let slot = this.#deadlines.take(watermark); slot >= 0; slot = this.#deadlines.take(watermark)) {
+      this.#frame.snapshots.touch(slot);
       this.#giveDue(slot, watermark);
       this.#forget(slot, watermark);
       this.#arm(slot);
     }
   }
 
-  snapshot(): ReadonlyMap<number, unknown> {
-    const writer = new KeyGroupWriter<TemporalGroup>(this.#frame.keys, () => ({
-      keys: [],
-      facts: emptyRows(),
-      versions: emptyRows(),
-      usedAt: [],
-    }));
-    for (let slot = 0; slot < Math.max(this.#facts.slots, this.#versions.slots); slot++) {
-      if (this.#facts.isEmpty(slot) && this.#versions.isEmpty(slot)) continue;
-      const { group, key } = writer.place(slot);
-      storeRows(group.facts, key, this.#facts, slot);
-      storeRows(group.versions, key, this.#versions, slot);
-      const usedAt = this.#lastUse(slot);
-      group.usedAt[key] = usedAt === NEVER ? null : usedAt;
-    }
-    return writer.groups;
+  emptyBody(): TemporalBody {
+    return { facts: emptyRows(), versions: emptyRows(), usedAt: [] };
+  }
+
+  store(slot: number, { facts, versions, usedAt }: TemporalBody, key: number): boolean {
+    if (this.#facts.isEmpty(slot) && this.#versions.isEmpty(slot)) return false;
+    storeRows(facts, key, this.#facts, slot);
+    storeRows(versions, key, this.#versions, slot);
+    const lastUse = this.#lastUse(slot);
+    usedAt.push(lastUse === NEVER ? null : lastUse);
+    return true;
   }
 
   restore(stored: unknown): void {
-    const group = stored as TemporalGroup;
-    const slots = group.keys.map((key) => this.#frame.keys.slotOfCanonical(key));
+    const group = stored as StoredKeyGroup<TemporalBody>;
+    const slots = this.#frame.keys.slotsOf(group.keys);
     const into = (rows: TimedRows) => (key: number, time: number, row: unknown, flag: number) =>
       this.#keep(rows, slots[key] as number, time, row, flag);
     restoreRows(group.facts, into(this.#facts));

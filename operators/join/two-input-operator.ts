@@ -2,6 +2,7 @@ import {
   createKeySpace,
   type FieldKeySpace,
   InputMerger,
+  KeyedSnapshots,
   type KeySelector,
   type LoopWriter,
   MIN_WATERMARK,
@@ -37,7 +38,10 @@ export interface TwoInputLogic {
   readonly record: (side: Side, row: unknown, time: number, slot: number) => void;
   /** Gives everything due at the watermark, which `frame.watermark` shows already. */
   readonly advance: (watermark: number) => void;
-  readonly snapshot: () => ReadonlyMap<number, unknown>;
+  /** What a key group without keys stores beside them. */
+  readonly emptyBody: () => object;
+  /** Adds a copy of all that is kept of a slot's key, which has the number `key` in its group; false when there is nothing. */
+  readonly store: (slot: number, body: never, key: number) => boolean;
   /** One stored key group; `frame.watermark` is restored already. */
   readonly restore: (group: unknown) => void;
   /** Deadlines that wait for the watermark. */
@@ -64,6 +68,8 @@ export class TwoInputFrame {
   /** Merged event time of both inputs. */
   watermark = MIN_WATERMARK;
   lateRecords = 0;
+  /** To be touched before what is kept of a slot's key changes. The operator does so for records. */
+  readonly snapshots: Pick<KeyedSnapshots<object>, 'touch'>;
   readonly #context: OperatorContext;
   readonly #emitter: RowEmitter;
   readonly #late: readonly [RowEmitter, RowEmitter];
@@ -74,9 +80,11 @@ export class TwoInputFrame {
   constructor(
     context: OperatorContext,
     keys: FieldKeySpace | ValueKeySpace,
+    snapshots: TwoInputFrame['snapshots'],
     lateOutputs: readonly [Output, Output],
   ) {
     this.operator = context.operator;
+    this.snapshots = snapshots;
     this.keys = keys;
     this.#context = context;
     this.#emitter = new RowEmitter(context.output);
@@ -138,17 +146,22 @@ class TwoInputOperator implements MultiInputOperator {
   readonly #context: OperatorContext;
   readonly #frame: TwoInputFrame;
   readonly #logic: TwoInputLogic;
+  readonly #snapshots: KeyedSnapshots<object>;
   readonly #loops: readonly RowLoop[];
   readonly #outputs: readonly Output[];
   #idle = false;
 
   constructor(create: (frame: TwoInputFrame) => TwoInputLogic, context: OperatorContext) {
     const selectors = sharedKeys(context);
-    const keys = createKeySpace(selectors[LEFT], context.maxParallelism);
+    const keys = createKeySpace(selectors[LEFT], context.maxParallelism, { listsGroups: true });
     const late = [context.side(LATE_LEFT), context.side(LATE_RIGHT)] as const;
     this.#context = context;
     this.#outputs = [context.output, ...late];
-    this.#frame = new TwoInputFrame(context, keys, late);
+    this.#snapshots = new KeyedSnapshots(keys, context.maxParallelism, {
+      empty: () => this.#logic.emptyBody(),
+      store: (slot, body, key) => this.#logic.store(slot, body as never, key),
+    });
+    this.#frame = new TwoInputFrame(context, keys, this.#snapshots, late);
     this.#logic = create(this.#frame);
     this.#loops = ([LEFT, RIGHT] as const).map((side) => this.#loop(side, selectors[side]));
     this.#merger = new InputMerger(2, {
@@ -164,7 +177,7 @@ class TwoInputOperator implements MultiInputOperator {
       watermark: this.#frame.watermark,
       idle: this.#idle,
       items: [],
-      groups: this.#logic.snapshot(),
+      ...this.#snapshots.take(),
     };
   }
 
@@ -211,11 +224,17 @@ class TwoInputOperator implements MultiInputOperator {
   #loop(side: Side, selector: KeySelector): RowLoop {
     const { keys } = this.#frame;
     const logic = this.#logic;
+    const snapshots = this.#snapshots;
     const consumer: RowConsumer = {
-      accept: (row, time) => logic.record(side, row, time, keys.slotOfRow(row, selector)),
+      accept(row, time) {
+        const slot = keys.slotOfRow(row, selector);
+        snapshots.touch(slot);
+        logic.record(side, row, time, slot);
+      },
       generate(writer: LoopWriter, row: RowText) {
         const slot = writeKeySlot(writer, row, keys, selector);
         const object = row.object();
+        writer.line(`${writer.bind('snapshots', snapshots)}.touch(${slot});`);
         writer.line(`${writer.bind('join', logic)}.record(${side}, ${object}, ${row.time}, ${slot});`);
       },
     };

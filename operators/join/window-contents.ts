@@ -1,4 +1,4 @@
-import { KeyGroupWriter, type KeySpace, MillraceError } from '#engine';
+import { MillraceError } from '#engine';
 import type { SlidingWindows, TimeWindow, TumblingWindows } from '../window/assigner.ts';
 import type { SessionWindows } from '../window/session-assigner.ts';
 import type { Side } from './two-input-operator.ts';
@@ -48,9 +48,8 @@ function append(part: Part, other: Part): void {
   for (const side of [0, 1] as const) for (const row of other[side]) part[side].push(row);
 }
 
-/** The windows of one key group as stored, and what windows they are. */
-export interface WindowsGroup {
-  readonly keys: Uint8Array[];
+/** The windows of one key group's keys as stored, and what windows they are. */
+export interface WindowsBody {
   readonly windows: string;
   readonly contents: StoredContents[];
 }
@@ -63,28 +62,26 @@ interface StoredContents {
   readonly given: readonly Part[];
 }
 
-/** Sorts windows by key group, copied; rows are records, which nobody changes. */
-export class WindowsWriter {
-  readonly #writer: KeyGroupWriter<WindowsGroup>;
+export function emptyWindows(windows: string): WindowsBody {
+  return { windows, contents: [] };
+}
 
-  constructor(keys: KeySpace, windows: string) {
-    this.#writer = new KeyGroupWriter(keys, () => ({ keys: [], windows, contents: [] }));
-  }
-
-  get groups(): ReadonlyMap<number, WindowsGroup> {
-    return this.#writer.groups;
-  }
-
-  add(slot: number, { start, end, fresh, given }: WindowContents): void {
-    const { group, key } = this.#writer.place(slot);
+/** Adds the windows of the key with the number `key`, copied; false when there are none. Rows are records, which nobody changes. */
+export function storeWindows(
+  { contents }: WindowsBody,
+  key: number,
+  windows: readonly WindowContents[],
+): boolean {
+  for (const { start, end, fresh, given } of windows) {
     const copy = fresh === null ? null : copyOf(fresh);
-    group.contents.push({ key, start, end, fresh: copy, given: given.map(copyOf) });
+    contents.push({ key, start, end, fresh: copy, given: given.map(copyOf) });
   }
+  return windows.length > 0;
 }
 
 /** @throws MR_STATE_INCOMPATIBLE when the group was stored by a job with other windows */
 export function restoreWindows(
-  group: WindowsGroup,
+  group: WindowsBody,
   windows: string,
   operator: string,
   add: (key: number, contents: WindowContents) => void,

@@ -90,12 +90,12 @@ export class KeyTimers {
     if (this.#processing.add(slot, time)) this.#slots.hold(slot);
   }
 
-  forEach(visit: Fire): void {
-    this.#event.forEach(visit);
+  forEachOf(slot: number, visit: (time: number) => void): void {
+    this.#event.forEachOf(slot, visit);
   }
 
-  forEachProcessing(visit: Fire): void {
-    this.#processing.forEach(visit);
+  forEachProcessingOf(slot: number, visit: (time: number) => void): void {
+    this.#processing.forEachOf(slot, visit);
   }
 
   /** What comes next without a record: by event time if there is any such timer. */

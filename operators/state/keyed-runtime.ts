@@ -1,21 +1,20 @@
 import {
   createKeySpace,
   type FieldKeySpace,
-  KeyGroupWriter,
-  keyGroupRange,
+  KeyedSnapshots,
   type KeySelector,
-  LazyGroups,
   MIN_WATERMARK,
   type OpenStateBackend,
   type OperatorContext,
   type OperatorCounters,
   type OperatorState,
+  type StoredKeyGroup,
   plusSaturating,
   type ValueKeySpace,
   type Waiting,
 } from '#engine';
 import { KeyTimers } from './key-timers.ts';
-import { heapState, KeyedState, type StoredState, type StoredStates } from './keyed-state.ts';
+import { heapState, KeyedState, type StoredStates } from './keyed-state.ts';
 import { NamedOutputs } from './named-outputs.ts';
 import type { OutputContext, ProcessContext } from './process-context.ts';
 import type { StateSpec } from './state-kinds.ts';
@@ -28,16 +27,15 @@ export interface KeyedDefinition {
   readonly onProcessingTimer?: (firedAt: number, context: never) => void;
 }
 
-/** One key group as stored: keys, and by position in them their state and timers. */
-interface StoredKeyGroup {
-  readonly keys: Uint8Array[];
+/** What one key group stores of its keys, named by their numbers. */
+interface KeyedBody {
   readonly state: StoredStates;
   readonly timers: [key: number, time: number][];
   /** Missing where it was written before there were any. */
   readonly processingTimers?: [key: number, time: number][];
 }
 
-interface NewKeyGroup extends StoredKeyGroup {
+interface NewKeyedBody extends KeyedBody {
   readonly processingTimers: [key: number, time: number][];
 }
 
@@ -60,9 +58,12 @@ export class KeyedRuntime {
   readonly #context: OperatorContext;
   readonly #timers: KeyTimers;
   readonly #outputs: NamedOutputs;
+  readonly #snapshots: KeyedSnapshots<NewKeyedBody>;
   #time = 0;
   #watermark = MIN_WATERMARK;
   #idle = false;
+  /** Processing time of the last snapshot: what had expired by then is not in it. */
+  #snapshotAt = 0;
 
   constructor(
     definition: KeyedDefinition,
@@ -76,12 +77,18 @@ export class KeyedRuntime {
   ) {
     this.#definition = definition;
     this.#context = context;
-    this.keys = createKeySpace(options.keys, context.maxParallelism);
-    this.state = new KeyedState(
-      definition.state,
-      context.operator,
-      (options.backend ?? context.openState ?? heapState)(this.keys),
-    );
+    this.keys = createKeySpace(options.keys, context.maxParallelism, { listsGroups: true });
+    this.#snapshots = new KeyedSnapshots<NewKeyedBody>(this.keys, context.maxParallelism, {
+      empty: () => ({ state: {}, timers: [], processingTimers: [] }),
+      store: (slot, body, key) => this.#store(slot, body, key),
+    });
+    const openBackend = options.backend ?? context.openState ?? heapState;
+    const backend = openBackend(this.keys, {
+      leaves: (slot) => this.#snapshots.move(slot),
+      expired: (group) => this.#snapshots.touchGroup(group),
+    });
+    const touch = (slot: number) => this.#snapshots.touch(slot);
+    this.state = new KeyedState(definition.state, context.operator, backend, touch);
     this.#timers = new KeyTimers(context, this.keys.slots, this.state, {
       event: definition.onTimer !== undefined,
       processing: definition.onProcessingTimer !== undefined,
@@ -133,10 +140,24 @@ export class KeyedRuntime {
     this.state.now = this.#context.clock.now();
   }
 
-  /** Before each call of a user function (PO1). */
+  /** Before each call of a user function that has a key (PO1); it may change what is kept of it. */
   focus(slot: number, time: number): void {
+    this.#snapshots.touch(slot);
     this.state.slot = slot;
     this.#time = time;
+  }
+
+  /** The same for one that has no key. */
+  focusNone(time: number): void {
+    this.#time = time;
+  }
+
+  /** Calls `visit` for every key that has state, with that key in focus. */
+  forEachKey(visit: (key: unknown) => void): void {
+    this.state.forEachSlot(this.keys, (slot) => {
+      this.focus(slot, this.#time);
+      visit(this.keys.value(slot));
+    });
   }
 
   /** After each batch. */
@@ -173,28 +194,19 @@ export class KeyedRuntime {
 
   snapshot(): OperatorState {
     this.state.now = this.#context.clock.now();
-    const writer = new KeyGroupWriter<NewKeyGroup>(this.keys, emptyGroup);
-    const place = (slot: number) => {
-      const { group, key } = writer.place(slot);
-      return { states: group.state, key };
-    };
+    this.#snapshotAt = this.state.now;
+    // What follows reclaims slots.
+    this.state.settle();
     const spilled = this.state.freezeSpilled();
-    if (spilled !== null) this.state.storeHot(place);
-    else
-      this.state.store(place, (canonical, number) => {
-        const { group, key } = writer.placeKey(canonical, number);
-        return { states: group.state, key };
-      });
-    this.#timers.forEach((slot, time) => {
-      const { group, key } = writer.place(slot);
-      group.timers.push([key, time]);
-    });
-    this.#timers.forEachProcessing((slot, time) => {
-      const { group, key } = writer.place(slot);
-      group.processingTimers.push([key, time]);
-    });
-    const groups = spilled === null ? writer.groups : this.#groupsWith(writer.groups, spilled);
-    return { watermark: this.#watermark, idle: this.#idle, items: [], groups };
+    const taken = this.#snapshots.take(
+      spilled === null
+        ? null
+        : {
+            addTo: ({ state }, group, place) => this.#asOfSnapshot(() => spilled.store(group, state, place)),
+            release: spilled.release,
+          },
+    );
+    return { watermark: this.#watermark, idle: this.#idle, items: [], ...taken };
   }
 
   /** @throws MR_STATE_INCOMPATIBLE */
@@ -203,8 +215,8 @@ export class KeyedRuntime {
     this.#watermark = Math.min(...parts.map((part) => part.watermark));
     this.#idle = parts.every((part) => part.idle);
     for (const part of parts)
-      for (const group of part.groups.values() as Iterable<StoredKeyGroup>) {
-        this.#restoreGroup(group);
+      for (const [number, group] of part.groups as ReadonlyMap<number, StoredKeyGroup<KeyedBody>>) {
+        this.#restoreGroup(number, group);
         // A state backend that moves cells out of memory must not wait until all are in it.
         this.state.settle();
         this.keys.reclaim();
@@ -224,26 +236,36 @@ export class KeyedRuntime {
     await this.state.close();
   }
 
-  /** What is in memory has been taken; what is not is added when a group is asked for. */
-  #groupsWith(
-    hot: ReadonlyMap<number, NewKeyGroup>,
-    spilled: NonNullable<ReturnType<KeyedState['freezeSpilled']>>,
-  ): ReadonlyMap<number, StoredKeyGroup> {
-    const { subtask, parallelism, maxParallelism } = this.#context;
-    const [first, last] = keyGroupRange(subtask, parallelism, maxParallelism);
-    const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
-    return new LazyGroups(numbers, (number) => {
-      const group = copyOfGroup(hot.get(number) ?? emptyGroup());
-      spilled(number, (key) => ({ states: group.state, key: group.keys.push(key) - 1 }));
-      return group;
+  #store(slot: number, { state, timers, processingTimers }: NewKeyedBody, key: number): boolean {
+    let isKept = false;
+    this.#asOfSnapshot(() => {
+      isKept = this.state.storeSlot(slot, state, key);
     });
+    this.#timers.forEachOf(slot, (time) => {
+      timers.push([key, time]);
+      isKept = true;
+    });
+    this.#timers.forEachProcessingOf(slot, (time) => {
+      processingTimers.push([key, time]);
+      isKept = true;
+    });
+    return isKept;
   }
 
-  #restoreGroup({ keys, state, timers, processingTimers = [] }: StoredKeyGroup): void {
-    const slots = keys.map((key) => this.keys.slotOfCanonical(key));
-    this.state.restore(state, slots);
+  #asOfSnapshot(store: () => void): void {
+    const { now } = this.state;
+    this.state.now = this.#snapshotAt;
+    store();
+    this.state.now = now;
+  }
+
+  #restoreGroup(number: number, { keys, state, timers, processingTimers }: StoredKeyGroup<KeyedBody>): void {
+    const slots = this.keys.slotsOf(keys);
+    const isCurrent = this.state.restore(state, slots);
+    // Old forms are stored anew, so that upgrades need not be kept for ever.
+    if (!isCurrent || processingTimers === undefined) this.#snapshots.touchGroup(number);
     for (const [key, time] of timers) this.#timers.add(slots[key] as number, time);
-    for (const [key, time] of processingTimers) this.#timers.addProcessing(slots[key] as number, time);
+    for (const [key, time] of processingTimers ?? []) this.#timers.addProcessing(slots[key] as number, time);
   }
 
   #call(handler: KeyedDefinition['onTimer'], what: string, at: number): void {
@@ -254,15 +276,4 @@ export class KeyedRuntime {
       this.#context.onRecordError(error, () => ({ [what]: at, key }), at);
     }
   }
-}
-
-function emptyGroup(): NewKeyGroup {
-  return { keys: [], state: {}, timers: [], processingTimers: [] };
-}
-
-/** A group that more can be added to. */
-function copyOfGroup(group: NewKeyGroup): NewKeyGroup {
-  const states = Object.entries(group.state as Record<string, StoredState>);
-  const state = Object.fromEntries(states.map(([name, it]) => [name, { ...it, cells: it.cells.slice() }]));
-  return { ...group, keys: group.keys.slice(), state };
 }

@@ -31,6 +31,13 @@ interface Place {
   readonly key: number;
 }
 
+/** Cells of all states as they were at one time. */
+export interface FrozenStates {
+  /** Adds those of one key group. @param place a key's index in the group */
+  readonly store: (group: number, states: StoredStates, place: (key: Uint8Array) => number) => void;
+  readonly release: () => void;
+}
+
 interface OpenState {
   readonly declaration: StateDeclaration<unknown, unknown>;
   readonly kind: CellKind<unknown>;
@@ -52,8 +59,17 @@ export class KeyedState implements CurrentKey {
   readonly #backend: StateBackend;
   readonly #states = new Map<string, OpenState>();
 
-  constructor(spec: StateSpec, operator: string, backend: StateBackend) {
+  readonly touch: (slot: number) => void;
+
+  /** @param touch called before what is kept of a key changes that is not the current one */
+  constructor(
+    spec: StateSpec,
+    operator: string,
+    backend: StateBackend,
+    touch: (slot: number) => void = () => {},
+  ) {
     this.#operator = operator;
+    this.touch = touch;
     this.#backend = backend;
     const handles: Record<string, unknown> = {};
     for (const [name, declaration] of Object.entries(spec)) {
@@ -86,46 +102,59 @@ export class KeyedState implements CurrentKey {
    * @param placeSpilled the same for a key without a slot
    */
   store(place: (slot: number) => Place, placeSpilled: (key: Uint8Array, group: number) => Place): void {
-    this.storeHot(place);
-    for (const [name, { declaration, cells }] of this.#states)
-      cells.forEachSpilled?.((key, group, stored) =>
-        write(placeSpilled(key, group), name, declaration, stored),
-      );
-  }
-
-  /** {@link store} for the cells in memory alone. */
-  storeHot(place: (slot: number) => Place): void {
-    for (const [name, { declaration, kind, cells }] of this.#states)
+    for (const [name, { declaration, kind, cells }] of this.#states) {
+      const add = ({ states, key }: Place, stored: unknown) => write(states, key, name, declaration, stored);
       cells.forEach((slot, cell) => {
         const stored = kind.store(cell);
-        if (stored !== undefined) write(place(slot), name, declaration, stored);
+        if (stored !== undefined) add(place(slot), stored);
       });
+      cells.forEachSpilled?.((key, group, stored) => add(placeSpilled(key, group), stored));
+    }
   }
 
   /**
-   * The rest of {@link store}, as it is now, for later: what writes the cells of one key group. Null where the backend cannot.
-   * Good until the next snapshot.
+   * Adds the cells that are in memory under one slot to the stored states of its key's group; false when there are none.
+   * @param key its index in the group
    */
-  freezeSpilled(): ((group: number, place: (key: Uint8Array) => Place) => void) | null {
+  storeSlot(slot: number, states: StoredStates, key: number): boolean {
+    let isStored = false;
+    for (const [name, { declaration, kind, cells }] of this.#states) {
+      const cell = cells.peek(slot);
+      const stored = cell === undefined ? undefined : kind.store(cell);
+      if (stored === undefined) continue;
+      write(states, key, name, declaration, stored);
+      isStored = true;
+    }
+    return isStored;
+  }
+
+  /** The cells that are not in memory, as they are now, for later; null where all are. Good until the next snapshot. */
+  freezeSpilled(): FrozenStates | null {
     const frozen: (readonly [string, OpenState['declaration'], FrozenCells])[] = [];
     for (const [name, { declaration, cells }] of this.#states) {
       const view = cells.freezeSpilled?.();
-      if (view === undefined) return null;
-      frozen.push([name, declaration, view]);
+      if (view !== undefined) frozen.push([name, declaration, view]);
     }
     if (frozen.length === 0) return null;
-    return (group, place) => {
-      for (const [name, declaration, view] of frozen)
-        view.forEachOf(group, (key, stored) => write(place(key), name, declaration, stored));
+    return {
+      store(group, states, place) {
+        for (const [name, declaration, view] of frozen)
+          view.forEachOf(group, (key, stored) => write(states, place(key), name, declaration, stored));
+      },
+      release() {
+        for (const [, , view] of frozen) view.release();
+      },
     };
   }
 
   /**
    * Takes the stored states of one key group.
    * @param slots by index among the group's keys
+   * @returns whether it would be stored in the same form again
    * @throws MR_STATE_INCOMPATIBLE
    */
-  restore(states: StoredStates, slots: readonly number[]): void {
+  restore(states: StoredStates, slots: ArrayLike<number>): boolean {
+    let isCurrent = true;
     for (const [name, stored] of Object.entries(states)) {
       const state = this.#states.get(name);
       if (state === undefined) throw this.#undeclared(name);
@@ -133,11 +162,14 @@ export class KeyedState implements CurrentKey {
         ? { kind: 'value' as const, version: 1, timed: false, cells: stored }
         : stored;
       const upgrade = upgradeFrom({ kind, version }, state.declaration, name, this.#operator);
+      const now = emptyState(state.declaration);
+      if (Array.isArray(stored) || version !== now.version || timed !== now.timed) isCurrent = false;
       for (const [key, it] of cells) {
         const cell = state.kind.load(it, { timed, upgrade });
         if (cell !== undefined) state.cells.set(slots[key] as number, cell);
       }
     }
+    return isCurrent;
   }
 
   async close(): Promise<void> {
@@ -171,7 +203,8 @@ function cellKind({ kind, options, fold }: StateDeclaration<unknown, unknown>, c
 }
 
 function write(
-  { states, key }: Place,
+  states: StoredStates,
+  key: number,
   name: string,
   declaration: StateDeclaration<unknown, unknown>,
   stored: unknown,

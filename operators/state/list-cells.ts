@@ -23,7 +23,7 @@ export function listCells(current: CurrentKey, ttl: TimeToLive | null): CellKind
   return {
     expires: ttl !== null,
     store({ values, times }) {
-      if (times === null || ttl === null) return structuredClone(values);
+      if (times === null || ttl === null) return copyOf(values);
       const live: [unknown, number][] = [];
       for (const [i, at] of times.entries()) if (!ttl.expired(at)) live.push([copyOf(values[i]), at]);
       return live.length === 0 ? undefined : live;
@@ -51,7 +51,9 @@ function timedHandle(cells: StateCells<ListCell>, current: CurrentKey, ttl: Time
     it.budget--;
     const times = cell.times as number[];
     // A copy only when it frees a quarter: what adding costs stays constant.
-    if (ttl.expired(times[times.length >> 2] as number)) keepLive(cells, slot, cell, ttl);
+    if (!ttl.expired(times[times.length >> 2] as number)) return true;
+    current.touch(slot);
+    keepLive(cells, slot, cell, ttl);
     return true;
   });
   return listHandle(cells, current, ttl, () => sweep.step());

@@ -59,7 +59,7 @@ function timedHandle(
   current: CurrentKey,
   ttl: TimeToLive,
 ): MapHandle<MapKey, unknown> {
-  const sweep = new ExpirySweep(cells, entrySweep(cells, ttl));
+  const sweep = new ExpirySweep(cells, entrySweep(cells, current, ttl));
   const { find, read, visible } = timedEntries(cells, current, ttl);
   const swept = <R>(result: R): R => {
     sweep.step();
@@ -136,7 +136,7 @@ function timedEntries(cells: StateCells<MapCell<TimedValue>>, current: CurrentKe
 }
 
 /** Looks at a map's entries a few at a time, and goes on where it stopped. */
-function entrySweep(cells: StateCells<MapCell<TimedValue>>, ttl: TimeToLive) {
+function entrySweep(cells: StateCells<MapCell<TimedValue>>, current: CurrentKey, ttl: TimeToLive) {
   let open: MapCell<TimedValue> | null = null;
   let entries: MapIterator<[MapKey, TimedValue]> = new Map<MapKey, TimedValue>().entries();
   return (slot: number, cell: MapCell<TimedValue>, sweep: { budget: number }): boolean => {
@@ -152,6 +152,7 @@ function entrySweep(cells: StateCells<MapCell<TimedValue>>, ttl: TimeToLive) {
       if (next.done) break;
       sweep.budget--;
       if (ttl.expired(next.value[1].at)) {
+        current.touch(slot);
         cell.delete(next.value[0]);
         removed++;
       }

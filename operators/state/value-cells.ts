@@ -53,7 +53,9 @@ function plain(cells: StateCells<unknown>, current: CurrentKey): ValueAccess {
 function timed(cells: StateCells<TimedValue>, current: CurrentKey, ttl: TimeToLive): ValueAccess {
   const sweep = new ExpirySweep(cells, (slot, { at }, it) => {
     it.budget--;
-    if (ttl.expired(at)) cells.clear(slot);
+    if (!ttl.expired(at)) return true;
+    current.touch(slot);
+    cells.clear(slot);
     return true;
   });
   return {

@@ -2,6 +2,7 @@ import {
   createKeySpace,
   type FieldKeySpace,
   invariant,
+  KeyedSnapshots,
   type LoopWriter,
   MillraceError,
   type Operator,
@@ -23,7 +24,7 @@ import { recordLoop } from '../record-loop.ts';
 import type { TumblingWindows } from '../window/assigner.ts';
 import { LatestRanks } from './latest-ranks.ts';
 import { type RankStore, RankTable } from './rank-table.ts';
-import { restoreTops, snapshotTops, type TopShape } from './top-n-snapshot.ts';
+import { emptyTops, restoreTops, storeTops, type TopBody, type TopShape } from './top-n-snapshot.ts';
 import { type TopPane, TopWindows } from './top-windows.ts';
 
 /** TopNOptions, checked. */
@@ -52,6 +53,7 @@ export class TopNOperator implements Operator {
   readonly #context: OperatorContext;
   readonly #keys: FieldKeySpace | ValueKeySpace;
   readonly #windows: TopWindows<RankStore>;
+  readonly #snapshots: KeyedSnapshots<TopBody>;
   readonly #loop: RowLoop;
   readonly #emitter: RowEmitter;
   readonly #late: { readonly output: Output; readonly emitter: RowEmitter } | null;
@@ -61,7 +63,7 @@ export class TopNOperator implements Operator {
   constructor(spec: TopNSpec, context: OperatorContext) {
     invariant(context.keys !== null, `top-N '${context.operator}' needs a keyed input`);
     const { n, id, idsMax, order, windows } = spec;
-    const keys = createKeySpace(context.keys, context.maxParallelism);
+    const keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
     this.#spec = spec;
     this.#shape = {
       order,
@@ -71,6 +73,10 @@ export class TopNOperator implements Operator {
     };
     this.#context = context;
     this.#keys = keys;
+    this.#snapshots = new KeyedSnapshots(keys, context.maxParallelism, {
+      empty: () => emptyTops(this.#shape),
+      store: (slot, body, key) => storeTops(slot, body, key, this.#windows),
+    });
     const idOf = id === null ? null : idReader(id, context.operator);
     this.#windows = new TopWindows<RankStore>(windows, spec.allowedLatenessMs, () =>
       idOf === null ? new RankTable(n, keys.slots) : new LatestRanks(n, idsMax, idOf, keys.slots),
@@ -131,6 +137,7 @@ export class TopNOperator implements Operator {
   }
 
   offer(pane: TopPane, slot: number, score: number, time: number, row: unknown): void {
+    this.#snapshots.touch(slot);
     if (pane.ranks.offer(slot, score, time, row) && pane.fired) this.#give(pane, slot, time);
   }
 
@@ -153,7 +160,9 @@ export class TopNOperator implements Operator {
         pane.fired = true;
         for (const slot of pane.ranks.slots) this.#give(pane, slot, time);
       }
-      this.#windows.expire();
+      this.#windows.expire((pane) => {
+        for (const slot of pane.ranks.slots) this.#snapshots.touch(slot);
+      });
       this.#emitter.flush();
     }
     this.#context.output.watermark(time);
@@ -180,7 +189,7 @@ export class TopNOperator implements Operator {
       watermark: this.#windows.watermark,
       idle: this.#idle,
       items: [],
-      groups: snapshotTops(this.#windows, this.#keys, this.#shape),
+      ...this.#snapshots.take(),
     };
   }
 

@@ -1,11 +1,10 @@
-import { KeyGroupWriter, type KeySpace, MillraceError, type OperatorState } from '#engine';
+import { type KeySpace, MillraceError, type OperatorState, type StoredKeyGroup } from '#engine';
 import type { TumblingWindows } from '../window/assigner.ts';
 import type { RankStore } from './rank-table.ts';
 import type { TopWindows } from './top-windows.ts';
 
-/** One key group as stored. */
-interface TopGroup {
-  readonly keys: Uint8Array[];
+/** What one key group stores beside its keys. */
+export interface TopBody {
   readonly shape: TopShape;
   readonly panes: StoredPane[];
 }
@@ -31,34 +30,38 @@ interface StoredPane {
 
 type Windows = TopWindows<RankStore>;
 
-/** All rankings by key group. Rows are records, which nobody changes: they are not copied. */
-export function snapshotTops(
-  windows: Windows,
-  keys: KeySpace,
-  shape: TopShape,
-): ReadonlyMap<number, TopGroup> {
-  const writer = new KeyGroupWriter<TopGroup>(keys, () => ({ keys: [], shape, panes: [] }));
+export function emptyTops(shape: TopShape): TopBody {
+  return { shape, panes: [] };
+}
+
+/**
+ * Adds the rankings of the key with the number `key` to its group; false when there are none. Rows are records, which nobody
+ * changes: they are not copied.
+ */
+export function storeTops(slot: number, body: TopBody, key: number, windows: Windows): boolean {
+  let isStored = false;
   for (const pane of windows.sorted()) {
-    const stored = new Map<TopGroup, StoredPane>();
-    const window = shape.isWindowed ? { start: pane.start, end: pane.end } : null;
-    for (const slot of pane.ranks.slots) {
-      const { group, key } = writer.place(slot);
-      let target = stored.get(group);
-      if (target === undefined) {
-        target = { window, lines: [], scores: [], times: [], rows: [] };
-        stored.set(group, target);
-        group.panes.push(target);
-      }
-      const { scores, times, rows } = pane.ranks.stored(slot);
-      target.lines.push({ key, count: rows.length });
-      for (let i = 0; i < rows.length; i++) {
-        target.scores.push(scores[i] as number);
-        target.times.push(times[i] as number);
-        target.rows.push(rows[i]);
-      }
+    const { scores, times, rows } = pane.ranks.stored(slot);
+    if (rows.length === 0) continue;
+    isStored = true;
+    const target = paneOf(body, pane);
+    target.lines.push({ key, count: rows.length });
+    for (let i = 0; i < rows.length; i++) {
+      target.scores.push(scores[i] as number);
+      target.times.push(times[i] as number);
+      target.rows.push(rows[i]);
     }
   }
-  return writer.groups;
+  return isStored;
+}
+
+function paneOf({ shape, panes }: TopBody, { start, end }: { readonly start: number; readonly end: number }) {
+  const known = panes.find(({ window }) => window === null || window.start === start);
+  if (known !== undefined) return known;
+  const window = shape.isWindowed ? { start, end } : null;
+  const pane: StoredPane = { window, lines: [], scores: [], times: [], rows: [] };
+  panes.push(pane);
+  return pane;
 }
 
 /** @throws MR_STATE_INCOMPATIBLE when the stored rankings cannot give what the job asks for */
@@ -69,9 +72,9 @@ export function restoreTops(
   expected: { readonly shape: TopShape; readonly windows: TumblingWindows | null; readonly operator: string },
 ): void {
   for (const part of parts) {
-    for (const group of part.groups.values() as Iterable<TopGroup>) {
+    for (const group of part.groups.values() as Iterable<StoredKeyGroup<TopBody>>) {
       refuseOtherShape(group, expected.shape, expected.operator);
-      const slots = group.keys.map((key) => keys.slotOfCanonical(key));
+      const slots = keys.slotsOf(group.keys);
       for (const pane of group.panes) {
         refuseOtherWindow(pane, expected.windows, expected.operator);
         const { ranks } =
@@ -90,7 +93,7 @@ export function restoreTops(
   }
 }
 
-function refuseOtherShape({ shape }: TopGroup, asked: TopShape, operator: string): void {
+function refuseOtherShape({ shape }: TopBody, asked: TopShape, operator: string): void {
   const fits =
     shape.order === asked.order &&
     shape.isById === asked.isById &&

@@ -86,10 +86,11 @@ export class TopWindows<Ranks extends RankStore> {
     return first === undefined ? null : { end: first.end, count: waiting.length };
   }
 
-  /** Forgets panes that nothing can reach any more. */
-  expire(): void {
+  /** Forgets panes that nothing can reach any more. @param before called with each that goes */
+  expire(before: (pane: TopPane<Ranks>) => void): void {
     for (const pane of this.sorted()) {
       if (pane.end - 1 + this.#latenessMs > this.watermark) return;
+      before(pane);
       this.#open.delete(pane.start);
       pane.ranks.clear();
       pane.start = Number.POSITIVE_INFINITY;

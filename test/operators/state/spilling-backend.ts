@@ -7,7 +7,7 @@ interface Spilled {
 }
 
 /** Moves every cell out of memory between two batches: the smallest backend for which a key may be without a slot. */
-export const spillingBackend: OpenStateBackend = (keys) => {
+export const spillingBackend: OpenStateBackend = (keys, watcher) => {
   const spills: (() => void)[] = [];
   const idOf = (slot: number) => Buffer.from(keys.canonical(slot)).toString('latin1');
   return {
@@ -31,6 +31,7 @@ export const spillingBackend: OpenStateBackend = (keys) => {
       };
       spills.push(() => {
         for (const [slot, cell] of inside) {
+          watcher?.leaves(slot);
           const stored = format.store(cell);
           const spilled = { key: keys.canonical(slot), group: keys.group(slot), stored };
           if (stored !== undefined) outside.set(idOf(slot), spilled);
@@ -64,6 +65,15 @@ export const spillingBackend: OpenStateBackend = (keys) => {
         },
         forEachSpilled(visit) {
           for (const { key, group, stored } of outside.values()) visit(key, group, structuredClone(stored));
+        },
+        freezeSpilled() {
+          const frozen = structuredClone([...outside.values()]);
+          return {
+            forEachOf(of, visit) {
+              for (const { key, group, stored } of frozen) if (group === of) visit(key, stored);
+            },
+            release() {},
+          };
         },
       };
     },

@@ -1,0 +1,173 @@
+import { invariant } from '../base/errors.ts';
+import type { OperatorState } from '../runtime/operator.ts';
+import type { KeySpace } from './key-space.ts';
+import { LazyGroups } from './lazy-groups.ts';
+import type { PackedKeys, StoredKeys } from './packed-keys.ts';
+
+/** How an operator stores what it keeps by key. */
+export interface KeyedForm<Body> {
+  /** What a key group without keys holds beside them. */
+  readonly empty: () => Body;
+  /**
+   * Adds a copy of all that is kept under a slot, as of the last snapshot's time, to its key's group, which names the key by the
+   * number `key` (from 0) from then on; false when nothing is kept.
+   */
+  readonly store: (slot: number, body: Body, key: number) => boolean;
+}
+
+/** A key group as stored: its keys, and what belongs to them, which names them by their numbers. */
+export type StoredKeyGroup<Body> = Body & { readonly keys: StoredKeys };
+
+/** What is kept under no slot, as it was at a snapshot. */
+export interface FrozenRest<Body> {
+  /** Adds what belongs to one key group. @param place gives a canonical key its number in the group */
+  readonly addTo: (body: Body, group: number, place: (key: Uint8Array) => number) => void;
+  readonly release: () => void;
+}
+
+/** A slot since the last snapshot: as it was; the same, but stored already; perhaps changed, and stored before where that matters. */
+const [AS_IT_WAS, STORED, TOUCHED] = [0, 1, 2];
+
+/** A key group in the making. */
+interface Draft<Body> {
+  readonly slots: number[];
+  readonly body: Body;
+}
+
+/** A snapshot that is being read. */
+interface Reading<Body> {
+  /** Of groups with keys that had to be stored before the group was asked for. */
+  readonly drafts: Map<number, Draft<Body>>;
+  readonly made: Set<number>;
+  readonly unpin: () => void;
+  readonly rest: FrozenRest<Body> | null;
+}
+
+/**
+ * Snapshots of what one operator keeps by slot, taken in no time and read key group by key group while records go on. No suspension
+ * points.
+ *
+ * KN1 whoever changes something under a slot {@link touch}es the slot before: outside of a reading that is one comparison.
+ * KN2 a key is stored as it was at the snapshot: when its group is made, or before, when it is touched before that.
+ * KN3 a key group is dirty from the first touch of any of its keys after a snapshot on; what is restored is not.
+ * KN4 until a reading ends slots stay with their keys (ST2); it ends when all groups are made, with its release, or with the next
+ *     snapshot.
+ */
+export class KeyedSnapshots<Body extends object> {
+  readonly #keys: KeySpace;
+  readonly #form: KeyedForm<Body>;
+  readonly #dirty: Uint8Array;
+  /** By slot, for every slot that is known. */
+  #marks = new Uint8Array(1024);
+  #reading: Reading<Body> | null = null;
+
+  /** @param keys with `listsGroups`, and no key yet */
+  constructor(keys: KeySpace, maxParallelism: number, form: KeyedForm<Body>) {
+    this.#keys = keys;
+    this.#form = form;
+    this.#dirty = new Uint8Array(maxParallelism);
+    keys.slots.onAdd((slot) => this.#admit(slot));
+  }
+
+  /** Before anything under the slot changes (KN1). */
+  touch(slot: number): void {
+    if (this.#marks[slot] !== TOUCHED) this.#touchFirst(slot);
+  }
+
+  /** Before what is under the slot moves, unchanged, to where `store` does not find it. */
+  move(slot: number): void {
+    if (this.#reading === null || this.#marks[slot] !== AS_IT_WAS) return;
+    this.#marks[slot] = STORED;
+    this.#storeEarly(this.#reading, slot, this.#keys.group(slot));
+  }
+
+  /** Something of a group has changed, or is to be stored anew, that no slot tells of. */
+  touchGroup(group: number): void {
+    this.#dirty[group] = 1;
+  }
+
+  /** Between two batches: reclaims slots. @param rest of any group, what is under no slot; missing where everything is */
+  take(rest: FrozenRest<Body> | null = null): Required<Pick<OperatorState, 'groups' | 'dirty' | 'release'>> {
+    if (this.#reading !== null) this.#end(this.#reading);
+    // Key groups without keys need not be there.
+    this.#keys.reclaim();
+    const all = [...this.#dirty.keys()];
+    const dirty = new Set(all.filter((group) => this.#dirty[group] === 1));
+    this.#dirty.fill(0);
+    this.#marks.fill(AS_IT_WAS);
+    const unpin = this.#keys.slots.pin();
+    const reading: Reading<Body> = { drafts: new Map(), made: new Set(), unpin, rest };
+    this.#reading = reading;
+    const numbers = rest === null ? this.#keys.groups() : all;
+    const groups = new LazyGroups(numbers, (group) => {
+      const made = this.#make(reading, group);
+      if (reading.made.size === numbers.length) this.#end(reading);
+      return made;
+    });
+    if (numbers.length === 0) this.#end(reading);
+    return { groups, dirty, release: () => this.#end(reading) };
+  }
+
+  #make(reading: Reading<Body>, number: number): StoredKeyGroup<Body> {
+    invariant(
+      this.#reading === reading && !reading.made.has(number),
+      `key group ${number} of a snapshot is asked for again, or after the snapshot was released`,
+    );
+    const { store } = this.#form;
+    const { slots, body } = reading.drafts.get(number) ?? this.#draft();
+    for (const slot of this.#keys.slotsOfGroup(number))
+      if (this.#marks[slot] === AS_IT_WAS && store(slot, body, slots.length)) slots.push(slot);
+    const rest: Uint8Array[] = [];
+    reading.rest?.addTo(body, number, (key) => slots.length + rest.push(key) - 1);
+    reading.drafts.delete(number);
+    reading.made.add(number);
+    const keys = this.#keys.pack(Int32Array.from(slots));
+    return { keys: rest.length === 0 ? keys : joinKeys(keys, rest), ...body };
+  }
+
+  #end(reading: Reading<Body>): void {
+    if (this.#reading !== reading) return;
+    this.#reading = null;
+    reading.unpin();
+    reading.rest?.release();
+  }
+
+  #touchFirst(slot: number): void {
+    const group = this.#keys.group(slot);
+    const wasStored = this.#marks[slot] === STORED;
+    this.#marks[slot] = TOUCHED;
+    this.#dirty[group] = 1;
+    if (this.#reading !== null && !wasStored) this.#storeEarly(this.#reading, slot, group);
+  }
+
+  #storeEarly({ drafts, made }: Reading<Body>, slot: number, group: number): void {
+    if (made.has(group)) return;
+    const draft = drafts.get(group) ?? this.#draft();
+    const { slots, body } = draft;
+    if (!this.#form.store(slot, body, slots.length)) return;
+    slots.push(slot);
+    drafts.set(group, draft);
+  }
+
+  #draft(): Draft<Body> {
+    return { slots: [], body: this.#form.empty() };
+  }
+
+  #admit(slot: number): void {
+    if (slot >= this.#marks.length) {
+      const marks = new Uint8Array(Math.max(this.#marks.length * 2, slot + 1));
+      marks.set(this.#marks);
+      this.#marks = marks;
+    }
+    this.#marks[slot] = AS_IT_WAS;
+  }
+}
+
+/** Packed keys and more of them, one by one, behind those. */
+function joinKeys({ bytes, ends }: PackedKeys, more: readonly Uint8Array[]): PackedKeys {
+  const allEnds = new Uint32Array(ends.length + more.length);
+  allEnds.set(ends);
+  let end = bytes.length;
+  for (const [i, key] of more.entries()) allEnds[ends.length + i] = end += key.length;
+  return { bytes: Buffer.concat([bytes, ...more]), ends: allEnds };
+}
