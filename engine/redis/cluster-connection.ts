@@ -7,7 +7,7 @@ import { commandKey } from './command-key.ts';
 import { keyInSlot, keySlot } from './key-slot.ts';
 import { OrderedCalls } from './ordered-calls.ts';
 import { scriptSender } from './redis-client.ts';
-import { redisError } from './redis-error.ts';
+import { redisError, redisFailure } from './redis-error.ts';
 import type { RedisArgument, RedisLink, RedisLinkOptions, RedisPrimary } from './redis-link.ts';
 import { addressText, type RedisAddress, type RedisTarget, targetText } from './redis-url.ts';
 import type { Script } from './script.ts';
@@ -184,8 +184,14 @@ export class ClusterConnection implements RedisLink {
         losses: 0,
         keyOf: (base) => keyInSlot(base, holds),
         call: (command, ...args) => settled(command, client.call(command, args)),
-        script: (script, keys, args) =>
-          settled(`script ${script.name}`, scriptSender(script, keys, args)(client)),
+        script: (script, keys, args) => {
+          const send = scriptSender(script, keys, args);
+          const sendWhole = (error: unknown) => {
+            if (redisFailure(error) !== 'noscript') throw error;
+            return send(client);
+          };
+          return settled(`script ${script.name}`, send(client).catch(sendWhole));
+        },
       };
     });
   }

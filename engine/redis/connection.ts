@@ -6,8 +6,9 @@ import { ClusterConnection } from './cluster-connection.ts';
 import { OrderedCalls } from './ordered-calls.ts';
 import { lastingClient, scriptSender } from './redis-client.ts';
 import type { RedisArgument, RedisLink, RedisLinkOptions } from './redis-link.ts';
-import { parseRedisUrl, targetText } from './redis-url.ts';
+import { parseRedisUrl, type RedisTarget, targetText } from './redis-url.ts';
 import type { Script } from './script.ts';
+import { SentinelWatch } from './sentinel-watch.ts';
 import { assertSupported, probeServer, type ServerFacts } from './server-facts.ts';
 
 /*
@@ -25,18 +26,30 @@ import { assertSupported, probeServer, type ServerFacts } from './server-facts.t
  */
 export class RedisConnection implements RedisLink {
   readonly #redis: Redis;
+  readonly #watch: SentinelWatch | null;
   readonly #options: Required<RedisLinkOptions>;
   readonly #calls: OrderedCalls;
   readonly #place: string;
   #server: ServerFacts | null = null;
   #losses = 0;
   #closed = false;
+  /** A sentinel named another primary while the connection was being made. */
+  #isReplaced = false;
   #lastError = 'no connection yet.';
   #ready: Promise<void> | null = null;
 
-  private constructor(redis: Redis, place: string, options: Required<RedisLinkOptions>) {
-    this.#redis = redis;
-    this.#place = place;
+  private constructor(
+    target: Exclude<RedisTarget, { readonly kind: 'cluster' }>,
+    options: Required<RedisLinkOptions>,
+  ) {
+    const { name, random } = options;
+    const retryMs = (attempt: number) => backoffMs(attempt - 1, 50, LIMITS.redisReconnectMsMax, random);
+    this.#redis = lastingClient(target, name, retryMs);
+    this.#watch =
+      target.kind === 'sentinel'
+        ? new SentinelWatch({ target, name, retryMs, onSwitch: () => this.#leave() })
+        : null;
+    this.#place = targetText(target);
     this.#options = options;
     this.#calls = new OrderedCalls({
       ...options,
@@ -51,6 +64,13 @@ export class RedisConnection implements RedisLink {
     this.#redis.on('close', () => {
       this.#losses++;
     });
+    this.#redis.on('ready', () => {
+      if (this.#isReplaced) this.#leave();
+    });
+    // Left while it asks the sentinels, the client gives up for good.
+    this.#redis.on('end', () => {
+      if (!this.#closed) options.clock.after(retryMs(1), () => this.#connect());
+    });
   }
 
   /**
@@ -62,12 +82,9 @@ export class RedisConnection implements RedisLink {
     const options = { random: systemRandom, unavailableMs: LIMITS.redisUnavailableMs, ...given };
     const target = parseRedisUrl(options.url);
     if (target.kind === 'cluster') return await ClusterConnection.open(target, options);
-    const retryMs = (attempt: number) =>
-      backoffMs(attempt - 1, 50, LIMITS.redisReconnectMsMax, options.random);
-    const redis = lastingClient(target, options.name, retryMs);
-    const connection = new RedisConnection(redis, targetText(target), options);
+    const connection = new RedisConnection(target, options);
     try {
-      redis.connect().catch(() => undefined); // the error event carries why
+      connection.#connect();
       connection.#server = await probeServer(connection);
       assertSupported(connection.#server);
       return connection;
@@ -101,15 +118,23 @@ export class RedisConnection implements RedisLink {
 
   close(): void {
     this.#closed = true;
+    this.#watch?.close();
     this.#redis.disconnect();
   }
 
+  #connect(): void {
+    if (this.#closed || this.#redis.status === 'ready') return;
+    this.#redis.connect().catch(() => undefined); // the error event carries why
+  }
+
+  /** Another server has taken over. A connection that is being made may still be one to the old server, and is left when it stands. */
+  #leave(): void {
+    this.#isReplaced = this.#redis.status !== 'ready';
+    if (!this.#isReplaced) this.#redis.disconnect(true);
+  }
+
   #whenReady(): Promise<void> {
-    if (this.#closed)
-      throw new MillraceError(
-        'MR_REDIS_UNAVAILABLE',
-        `The connection to Redis at ${this.#place} was closed by us.`,
-      );
+    if (this.#closed) throw this.#closedByUs();
     this.#ready ??= new Promise<void>((resolve, reject) => {
       const settle = (act: () => void) => {
         this.#redis.off('ready', onReady);
@@ -118,11 +143,20 @@ export class RedisConnection implements RedisLink {
         act();
       };
       const onReady = () => settle(resolve);
-      const onEnd = () => settle(() => reject(this.#unavailable('a call')));
+      const onEnd = () => {
+        if (this.#closed) settle(() => reject(this.#closedByUs()));
+      };
       this.#redis.on('ready', onReady);
       this.#redis.on('end', onEnd);
     });
     return this.#ready;
+  }
+
+  #closedByUs(): MillraceError {
+    return new MillraceError(
+      'MR_REDIS_UNAVAILABLE',
+      `The connection to Redis at ${this.#place} was closed by us.`,
+    );
   }
 
   #unavailable(doing: string): MillraceError {

@@ -63,6 +63,25 @@ export function nodeClient(nodes: RedisNodes, { host, port }: RedisAddress, name
   return new Redis({ ...ALWAYS, ...access(nodes), host, port, connectionName: name, retryStrategy });
 }
 
+/** A client of a sentinel itself; it connects again by itself and renews its subscriptions. */
+export function sentinelClient(
+  { sentinelPassword, tls }: Extract<RedisTarget, { readonly kind: 'sentinel' }>,
+  { host, port }: RedisAddress,
+  connectionName: string,
+  retryStrategy: (attempt: number) => number,
+): Redis {
+  return new Redis({
+    ...ALWAYS,
+    ...access({ username: null, password: sentinelPassword, tls }),
+    host,
+    port,
+    connectionName,
+    retryStrategy,
+    lazyConnect: false,
+    enableOfflineQueue: true, // one subscription, made before the connection
+  });
+}
+
 /** What sends a script: by its digest, and from when the server said that it does not know it, whole. */
 export function scriptSender(
   script: Script,
@@ -85,7 +104,7 @@ function access({
   username,
   password,
   tls,
-}: RedisNodes): Pick<RedisOptions, 'username' | 'password' | 'tls'> {
+}: Omit<RedisNodes, 'nodes'>): Pick<RedisOptions, 'username' | 'password' | 'tls'> {
   return {
     ...(username !== null && { username }),
     ...(password !== null && { password }),

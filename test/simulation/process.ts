@@ -16,6 +16,8 @@ import type { EventOwner, SimEvent, SimKernel } from './kernel.ts';
  */
 export class SimProcess implements EventOwner {
   readonly name: string;
+  /** What it is one of: faults are aimed at roles. */
+  readonly role: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly #kernel: SimKernel;
@@ -31,6 +33,7 @@ export class SimProcess implements EventOwner {
   constructor(kernel: SimKernel, name: string, options: SimProcessOptions = {}) {
     this.#kernel = kernel;
     this.name = name;
+    this.role = options.role ?? name;
     this.random = kernel.random(`process ${name}`);
     this.#pace = kernel.random(`pace ${name}`);
     this.#slowTurnShare = options.slowTurnShare ?? 0;
@@ -145,6 +148,8 @@ export class SimProcess implements EventOwner {
 }
 
 export interface SimProcessOptions {
+  /** Default: its name. */
+  readonly role?: string;
   /** How far its wall clock is ahead of true time. */
   readonly skewMs?: number;
   /** Share of its turns that are much slower than the others. */

@@ -15,6 +15,8 @@ export interface RedisSentinel {
   readonly primary: RedisServer;
   readonly replicas: readonly RedisServer[];
   readonly sentinelPids: readonly number[];
+  /** Unix sockets of the sentinels. */
+  readonly sentinelSockets: readonly string[];
   /** Port of the primary that the first sentinel names now. */
   readonly primaryPort: () => Promise<number>;
   readonly stop: () => Promise<void>;
@@ -59,6 +61,7 @@ export async function startRedisSentinel(options: RedisSentinelOptions = {}): Pr
     primary,
     replicas,
     sentinelPids: sentinels.map(({ process }) => process.pid as number),
+    sentinelSockets: sentinels.map(({ socket }) => socket),
     primaryPort: async () => Number((await askSentinel(first.socket, 'MASTER')).get('port')),
     async stop() {
       await Promise.all(sentinels.map(stopSentinel));
