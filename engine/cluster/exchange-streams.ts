@@ -16,10 +16,10 @@ export interface ExchangePlan {
  * The life of the streams between the hosts of a generation; what is in them is the transport's.
  * Owns nothing; suspends at every call. A call may reach the server twice (RC2): a stream that comes back so is empty and runs out.
  *
- * EX1 A stream exists from `create` to `drop`. Writers use XADD with NOMKSTREAM and ids from 1-0 on: a nil reply tells a writer of a
+ * XS1 A stream exists from `create` to `drop`. Writers use XADD with NOMKSTREAM and ids from 1-0 on: a nil reply tells a writer of a
  *     dropped generation that it is one, and brings nothing back.
- * EX2 Whatever is never dropped runs out `ttlMs` after it was created or refreshed last.
- * EX3 The plan is noted under the job before the first stream is made, so that a later coordinator can drop what it did not create.
+ * XS2 Whatever is never dropped runs out `ttlMs` after it was created or refreshed last.
+ * XS3 The plan is noted under the job before the first stream is made, so that a later coordinator can drop what it did not create.
  */
 export class ExchangeStreams {
   readonly #context: ClusterContext;

@@ -20,8 +20,8 @@ export interface JobLease {
  * One coordinator per job, by a key in Redis that runs out.
  * Owns nothing; suspends at every call. A call may reach the server twice (RC2), which changes nothing.
  *
- * LE1 At one instant of the server at most one token is in the lease, and a token that has left it never comes back.
- * LE2 Where clocks run at one rate, a lease is in the server at least until `sentAtMs + ttlMs` of its holder's monotonic clock, unless
+ * JL1 At one instant of the server at most one token is in the lease, and a token that has left it never comes back.
+ * JL2 Where clocks run at one rate, a lease is in the server at least until `sentAtMs + ttlMs` of its holder's monotonic clock, unless
  *     it was released or the server lost writes. (The server counts by its wall clock: one that is put forward shortens leases.)
  *
  * The lease keeps two coordinators from working at once; it is not what makes that harmless. A fail-over can lose it and a machine

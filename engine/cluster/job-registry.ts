@@ -39,11 +39,11 @@ export type ChangeOutcome =
  * the coordinator follows them, answers requests and publishes the status.
  * Owns nothing; suspends at every call. A call may reach the server twice (RC2), which changes nothing.
  *
- * JR1 Every command is applied at one instant, and the revision rises by one with every change.
- * JR2 A command id is carried out once: repeated, it changes nothing and answers what it answered, while it is among the
+ * DJ1 Every command is applied at one instant, and the revision rises by one with every change.
+ * DJ2 A command id is carried out once: repeated, it changes nothing and answers what it answered, while it is among the
  *     LIMITS.commandsKept newest answered ones of its job or still pending.
- * JR3 Only the newest lease of a job answers requests and publishes its status. (It may have run out: the last status says how a job ended.)
- * JR4 A job with a desired state is listed, unless its removal was cut off: names are added before and after a change, and taken
+ * DJ3 Only the newest lease of a job answers requests and publishes its status. (It may have run out: the last status says how a job ended.)
+ * DJ4 A job with a desired state is listed, unless its removal was cut off: names are added before and after a change, and taken
  *     before the rest is removed. (They lie in another slot.)
  */
 export class JobRegistry {
@@ -73,7 +73,7 @@ export class JobRegistry {
     await this.#note(names, job);
     const args = [id, command, atRevision ?? '', LIMITS.commandsKept, ...fields];
     const reply = await link.script(CLUSTER_SCRIPTS.changeJob, [desired, commands, settled], args);
-    await link.call('SADD', names, job); // again: a removal may have come between (JR4)
+    await link.call('SADD', names, job); // again: a removal may have come between (DJ4)
     const [kind, fact] = reply as ['settled', string] | ['pending'] | ['conflict', number];
     if (kind === 'conflict') return { kind, revision: Number(fact) };
     const answer = kind === 'settled' ? parseAnswer(fact as string) : null;

@@ -3,7 +3,7 @@
 -- KEYS  1 lease, 2 leases
 -- ARGV  1 uuid of this claim, 2 owner (for people), 3 ttl in ms
 -- reply {'acquired', token} | {'held'}
--- Keeps: LE1. leases.token is the newest token given, and stays when the lease runs out. Carried out twice it gives the same token,
+-- Keeps: JL1. leases.token is the newest token given, and stays when the lease runs out. Carried out twice it gives the same token,
 -- or a newer one when the first has run out meanwhile.
 local held = redis.call('GET', KEYS[1])
 if held then

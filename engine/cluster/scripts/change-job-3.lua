@@ -3,7 +3,7 @@
 -- KEYS  1 desired, 2 commands, 3 settled
 -- ARGV  1 command id, 2 the command, 3 revision that it must find or '', 4 settled commands to keep, 5 … fields of desired and their values
 -- reply {'settled', answer} | {'pending'} | {'conflict', revision}
--- Keeps: JR1, JR2. revision rises by one with every change.
+-- Keeps: DJ1, DJ2. revision rises by one with every change.
 local before = redis.call('HMGET', KEYS[2], ARGV[1], ARGV[1] .. ':answer')
 if before[2] then return {'settled', before[2]} end
 if before[1] then return {'pending'} end

@@ -3,7 +3,7 @@
 -- KEYS  1 stream
 -- ARGV  1 ttl in ms
 -- reply 1 made | 0 it was there
--- Keeps: EX1, EX2. The first entry is 0-1, and gone: ids from 1-0 on are free.
+-- Keeps: XS1, XS2. The first entry is 0-1, and gone: ids from 1-0 on are free.
 local made = 0
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('XADD', KEYS[1], '0-1', 'made', '1')

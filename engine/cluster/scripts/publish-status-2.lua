@@ -3,7 +3,7 @@
 -- KEYS  1 leases, 2 status
 -- ARGV  1 lease token, 2 version of the document under that token, 3 the document
 -- reply 'published' | 'fenced' | 'stale' the same or a later version is there
--- Keeps: JR3. Only the newest lease ever given publishes, also after it has run out; a late copy replaces nothing.
+-- Keeps: DJ3. Only the newest lease ever given publishes, also after it has run out; a late copy replaces nothing.
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 'fenced' end
 local before = redis.call('HMGET', KEYS[2], 'token', 'version')
 if before[1] == ARGV[1] and tonumber(ARGV[2]) <= tonumber(before[2]) then

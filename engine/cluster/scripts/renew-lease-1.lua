@@ -3,6 +3,6 @@
 -- KEYS  1 lease
 -- ARGV  1 token, 2 ttl in ms
 -- reply 1 renewed | 0 not the holder's any more
--- Keeps: LE1. A lease that ran out is not revived.
+-- Keeps: JL1. A lease that ran out is not revived.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])

@@ -3,7 +3,7 @@
 -- KEYS  1 desired, 2 commands, 3 pending
 -- ARGV  1 command id, 2 the command, 3 pending commands at most
 -- reply {'pending', command} | {'settled', command, answer} | {'unknown'} | {'full'}
--- Keeps: JR2. What was asked first under an id stays.
+-- Keeps: DJ2. What was asked first under an id stays.
 local before = redis.call('HMGET', KEYS[2], ARGV[1], ARGV[1] .. ':answer')
 if before[2] then return {'settled', before[1], before[2]} end
 if before[1] then return {'pending', before[1]} end

@@ -3,7 +3,7 @@
 -- KEYS  1 leases, 2 commands, 3 pending, 4 settled
 -- ARGV  1 lease token, 2 command id, 3 answer, 4 settled commands to keep
 -- reply {'settled', command, answer} | {'unknown'} | {'fenced'}
--- Keeps: JR2, JR3. The first answer stays.
+-- Keeps: DJ2, DJ3. The first answer stays.
 local before = redis.call('HMGET', KEYS[2], ARGV[2], ARGV[2] .. ':answer')
 if before[2] then return {'settled', before[1], before[2]} end
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return {'fenced'} end

@@ -58,7 +58,10 @@ void t.test('a worker that has died is replaced, and the slots of the others sta
   const before = placesOf({ workers: all, parallelism: 8 });
   const after = placesOf({ workers: all.slice(0, 3), parallelism: 8, previous: asMap(before) });
   t.equal(keptOf(after, asMap(before)), 6);
-  t.same([...countsOf(after).values()].sort((a, b) => a - b), [2, 3, 3]);
+  t.same(
+    [...countsOf(after).values()].sort((a, b) => a - b),
+    [2, 3, 3],
+  );
 });
 
 const cluster = fc.uniqueArray(

@@ -53,6 +53,22 @@ void t.test('BU2 a bundle that is not completed is not there, and runs out', asy
   t.equal(await link.call('PTTL', key), -1);
 });
 
+void t.test('BU1 a bundle whose first chunks ran out meanwhile is not completed', async (t) => {
+  const bytes = randomBytes(2 * LIMITS.bundleChunkBytes);
+  const key = bundleKey(NAMESPACE, sha256(bytes));
+  const slow = new BundleStore(
+    contextOf(
+      faultyLink(link, async (send) => {
+        const answer = await send();
+        await link.call('HDEL', key, 0);
+        return answer;
+      }),
+    ),
+  );
+  await t.rejects(slow.put(bytes), { code: 'MR_BUNDLE_INVALID', message: /lost chunks/ });
+  t.equal(await bundles.get(sha256(bytes)), null);
+});
+
 void t.test('BU1 damage is noticed', async (t) => {
   const hash = await bundles.put(randomBytes(100));
   await link.call('HSET', bundleKey(NAMESPACE, hash), 0, 'other');

@@ -14,7 +14,7 @@ import {
 const tag = (key: string) => /\{([^}]+)\}/.exec(key)?.[1];
 const keysOf = (keys: object) => Object.values(keys).filter((key) => typeof key === 'string');
 
-void t.test('keys that meet in a script lie in one slot (JR1)', async (t) => {
+void t.test('keys that meet in a script lie in one slot (DJ1)', async (t) => {
   const groups = [
     [...keysOf(jobKeys('ns', 'job')), ...keysOf(checkpointKeys('ns', 'job'))],
     keysOf(workerKeys('ns')),

@@ -8,7 +8,7 @@ const { open } = await clusterHarness(t);
 const link = await open();
 const leases = new JobLeases(contextOf(link));
 
-void t.test('LE1 of many who ask at once one gets the lease, and the numbers of tokens rise', async (t) => {
+void t.test('JL1 of many who ask at once one gets the lease, and the numbers of tokens rise', async (t) => {
   const contenders = await Promise.all(
     Array.from({ length: 4 }, async () => new JobLeases(contextOf(await open()))),
   );
@@ -27,11 +27,11 @@ void t.test('LE1 of many who ask at once one gets the lease, and the numbers of 
   }
 });
 
-void t.test('LE1 a lease that ran out is not revived, nor ended by who had it', async (t) => {
-  const old = await leases.acquire('out', 'old', 100);
+void t.test('JL1 a lease that ran out is not revived, nor ended by who had it', async (t) => {
+  const old = await leases.acquire('out', 'old', 400);
   if (old === null) throw new Error('the lease was not to be had');
   t.equal(await leases.acquire('out', 'new'), null);
-  await systemClock.sleep(120);
+  await systemClock.sleep(420);
   const next = await leases.acquire('out', 'new');
   if (next === null) throw new Error('the lease was not to be had');
   t.equal(await leases.renew(old), null);
@@ -39,9 +39,9 @@ void t.test('LE1 a lease that ran out is not revived, nor ended by who had it', 
   t.same((await leases.holder('out'))?.leaseToken, next.leaseToken);
 });
 
-void t.test('LE1 a repeated call changes nothing, a late copy gives nobody a lease for long', async (t) => {
+void t.test('JL1 a repeated call changes nothing, a late copy gives nobody a lease for long', async (t) => {
   const twice = new JobLeases(contextOf(faultyLink(link, repeated)));
-  const lease = await twice.acquire('twice', 'a', 200);
+  const lease = await twice.acquire('twice', 'a', 2_000);
   if (lease === null) throw new Error('the lease was not to be had');
   t.equal(lease.leaseToken.split(':')[0], '1');
   const renewed = await twice.renew(lease);
@@ -51,18 +51,18 @@ void t.test('LE1 a repeated call changes nothing, a late copy gives nobody a lea
 
   const { fault, replay } = lateCopies();
   const late = new JobLeases(contextOf(faultyLink(link, fault)));
-  const gone = await late.acquire('twice', 'a', 200);
+  const gone = await late.acquire('twice', 'a', 2_000);
   if (gone === null) throw new Error('the lease was not to be had');
   await late.renew(gone);
   await late.release(gone);
-  const next = await leases.acquire('twice', 'b', 200);
+  const next = await leases.acquire('twice', 'b', 2_000);
   await replay();
   t.equal((await leases.holder('twice'))?.leaseToken, next?.leaseToken, 'copies do not touch a new holder');
 });
 
-void t.test('LE2 the server keeps a lease at least as long as its holder counts', async (t) => {
+void t.test('JL2 the server keeps a lease at least as long as its holder counts', async (t) => {
   const keys = jobKeys(NAMESPACE, 'counted');
-  let lease = await leases.acquire('counted', 'a', 500);
+  let lease = await leases.acquire('counted', 'a', 2_000);
   for (let i = 0; i < 20; i++) {
     if (lease === null) throw new Error('the lease was lost');
     const left = Number(await link.call('PTTL', keys.lease));

@@ -18,7 +18,7 @@ async function leaseOf(job: string) {
 }
 const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString();
 
-void t.test('a job is made and changed field by field; the revision counts changes (JR1)', async (t) => {
+void t.test('a job is made and changed field by field; the revision counts changes (DJ1)', async (t) => {
   t.equal(await jobs.desired('made'), null);
   const settings = { checkpointIntervalMs: 500, names: ['ä', '"'] };
   const change = { bundle: hash, parallelism: 4, desired: 'running', settings } as const;
@@ -42,7 +42,7 @@ void t.test('a job is made and changed field by field; the revision counts chang
   t.match(await jobs.jobs(), [{ name: 'another', settings: {} }, expected]);
 });
 
-void t.test('JR2 a change is made once per command id, however often it is sent', async (t) => {
+void t.test('DJ2 a change is made once per command id, however often it is sent', async (t) => {
   const { fault, replay } = lateCopies();
   const shaky = new JobRegistry(contextOf(faultyLink(faultyLink(link, fault), repeated)));
   t.same(await shaky.change('once', 'c1', { parallelism: 2 }), { kind: 'changed', revision: 1 });
@@ -72,7 +72,7 @@ void t.test('a change may insist on what it has seen', async (t) => {
   t.equal(racing.filter(({ kind }) => kind === 'changed').length, 1);
 });
 
-void t.test('JR2 JR3 a request waits in order, and is answered once, by the newest lease', async (t) => {
+void t.test('DJ2 DJ3 a request waits in order, and is answered once, by the newest lease', async (t) => {
   await t.rejects(jobs.request('asked', 'r1', 'savepoint'), { code: 'MR_API_NOT_FOUND' });
   await jobs.change('asked', 'c1', { desired: 'running' });
   const shaky = new JobRegistry(contextOf(faultyLink(link, repeated)));
@@ -137,7 +137,7 @@ void t.test('commands are bounded: pending ones are refused, settled ones forgot
   t.equal(await jobs.requested('many', 'p0'), null);
 });
 
-void t.test('JR3 the newest lease publishes the status; an old coordinator cannot', async (t) => {
+void t.test('DJ3 the newest lease publishes the status; an old coordinator cannot', async (t) => {
   const bytes = (value: string) => new TextEncoder().encode(value);
   const first = await leaseOf('told');
   t.equal(await jobs.status('told'), null);
@@ -165,7 +165,7 @@ void t.test('JR3 the newest lease publishes the status; an old coordinator canno
   });
 });
 
-void t.test('a job is removed when nobody coordinates it, and leaves nothing (JR4)', async (t) => {
+void t.test('a job is removed when nobody coordinates it, and leaves nothing (DJ4)', async (t) => {
   await jobs.change('removed', 'c1', {});
   await jobs.request('removed', 'r1', 'savepoint');
   const lease = await leaseOf('removed');
@@ -180,7 +180,7 @@ void t.test('a job is removed when nobody coordinates it, and leaves nothing (JR
   t.equal(await jobs.publishStatus(lease, 2, new Uint8Array(3)), 'fenced');
 });
 
-void t.test('JR4 a removal between the two halves of a change does not hide the job', async (t) => {
+void t.test('DJ4 a removal between the two halves of a change does not hide the job', async (t) => {
   let between: (() => Promise<void>) | null = () => jobs.remove('hidden');
   const interrupted = new JobRegistry(
     contextOf(

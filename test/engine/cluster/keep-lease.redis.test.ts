@@ -32,9 +32,9 @@ function watched(lease: JobLease, from: JobLeases = leases) {
 }
 
 void t.test('a lease that is kept outlives its ttl, and goes when it is released', async (t) => {
-  const { keeper, loss } = watched(await acquired('kept', 150));
+  const { keeper, loss } = watched(await acquired('kept', 600));
   for (let i = 0; i < 10; i++) {
-    await systemClock.sleep(40);
+    await systemClock.sleep(120);
     t.ok(keeper.held());
   }
   await keeper.release();
@@ -50,11 +50,11 @@ void t.test('KL1 KL3 unanswered renewals end it, before the server does', async 
     return send();
   };
   const shaky = new JobLeases(contextOf(faultyLink(link, fault)));
-  const { keeper, loss } = watched(await acquired('shaky', 600, shaky), shaky);
+  const { keeper, loss } = watched(await acquired('shaky', 1_200, shaky), shaky);
   failing = true;
-  await systemClock.sleep(350);
+  await systemClock.sleep(700);
   failing = false;
-  await systemClock.sleep(350);
+  await systemClock.sleep(700);
   t.ok(keeper.held(), 'a gap shorter than the ttl does no harm');
   failing = true;
   t.equal(await loss, 'expired');
@@ -77,6 +77,32 @@ void t.test('KL2 a renewal that is confirmed too late brings nothing back', asyn
   t.notOk(keeper.held());
 });
 
+void t.test('KL1 KL2 after a stop the order in which timers and answers come does not matter', async (t) => {
+  for (const when of ['before the renewal', 'during the renewal'] as const) {
+    let now = 1_000;
+    const timers: { readonly ms: number; readonly run: () => void }[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      monotonic: () => now,
+      after: (ms, run) => {
+        timers.push({ ms, run });
+        return () => undefined;
+      },
+    };
+    const stopped = new JobLeases(contextOf(link, clock));
+    const losses: LeaseLoss[] = [];
+    const lease = await acquired(`stopped-${when.split(' ')[0]}`, 10_000, stopped);
+    const keeper = keepLease(stopped, lease, { clock, lost: (why) => losses.push(why) });
+    const renewal = timers.find(({ ms }) => ms < 5_000);
+    if (when === 'before the renewal') now += 9_500;
+    renewal?.run(); // the deadline's timer is late
+    if (when === 'during the renewal') now += 9_500;
+    await systemClock.sleep(50);
+    t.same(losses, ['expired'], when);
+    t.notOk(keeper.held());
+  }
+});
+
 void t.test('a lease that the server does not know any more is taken', async (t) => {
   const { keeper, loss } = watched(await acquired('taken', 300));
   await link.call('DEL', leaseKey('taken'));
@@ -88,7 +114,7 @@ void t.test('a lease that the server does not know any more is taken', async (t)
 });
 
 void t.test('KL1 a process that was stopped and goes on knows at once that it is over', async (t) => {
-  const ttlMs = 400;
+  const ttlMs = 800;
   const child = spawn(
     process.execPath,
     [join(import.meta.dirname, 'lease-child.ts'), server.url, String(ttlMs)],
@@ -129,29 +155,23 @@ void t.test('KL1 a process that was stopped and goes on knows at once that it is
   t.equal(lines.filter((line) => line.startsWith('lost')).length, 1);
 });
 
-void t.test('LE1 KL1 whatever delays and stops there are, two never hold one lease', async (t) => {
+void t.test('JL1 KL1 whatever delays and stops there are, two never hold one lease', async (t) => {
   const random = seededRandom(20_261_121);
   const contenders = await Promise.all(
     Array.from({ length: 4 }, async (_, i) => contender(await open(), `c${i}`, random)),
   );
-  const end = systemClock.monotonic() + 3_000;
-  let samples = 0;
+  const terms = () => contenders.map((one) => one.terms).sort((a, b) => b - a);
+  const losses = () => contenders.reduce((sum, one) => sum + one.losses, 0);
+  const eventful = () => (terms()[1] as number) >= 3 && losses() >= 2;
+  const end = systemClock.monotonic() + 10_000;
   let most = 0;
-  while (systemClock.monotonic() < end) {
-    const holding = contenders.filter((one) => one.keeper?.held()).length;
-    most = Math.max(most, holding);
-    samples += holding;
+  while (!eventful() && systemClock.monotonic() < end) {
+    most = Math.max(most, contenders.filter((one) => one.keeper?.held()).length);
     await systemClock.sleep(1);
   }
   await Promise.all(contenders.map((one) => one.stop()));
   t.equal(most, 1);
-  const terms = contenders.map((one) => one.terms);
-  t.ok(terms.filter((n) => n >= 2).length >= 2, `it changed hands: ${terms.join(', ')} terms`);
-  t.ok(samples > 300, `somebody held it in ${samples} looks`);
-  t.ok(
-    contenders.some((one) => one.losses > 0),
-    'some lost it',
-  );
+  t.ok(eventful(), `it changed hands (${terms().join(', ')} terms) and was lost ${losses()} times`);
 });
 
 interface Contender {
@@ -199,7 +219,7 @@ function contender(own: RedisLink, name: string, random: Random): Contender {
       }
       self.terms++;
       self.keeper = keepLease(mine, lease, { clock, lost: () => self.losses++ });
-      await systemClock.sleep(random() * 600);
+      await systemClock.sleep(random() * 300);
       if (random() < 0.5) thawed = systemClock.sleep(random() * 3 * ttlMs);
       await thawed;
       await systemClock.sleep(random() * 200);

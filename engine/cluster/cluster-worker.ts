@@ -1,0 +1,223 @@
+import { MillraceError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { HostThread } from '../host/thread-hosts.ts';
+import { errorRecord } from '../host/host-messages.ts';
+import { coordinatorInbox, workerInbox } from '../redis/keys.ts';
+import type { RedisLink } from '../redis/redis-link.ts';
+import type { ClusterContext } from './cluster-context.ts';
+import type { ControlMessage } from './control-message.ts';
+import { ControlReader } from './control-reader.ts';
+import { ControlSender } from './control-sender.ts';
+import { keepRegistered, type RegistrationKeeper } from './keep-registered.ts';
+import type { HostsStart, WorkerCommand, WorkerReport } from './worker-messages.ts';
+import { type WorkerDescription, WorkerRegistry } from './worker-registry.ts';
+
+export interface ClusterWorkerOptions {
+  readonly cluster: ClusterContext;
+  /** Opens the link that commands are waited for on. */
+  readonly openLink: () => Promise<RedisLink>;
+  readonly description: Omit<WorkerDescription, 'id'>;
+  /** Starts a job's hosts here, each in a thread of its own. */
+  readonly startHosts: (start: HostsStart) => Promise<ReadonlyMap<number, HostThread>>;
+}
+
+/**
+ * One worker: offers slots, and runs hosts for whoever coordinates a job.
+ * Owns its registration and the hosts that run here. Suspends while it waits for commands.
+ *
+ * CW1 of one job, hosts of one generation run at most: a newer one ends the older before it starts.
+ * CW2 a worker that was given up, or has lost commands, ends everything and comes back as a new one, under a new id.
+ */
+export class ClusterWorker {
+  readonly #options: ClusterWorkerOptions;
+  readonly #registry: WorkerRegistry;
+  readonly #done = Promise.withResolvers<void>();
+  #session: Session | null = null;
+  #stopping = false;
+
+  constructor(options: ClusterWorkerOptions) {
+    this.#options = options;
+    this.#registry = new WorkerRegistry(options.cluster);
+    void this.#run();
+  }
+
+  /** Resolves when it was stopped and everything here has ended. */
+  get done(): Promise<void> {
+    return this.#done.promise;
+  }
+
+  /** Id under which it is registered now, or null. */
+  get id(): string | null {
+    return this.#session?.id ?? null;
+  }
+
+  /** Slots that are in use. */
+  get used(): number {
+    return this.#session?.used ?? 0;
+  }
+
+  /** Takes nothing new, so that coordinators move what runs here; {@link stop} follows when nothing does. */
+  drain(): void {
+    this.#session?.drain();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#session?.end();
+    await this.done;
+  }
+
+  async #run(): Promise<void> {
+    const { cluster } = this.#options;
+    while (!this.#stopping) {
+      try {
+        this.#session = await Session.open(this.#options, this.#registry);
+        if (this.#stopping) await this.#session.end();
+        await this.#session.serve();
+      } catch {
+        // Whatever it was, nothing of it is left; the registration tells that it was away.
+        await cluster.clock.sleep(LIMITS.workerHeartbeatMs);
+      } finally {
+        await this.#session?.end();
+        this.#session = null;
+      }
+    }
+    this.#done.resolve();
+  }
+}
+
+/** What runs here of one job. */
+interface RunningHosts {
+  readonly generation: number;
+  readonly sender: ControlSender;
+  readonly threads: Promise<ReadonlyMap<number, HostThread>>;
+  readonly slots: number;
+}
+
+/** One registration, from its first message to its end. */
+class Session {
+  readonly id: string;
+  readonly #options: ClusterWorkerOptions;
+  readonly #link: RedisLink;
+  readonly #reader: ControlReader;
+  readonly #jobs = new Map<string, RunningHosts>();
+  #keeper: RegistrationKeeper | null = null;
+  #draining = false;
+  #ended = false;
+
+  private constructor(id: string, options: ClusterWorkerOptions, link: RedisLink) {
+    const { cluster } = options;
+    this.id = id;
+    this.#options = options;
+    this.#link = link;
+    this.#reader = new ControlReader({
+      link,
+      clock: cluster.clock,
+      inbox: workerInbox(cluster.namespace, id),
+    });
+  }
+
+  static async open(options: ClusterWorkerOptions, registry: WorkerRegistry): Promise<Session> {
+    const { cluster, description } = options;
+    const session = new Session(cluster.uuid(), options, await options.openLink());
+    try {
+      await registry.register({ ...description, id: session.id });
+      session.#keeper = keepRegistered(registry, {
+        clock: cluster.clock,
+        id: session.id,
+        load: () => ({ used: session.used, draining: session.#draining }),
+        lost: () => void session.end(),
+      });
+      return session;
+    } catch (error) {
+      await session.end();
+      throw error;
+    }
+  }
+
+  get used(): number {
+    return [...this.#jobs.values()].reduce((sum, { slots }) => sum + slots, 0);
+  }
+
+  drain(): void {
+    this.#draining = true;
+    this.#keeper?.beat();
+  }
+
+  /** Follows commands until it is ended; rejects when some were lost. */
+  async serve(): Promise<void> {
+    while (!this.#ended) for (const message of await this.#reader.receive()) await this.#follow(message);
+  }
+
+  async end(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    const leaving = this.#keeper?.leave().catch(() => {});
+    await Promise.all([...this.#jobs.keys()].map((job) => this.#endJob(job)));
+    await leaving;
+    this.#link.close();
+  }
+
+  async #follow({ job, generation, body }: ControlMessage): Promise<void> {
+    if (this.#ended) return;
+    const command = body as WorkerCommand;
+    const running = this.#jobs.get(job);
+    if (running !== undefined && running.generation < generation) await this.#endJob(job);
+    switch (command.kind) {
+      case 'make-room':
+        return this.#keeper?.beat();
+      case 'start':
+        return this.#start(command.start);
+      case 'host': {
+        const threads = await this.#jobs.get(job)?.threads.catch(() => null);
+        return threads?.get(command.host)?.port.post(command.command);
+      }
+      case 'release':
+        return running?.generation === generation ? this.#endJob(job) : undefined;
+    }
+  }
+
+  #start(start: HostsStart): void {
+    const { cluster, startHosts } = this.#options;
+    const { job, generation, hosts } = start;
+    const sender = new ControlSender(cluster, {
+      inbox: coordinatorInbox(cluster.namespace, job, generation),
+      sender: this.id,
+      job,
+      generation,
+    });
+    const threads = startHosts(start);
+    this.#jobs.set(job, { generation, sender, threads, slots: hosts.length });
+    this.#keeper?.beat();
+    // A coordinator that takes no reports any more is one that has been replaced; its successor ends the hosts.
+    const report = (message: WorkerReport) => void sender.send(message).catch(() => {});
+    threads.then(
+      (started) => {
+        for (const [host, thread] of started) {
+          thread.port.listen((said) => report({ kind: 'host', host, report: said }));
+          void thread.exited.then((why) => {
+            if (why !== null) report({ kind: 'lost', host, error: errorRecord(why) });
+          });
+        }
+      },
+      (error: unknown) => {
+        const why = errorRecord(startFailed(job, error));
+        for (const host of hosts) report({ kind: 'lost', host, error: why });
+      },
+    );
+  }
+
+  async #endJob(job: string): Promise<void> {
+    const running = this.#jobs.get(job);
+    if (running === undefined) return;
+    this.#jobs.delete(job);
+    const threads = await running.threads.catch(() => null);
+    await Promise.all([...(threads?.values() ?? [])].map((thread) => thread.end()));
+    this.#keeper?.beat();
+  }
+}
+
+function startFailed(job: string, error: unknown): MillraceError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new MillraceError('MR_HOST_LOST', `A worker cannot start job '${job}': ${why}`, { cause: error });
+}
