@@ -21,5 +21,7 @@ export const CLUSTER_SCRIPTS = {
   removeJob: load('remove-job-7'),
   putChunk: load('put-chunk-1'),
   sealBundle: load('seal-bundle-1'),
+  noteJob: load('note-job-1'),
+  noteExchange: load('note-exchange-1'),
   createExchange: load('create-exchange-1'),
 } as const;

@@ -35,7 +35,8 @@ export class ExchangeStreams {
     checkPlan(plan);
     const { link, namespace } = this.#context;
     const { exchanges } = jobKeys(namespace, plan.job);
-    await link.call('HSET', exchanges, plan.generation, JSON.stringify(plan.hosts));
+    const note = [plan.generation, JSON.stringify(plan.hosts)];
+    await link.script(CLUSTER_SCRIPTS.noteExchange, [exchanges], note);
     const keys = plan.hosts.flatMap((to) => this.#into(plan, to));
     await this.#each(keys, (key) => link.script(CLUSTER_SCRIPTS.createExchange, [key], [this.#ttlMs]));
   }

@@ -64,16 +64,15 @@ export class JobRegistry {
     change: JobChange,
     atRevision?: number,
   ): Promise<ChangeOutcome> {
-    const { link, namespace, clock } = this.#context;
+    const { link, clock } = this.#context;
     const { desired, commands, settled } = this.#keys(job);
     const id = validName(commandId, 'command id');
     const fields = changeFields(change);
     const command = JSON.stringify({ kind: 'change', args: {}, requestedAt: clock.now() });
-    const names = jobNamesKey(namespace);
-    await this.#note(names, job);
+    await this.#list(job);
     const args = [id, command, atRevision ?? '', LIMITS.commandsKept, ...fields];
     const reply = await link.script(CLUSTER_SCRIPTS.changeJob, [desired, commands, settled], args);
-    await link.call('SADD', names, job); // again: a removal may have come between (DJ4)
+    await this.#list(job); // again: a removal may have come between (DJ4)
     const [kind, fact] = reply as ['settled', string] | ['pending'] | ['conflict', number];
     if (kind === 'conflict') return { kind, revision: Number(fact) };
     const answer = kind === 'settled' ? parseAnswer(fact as string) : null;
@@ -211,7 +210,7 @@ export class JobRegistry {
     const names = jobNamesKey(namespace);
     await link.call('SREM', names, job);
     if ((await link.script(CLUSTER_SCRIPTS.removeJob, keys, [])) === 0) {
-      await link.call('SADD', names, job);
+      await this.#list(job);
       throw new MillraceError(
         'MR_API_CONFLICT',
         `Job '${job}' has a coordinator. Cancel it, and remove it when it has ended.`,
@@ -219,14 +218,17 @@ export class JobRegistry {
     }
   }
 
-  async #note(names: string, job: string): Promise<void> {
+  async #list(job: string): Promise<void> {
     const { link, namespace } = this.#context;
-    if ((await link.call('SADD', names, job)) === 0) return;
-    if (Number(await link.call('SCARD', names)) <= LIMITS.jobsMax) return;
-    await link.call('SREM', names, job);
+    const listed = await link.script(
+      CLUSTER_SCRIPTS.noteJob,
+      [jobNamesKey(namespace)],
+      [job, LIMITS.jobsMax],
+    );
+    if (listed === 1) return;
     throw new MillraceError(
       'MR_API_LIMITED',
-      `Namespace '${namespace}' has ${LIMITS.jobsMax} jobs. Remove some, or use another namespace.`,
+      `Job '${job}' cannot be taken: namespace '${namespace}' has ${LIMITS.jobsMax} jobs. Remove some, or use another namespace.`,
     );
   }
 

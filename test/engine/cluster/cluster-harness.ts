@@ -4,36 +4,45 @@ import { type Clock, systemClock } from '../../../engine/base/clock.ts';
 import type { ClusterContext } from '../../../engine/cluster/cluster-context.ts';
 import { RedisConnection } from '../../../engine/redis/connection.ts';
 import type { RedisLink } from '../../../engine/redis/redis-link.ts';
-import { type RedisServer, startRedis } from '../../support/redis-server.ts';
+import { type RedisServer, type RedisServerOptions, startRedis } from '../../support/redis-server.ts';
 
 export const NAMESPACE = 'test';
 
-/** A real server with as many links to it as a test wants; all are closed with the test. */
+/**
+ * A real server with as many links to it as a test wants; all are closed with the test. It is a cluster of one node, which refuses
+ * commands and scripts whose keys lie in different slots.
+ */
 export interface ClusterHarness {
   readonly server: RedisServer;
   readonly open: () => Promise<RedisLink>;
 }
 
-export async function clusterHarness(t: Test): Promise<ClusterHarness> {
-  const server = await startRedis();
+export async function clusterHarness(t: Test, options: RedisServerOptions = {}): Promise<ClusterHarness> {
+  const server = await startRedis({ ...options, tcp: true, args: ['--cluster-enabled', 'yes'] });
   const links: RedisLink[] = [];
   t.teardown(async () => {
     for (const link of links) link.close();
     await server.stop();
   });
-  return {
-    server,
-    async open() {
-      const link = await RedisConnection.open({
-        url: server.url,
-        name: 'test',
-        clock: systemClock,
-        unavailableMs: 5_000,
-      });
-      links.push(link);
-      return link;
-    },
+  const open = async () => {
+    const link = await openLink(server.url);
+    links.push(link);
+    return link;
   };
+  await joinSlots(server.url);
+  return { server, open };
+}
+
+const openLink = (url: string): Promise<RedisLink> =>
+  RedisConnection.open({ url, name: 'test', clock: systemClock, unavailableMs: 5_000 });
+
+/** Gives all slots to the one node, and waits until it serves them. */
+async function joinSlots(url: string): Promise<void> {
+  const link = await openLink(url);
+  await link.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
+  while (!String(await link.call('CLUSTER', 'INFO')).includes('cluster_state:ok'))
+    await systemClock.sleep(20);
+  link.close();
 }
 
 export const contextOf = (link: RedisLink, clock: Clock = systemClock): ClusterContext => ({

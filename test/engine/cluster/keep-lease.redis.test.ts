@@ -50,11 +50,11 @@ void t.test('KL1 KL3 unanswered renewals end it, before the server does', async 
     return send();
   };
   const shaky = new JobLeases(contextOf(faultyLink(link, fault)));
-  const { keeper, loss } = watched(await acquired('shaky', 1_200, shaky), shaky);
+  const { keeper, loss } = watched(await acquired('shaky', 900, shaky), shaky);
   failing = true;
-  await systemClock.sleep(700);
+  await systemClock.sleep(500);
   failing = false;
-  await systemClock.sleep(700);
+  await systemClock.sleep(500);
   t.ok(keeper.held(), 'a gap shorter than the ttl does no harm');
   failing = true;
   t.equal(await loss, 'expired');
@@ -114,7 +114,7 @@ void t.test('a lease that the server does not know any more is taken', async (t)
 });
 
 void t.test('KL1 a process that was stopped and goes on knows at once that it is over', async (t) => {
-  const ttlMs = 800;
+  const ttlMs = 600;
   const child = spawn(
     process.execPath,
     [join(import.meta.dirname, 'lease-child.ts'), server.url, String(ttlMs)],
