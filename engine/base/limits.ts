@@ -64,6 +64,8 @@ export const LIMITS = {
   redisReconnectMsMax: 2_000,
   /** Between two readings of a cluster's map while its nodes fail. */
   clusterMapReadMs: 100,
+  /** An unanswered call has a cluster's map read again this often. */
+  clusterSilentMs: 1_000,
   /** One wait for replicas or for the append-only file. */
   redisDurableMs: 5_000,
   topicPartitionsMax: 1_024,
@@ -143,6 +145,12 @@ export const LIMITS = {
   /** How long an exchange stream stays that nobody refreshes. */
   exchangeTtlMs: 60_000,
   exchangeCallsInFlightMax: 64,
+  /** How long a job waits for free slots before that counts as a failed attempt, and how often it looks. */
+  slotPatienceMs: 10_000,
+  slotPollMs: 100,
+  /** How often a coordinator looks for changes and publishes its job's status, and a stand-by for jobs without coordinator. */
+  coordinationLookMs: 500,
+  supervisorLookMs: 500,
   /** A host in another thread or process tells its figures this often. */
   hostStatusEveryMs: 500,
   /** How long a host's thread may take to close before it is ended. */

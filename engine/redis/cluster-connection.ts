@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { errorText, MillraceError } from '../base/errors.ts';
+import { LIMITS } from '../base/limits.ts';
 import { ClusterMapReader } from './cluster-map-reader.ts';
 import { moveSlot, ownerOf, primariesOf, redirection } from './cluster-map.ts';
 import { ClusterNodes } from './cluster-nodes.ts';
@@ -23,7 +24,8 @@ type ClusterTarget = Extract<RedisTarget, { readonly kind: 'cluster' }>;
  *
  * RK1 A call goes to the node that holds its slot by the map; MOVED corrects the map, ASK sends it elsewhere once, and the loss of a
  *     node or CLUSTERDOWN has the map drawn anew. A redirected call is sent again like a refused one, so RC3 holds over them.
- * RK2 `losses` also counts slots found elsewhere, since their new node may lack what the old one had.
+ * RK2 While a call is unanswered the map is read again every clusterSilentMs: a node that hangs is left once another took its slots.
+ * RK3 `losses` also counts slots found elsewhere, since their new node may lack what the old one had.
  */
 export class ClusterConnection implements RedisLink {
   readonly #options: Required<RedisLinkOptions>;
@@ -123,6 +125,7 @@ export class ClusterConnection implements RedisLink {
       asked = null;
       const address = elsewhere ?? (ownerOf(this.#maps.map, slot) as RedisAddress);
       const { client, opened } = this.#nodes.at(address);
+      const stopWatch = this.#watch(address);
       try {
         if (elsewhere !== null && client.status !== 'ready') await opened;
         const asking = elsewhere === null ? null : client.call('ASKING');
@@ -133,8 +136,21 @@ export class ClusterConnection implements RedisLink {
         if (to?.kind === 'ask') asked = to.to;
         else this.#learn(error, to === null ? null : () => moveSlot(this.#maps.map, slot, to.to));
         throw error;
+      } finally {
+        stopWatch();
       }
     });
+  }
+
+  #watch(address: RedisAddress): () => void {
+    const { clock } = this.#options;
+    const look = () => {
+      if (this.#closed) return;
+      this.#maps.checkOn(address);
+      stop = clock.after(LIMITS.clusterSilentMs, look);
+    };
+    let stop = clock.after(LIMITS.clusterSilentMs, look);
+    return () => stop();
   }
 
   #orderedCalls(ready: () => Promise<void> | null): OrderedCalls {
@@ -196,7 +212,7 @@ export class ClusterConnection implements RedisLink {
     });
   }
 
-  /** Takes from a failure what it says of the cluster (RK1, RK2). */
+  /** Takes from a failure what it says of the cluster (RK1, RK3). */
   #learn(error: unknown, move: (() => void) | null): void {
     if (move !== null) {
       move();

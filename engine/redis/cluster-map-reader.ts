@@ -24,6 +24,8 @@ export class ClusterMapReader {
   #isHurried = true;
   #readAtMs = 0;
   #turn = 0;
+  /** Asked last. */
+  #silent: RedisAddress | null = null;
   #hopeless: MillraceError | null = null;
   #reading: Promise<void> | null = null;
 
@@ -65,6 +67,16 @@ export class ClusterMapReader {
   upToDate(): Promise<void> | null {
     if (this.#hopeless !== null) throw this.#hopeless;
     if (this.#map !== null && this.#seen === this.#causes) return null;
+    return this.#readOnce();
+  }
+
+  /** Reads the map while calls go on: a node does not answer, and may have been replaced. */
+  checkOn(silent: RedisAddress): void {
+    this.#silent = silent;
+    void this.#readOnce();
+  }
+
+  #readOnce(): Promise<void> {
     this.#reading ??= this.#read().finally(() => {
       this.#reading = null;
     });
@@ -103,7 +115,12 @@ export class ClusterMapReader {
     const known = [...(this.#map?.addresses ?? []), ...(this.#map?.replicas ?? []), ...this.#seeds];
     const distinct = [...new Map(known.map((address) => [addressText(address), address])).values()];
     const first = this.#turn++ % distinct.length;
-    return [...distinct.slice(first), ...distinct.slice(0, first)];
+    const silent = this.#silent === null ? null : addressText(this.#silent);
+    this.#silent = null;
+    const isSilent = (address: RedisAddress) => addressText(address) === silent;
+    return [...distinct.slice(first), ...distinct.slice(0, first)].sort(
+      (a, b) => Number(isSilent(a)) - Number(isSilent(b)),
+    );
   }
 }
 

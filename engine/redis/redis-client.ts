@@ -21,6 +21,7 @@ const ALWAYS = {
   autoResendUnfulfilledCommands: true,
   connectTimeout: LIMITS.redisSocketTimeoutMs,
   socketTimeout: LIMITS.redisSocketTimeoutMs,
+  disconnectTimeout: 200, // a server that hangs does not answer our goodbye
 } as const satisfies RedisOptions;
 
 /** A client of one server, or of the primary that Sentinel names; it connects again by itself, after `retryMs(attempt)`. */

@@ -45,7 +45,7 @@ export async function startRedisSentinel(options: RedisSentinelOptions = {}): Pr
   );
   const [first] = sentinels as [Sentinel];
   await until('the sentinels know each other and the replicas', async () => {
-    const views = await Promise.all(sentinels.map(({ socket }) => askSentinel(socket, 'MASTER')));
+    const views = await Promise.all(sentinels.map(({ socket }) => masterFacts(socket)));
     return views.every(
       (view) =>
         view.get('num-slaves') === String(replicaCount) &&
@@ -62,7 +62,10 @@ export async function startRedisSentinel(options: RedisSentinelOptions = {}): Pr
     replicas,
     sentinelPids: sentinels.map(({ process }) => process.pid as number),
     sentinelSockets: sentinels.map(({ socket }) => socket),
-    primaryPort: async () => Number((await askSentinel(first.socket, 'MASTER')).get('port')),
+    async primaryPort() {
+      const address = await ask({ url: first.socket }, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER);
+      return Number((address as readonly [host: string, port: string])[1]);
+    },
     async stop() {
       await Promise.all(sentinels.map(stopSentinel));
       await Promise.all([primary, ...replicas].map((server) => server.kill9()));
@@ -105,8 +108,8 @@ async function stopSentinel({ process, dir }: Sentinel): Promise<void> {
   await rm(dir, { recursive: true, force: true });
 }
 
-async function askSentinel(socket: string, what: string): Promise<ReadonlyMap<string, string>> {
-  const flat = (await ask({ url: socket }, 'SENTINEL', what, MASTER)) as readonly string[];
+async function masterFacts(socket: string): Promise<ReadonlyMap<string, string>> {
+  const flat = (await ask({ url: socket }, 'SENTINEL', 'MASTER', MASTER)) as readonly string[];
   return new Map(
     Array.from({ length: flat.length / 2 }, (_, i) => [String(flat[2 * i]), String(flat[2 * i + 1])]),
   );

@@ -40,7 +40,7 @@ function assertWhole(t: Test, { read, stored, ...counts }: FailoverOutcome): voi
 }
 
 await t.test('PL1 PL4 RL1 a Sentinel fail-over loses and doubles nothing that was confirmed', async (t) => {
-  const sentinel = await startRedisSentinel({ replicas: 2, sentinels: 3 });
+  const sentinel = await startRedisSentinel({ replicas: 2 });
   t.teardown(() => sentinel.stop());
   const outcome = await failoverRun({
     url: sentinel.url,

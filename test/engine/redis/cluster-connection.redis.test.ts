@@ -121,7 +121,7 @@ async function moveSlot(slot: number, from: RedisServer, to: RedisServer, pauseM
 }
 
 await t.test(
-  'RC3 RK1 RK2 while a slot moves to another node, calls follow it in order, each once',
+  'RC3 RK1 RK3 while a slot moves to another node, calls follow it in order, each once',
   async (t) => {
     const link = await open();
     // Slots of the first node, which moves one of them away and back.

@@ -12,7 +12,7 @@ const open = ({ url }: Pick<RedisSentinel, 'url'>, unavailableMs = 15_000) =>
 await t.test(
   'RC1 RC3 calls wait for a fail-over and go on in order; a confirmation is refused once',
   async (t) => {
-    const sentinel = await startRedisSentinel({ replicas: 2, sentinels: 3 });
+    const sentinel = await startRedisSentinel({ replicas: 2 });
     t.teardown(() => sentinel.stop());
     const link = await open(sentinel);
     const confirm = await openDurability(link, 'durable', { durability: 'replicated' });
@@ -38,7 +38,7 @@ await t.test(
 );
 
 await t.test('RC2 a primary that is replaced while it lives is left at once', async (t) => {
-  const sentinel = await startRedisSentinel({ sentinels: 2 });
+  const sentinel = await startRedisSentinel({ sentinels: 3 });
   t.teardown(() => sentinel.stop());
   const link = await open(sentinel);
   let made = 0;
@@ -71,6 +71,21 @@ await t.test('RC2 a primary that is replaced while it lives is left at once', as
 async function isPrimary(server: RedisServer): Promise<boolean> {
   return String(await ask(server, 'INFO', 'replication')).includes('role:master');
 }
+
+await t.test('RC1 RC2 a primary that hangs is left when its replica has taken over', async (t) => {
+  const sentinel = await startRedisSentinel();
+  t.teardown(() => sentinel.stop());
+  const link = await open(sentinel);
+  await link.call('SET', 'k', 'before');
+  process.kill(sentinel.primary.pid, 'SIGSTOP');
+  const frozenAtMs = performance.now();
+  await link.call('SET', 'k', 'after');
+  const tookMs = Math.round(performance.now() - frozenAtMs);
+  t.comment(`hanging primary (down after 500 ms): writes again ${tookMs} ms after SIGSTOP`);
+  t.ok(tookMs < 9_000, 'sooner than by the timeout of the socket');
+  t.equal(await ask(sentinel.replicas[0] as RedisServer, 'GET', 'k'), 'after');
+  link.close();
+});
 
 await t.test('RC1 without sentinels, or without the master there, a call fails in time', async (t) => {
   await t.rejects(open({ url: 'redis+sentinel://127.0.0.1:1,127.0.0.1:2/main' }, 300), {
