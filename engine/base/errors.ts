@@ -37,6 +37,7 @@ export const ERROR_CATALOGUE = {
   MR_STATE_INCOMPATIBLE: { domain: 'user', retry: 'never' },
   MR_STATE_DISK: { domain: 'external', retry: 'restart' },
   // hosts of an attempt and the exchange between them
+  MR_SLOTS_SHORT: { domain: 'external', retry: 'restart' },
   MR_HOST_LOST: { domain: 'external', retry: 'restart' },
   MR_EXCHANGE_LOST: { domain: 'external', retry: 'restart' },
   // operators and sinks

@@ -45,6 +45,7 @@ export class JobCoordination {
   #version = 0;
   #lost = false;
   #leaving = false;
+  #stopping = false;
   #look: () => void = () => {};
 
   constructor(options: CoordinationOptions) {
@@ -80,6 +81,7 @@ export class JobCoordination {
     const restoreFrom = restoreFromOf(this.#desired.settings);
     const handle = runJob(graph, { ...environment, ...(restoreFrom === null ? {} : { restoreFrom }) });
     this.#handle = handle;
+    this.#stopping = false;
     const unlisten = handle.onChange(() => this.#look());
     const running = this.#desired;
     while (!this.#over && !ENDED.has(handle.status().state)) {
@@ -112,8 +114,11 @@ export class JobCoordination {
     }
     const { desired, bundle, revision } = this.#desired;
     if (desired === 'cancelled') void handle.cancel();
-    else if (desired === 'stopped' || (bundle !== running.bundle && revision > running.revision))
+    const changed = bundle !== running.bundle && revision > running.revision;
+    if (!this.#stopping && (desired === 'stopped' || changed)) {
+      this.#stopping = true;
       void handle.stop();
+    }
   }
 
   async #answer(handle: JobHandle, request: JobRequest): Promise<void> {
@@ -136,6 +141,7 @@ export class JobCoordination {
       case 'savepoint':
         return { savepoint: await handle.savepoint() };
       case 'stop-with-savepoint': {
+        this.#stopping = true;
         const savepoint = await handle.stop({ savepoint: true, drain: args['drain'] === true });
         await this.#registry.change(this.job, `${id}.stop`, { desired: 'stopped' });
         return { savepoint };

@@ -1,5 +1,6 @@
 import type { CheckpointId } from '../base/brand.ts';
 import { type ErrorDetails, errorCode, errorText, MillraceError } from '../base/errors.ts';
+import type { PackedSnapshots } from '../checkpoint/snapshot-ref-codec.ts';
 import type { HostAcknowledgement, HostDeployment, HostStatus, SourceStart } from './host-protocol.ts';
 
 /** What a coordinator tells a host that is elsewhere. */
@@ -16,12 +17,17 @@ export type HostCommand =
 /** What it says. */
 export type HostReport =
   | { readonly kind: 'opened'; readonly starts: readonly SourceStart[] }
-  | { readonly kind: 'acknowledged'; readonly acknowledgement: HostAcknowledgement }
+  | { readonly kind: 'acknowledged'; readonly acknowledgement: PackedAcknowledgement }
   | { readonly kind: 'declined'; readonly id: CheckpointId; readonly error: ErrorRecord }
   | { readonly kind: 'ended'; readonly outcome: 'ended' | 'stopped' }
   | { readonly kind: 'failed'; readonly error: ErrorRecord }
   | { readonly kind: 'status'; readonly status: HostStatus }
   | { readonly kind: 'closed' };
+
+/** An acknowledgement with its snapshots in few bytes. */
+export interface PackedAcknowledgement extends Omit<HostAcknowledgement, 'snapshots'> {
+  readonly snapshots: PackedSnapshots;
+}
 
 /** Carries messages both ways, in order. */
 export interface HostPort<Out, In> {

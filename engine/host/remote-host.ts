@@ -1,5 +1,6 @@
 import type { CheckpointId } from '../base/brand.ts';
 import { MillraceError } from '../base/errors.ts';
+import { unpackSnapshotRefs } from '../checkpoint/snapshot-ref-codec.ts';
 import type { HostCommand, HostPort, HostReport } from './host-messages.ts';
 import { errorOf } from './host-messages.ts';
 import type {
@@ -118,8 +119,11 @@ export class RemoteHost implements HostHandle {
     switch (report.kind) {
       case 'opened':
         return this.#opened.resolve(report.starts);
-      case 'acknowledged':
-        return this.#checkpoints.get(report.acknowledgement.checkpoint)?.resolve(report.acknowledgement);
+      case 'acknowledged': {
+        const { snapshots, ...rest } = report.acknowledgement;
+        const acknowledgement = { ...rest, snapshots: unpackSnapshotRefs(snapshots) };
+        return this.#checkpoints.get(rest.checkpoint)?.resolve(acknowledgement);
+      }
       case 'declined':
         return this.#checkpoints.get(report.id)?.reject(errorOf(report.error));
       case 'ended':

@@ -1,6 +1,7 @@
 import type { CheckpointId } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
+import { packSnapshotRefs } from '../checkpoint/snapshot-ref-codec.ts';
 import { errorRecord, type HostCommand, type HostPort, type HostReport } from './host-messages.ts';
 import type { HostDeployment } from './host-protocol.ts';
 import type { TaskHost } from './task-host.ts';
@@ -89,8 +90,11 @@ class HostServer {
 
   async #checkpoint(id: CheckpointId): Promise<void> {
     try {
-      const acknowledgement = await (this.#host as TaskHost).checkpoint(id);
-      this.#port.post({ kind: 'acknowledged', acknowledgement });
+      const { snapshots, ...rest } = await (this.#host as TaskHost).checkpoint(id);
+      this.#port.post({
+        kind: 'acknowledged',
+        acknowledgement: { ...rest, snapshots: packSnapshotRefs(snapshots) },
+      });
     } catch (error) {
       if (!this.#closing) this.#port.post({ kind: 'declined', id, error: errorRecord(error) });
     }

@@ -13,7 +13,7 @@ export interface HostThread {
   readonly port: HostPort<HostCommand, HostReport>;
   /** Resolves with why when the thread has ended; null after {@link end}. */
   readonly exited: Promise<MillraceError | null>;
-  /** Ends it: in good order when it has said that it is closed, otherwise at once. */
+  /** Ends it: in good order when that does not take too long. */
   readonly end: () => Promise<void>;
 }
 
@@ -57,6 +57,7 @@ function startThread(data: HostThreadData): HostThread {
     exited,
     async end() {
       ending = true;
+      worker.postMessage({ kind: 'close' } satisfies HostCommand);
       const patience = new AbortController();
       await Promise.race([exited, systemClock.sleep(LIMITS.hostClosePatienceMs, patience.signal)]);
       patience.abort();

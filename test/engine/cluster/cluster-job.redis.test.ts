@@ -1,0 +1,75 @@
+import t, { type Test } from 'tap';
+import { createJobBench, until } from '../../support/job-bench.ts';
+import { startRedis } from '../../support/redis-server.ts';
+import { openTestCluster, type TestCluster } from '../../support/test-cluster.ts';
+import job, { Event, Total } from '../host/counting-job.ts';
+
+const server = await startRedis();
+t.teardown(() => server.stop());
+const KEYS = 50;
+
+async function open(test: Test, namespace: string) {
+  const cluster = await openTestCluster({
+    url: server.url,
+    namespace,
+    modules: { counting: new URL('../host/counting-job.ts', import.meta.url).href },
+    graph: (_, parallelism) => job.graph(parallelism === null ? {} : { parallelism }),
+  });
+  test.teardown(() => cluster.close());
+  return { cluster, bench: createJobBench({ log: cluster.log }) };
+}
+
+const events = (from: number, count: number): Event[] =>
+  Array.from({ length: count }, (_, i) => ({
+    at: (from + Math.floor((i * 10) / count)) * 1_000 + (i % 1_000),
+    key: `key-${i % KEYS}`,
+    n: 1,
+  }));
+
+async function counted({ log }: TestCluster): Promise<number> {
+  const { read } = createJobBench({ log });
+  const rows = await read('totals', Total);
+  const late = await read('late', Event);
+  const seen = new Set(rows.map(({ key, at }) => `${key}@${at}`));
+  if (seen.size !== rows.length) throw new Error(`${rows.length - seen.size} windows were given twice`);
+  return rows.reduce((sum, row) => sum + row.count, late.length);
+}
+
+async function untilRead(cluster: TestCluster, records: number): Promise<void> {
+  let last: unknown = null;
+  await until(
+    async () => {
+      const status = await cluster.status('counting');
+      last = status;
+      return status?.state === 'running' && status.sources.reduce((sum, s) => sum + s.offset, 0) === records;
+    },
+    `${records} read`,
+    20_000,
+  ).catch((error: unknown) => {
+    console.error(JSON.stringify(last, null, 1)?.slice(0, 3_000));
+    throw error;
+  });
+}
+
+void t.test(
+  'E10: a job on two workers counts every record once, through Redis streams between them',
+  async (test) => {
+    const { cluster, bench } = await open(test, 'two-workers');
+    await bench.feed('events', Event, events(0, 10_000), { partitions: 4 });
+    cluster.worker(1);
+    cluster.worker(1);
+    cluster.supervisor();
+    await cluster.jobs.change('counting', 'c1', { desired: 'running', parallelism: 2 });
+    await untilRead(cluster, 10_000);
+    const asked = await cluster.jobs.request('counting', 'c2', 'stop-with-savepoint', { drain: true });
+    test.equal(asked.answer.state, 'pending');
+    await until(
+      async () => (await cluster.jobs.requested('counting', 'c2'))?.answer.state !== 'pending',
+      'answered',
+      20_000,
+    );
+    test.match(await cluster.jobs.requested('counting', 'c2'), { answer: { state: 'done' } });
+    await until(async () => (await cluster.status('counting'))?.state === 'stopped', 'stopped');
+    test.equal(await counted(cluster), 10_000);
+  },
+);
