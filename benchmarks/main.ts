@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { runCheckpoint } from './checkpoint/run.ts';
 import { runMicro } from './micro/run.ts';
 import { runT1 } from './t1/run.ts';
 
@@ -17,6 +18,10 @@ results differ from the others' fails.
     --events <n>        default 5000000
     --keys <n>          default 10000
 
+  checkpoint            snapshots of one operator while it takes records: how long these wait, and the restore
+    --workloads <list>  of windows, sessions; default all
+    --keys <n>          default 1000000
+
   --runs <n>            counted runs of each variant, default 5
   --json <file>         also writes every run there
   --help
@@ -27,26 +32,39 @@ const { values, positionals } = parseArgs({
   options: {
     events: { type: 'string' },
     devices: { type: 'string', default: '10000' },
-    keys: { type: 'string', default: '10000' },
+    keys: { type: 'string' },
     runs: { type: 'string', default: '5' },
     variants: { type: 'string', default: 'floor,engine,functions,drain' },
-    workloads: { type: 'string', default: 'session,sliding,sliding-dense,process,interval-join,top-n' },
+    workloads: { type: 'string' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 
-const EVENTS: Readonly<Record<string, string>> = { t1: '10000000', micro: '5000000' };
+const DEFAULTS: Readonly<Record<string, { events: string; keys: string; workloads: string }>> = {
+  t1: { events: '10000000', keys: '10000', workloads: '' },
+  micro: {
+    events: '5000000',
+    keys: '10000',
+    workloads: 'session,sliding,sliding-dense,process,interval-join,top-n',
+  },
+  checkpoint: { events: '1', keys: '1000000', workloads: 'windows,sessions' },
+};
 const [command = ''] = positionals;
-const counts = [values.events ?? EVENTS[command], values.devices, values.keys, values.runs].map(Number);
+const known = Object.hasOwn(DEFAULTS, command) ? DEFAULTS[command] : undefined;
+const counts = [values.events ?? known?.events, values.devices, values.keys ?? known?.keys, values.runs].map(
+  Number,
+);
 if (values.help) {
   process.stdout.write(HELP);
-} else if (!Object.hasOwn(EVENTS, command) || !counts.every((n) => Number.isSafeInteger(n) && n > 0)) {
+} else if (known === undefined || !counts.every((n) => Number.isSafeInteger(n) && n > 0)) {
   process.stderr.write(HELP);
   process.exitCode = 2;
 } else {
   const [events, devices, keys, runs] = counts as [number, number, number, number];
   const json = values.json === undefined ? {} : { json: values.json };
+  const workloads = (values.workloads ?? known.workloads).split(',');
   if (command === 't1') await runT1({ events, devices, runs, variants: values.variants.split(','), ...json });
-  else await runMicro({ events, keys, runs, workloads: values.workloads.split(','), ...json });
+  else if (command === 'micro') await runMicro({ events, keys, runs, workloads, ...json });
+  else await runCheckpoint({ keys, runs, workloads, ...json });
 }

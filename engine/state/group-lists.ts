@@ -1,44 +1,42 @@
 import { invariant } from '../base/errors.ts';
 
-/** The end of a list. */
-const NONE = -1;
-
 /**
- * The slots of a key space by key group, as doubly linked lists: a snapshot finds one group's keys without a pass over all of them.
- *
- * ```text
- * links   per slot   i32 the one added before it, i32 the one added after it; of its group, NONE at the ends
- * ```
+ * The slots of a key space by key group: a snapshot finds one group's keys without a pass over all of them. A list is one piece of
+ * memory, since a walk from slot to slot would miss the processor's cache at each.
  */
 export class GroupLists {
-  /** Per group, the slot added last. */
-  readonly #last: Int32Array;
+  readonly #lists: Int32Array[];
   readonly #sizes: Int32Array;
-  #links = new Int32Array(2 * 1024);
+  /** Per slot, its place in its group's list. */
+  #places: Int32Array = new Int32Array(1024);
 
   constructor(groups: number) {
-    this.#last = new Int32Array(groups).fill(NONE);
+    this.#lists = Array.from({ length: groups }, () => NO_SLOTS);
     this.#sizes = new Int32Array(groups);
   }
 
   add(slot: number, group: number): void {
-    if (2 * slot >= this.#links.length) this.#grow(slot);
-    const before = this.#last[group] as number;
-    this.#links[2 * slot] = before;
-    this.#links[2 * slot + 1] = NONE;
-    if (before !== NONE) this.#links[2 * before + 1] = slot;
-    this.#last[group] = slot;
-    this.#sizes[group] = (this.#sizes[group] as number) + 1;
+    if (slot >= this.#places.length) this.#places = grown(this.#places, slot);
+    const place = this.#sizes[group] as number;
+    let list = this.#lists[group] as Int32Array;
+    if (place === list.length) {
+      list = grown(list, place);
+      this.#lists[group] = list;
+    }
+    list[place] = slot;
+    this.#places[slot] = place;
+    this.#sizes[group] = place + 1;
   }
 
+  /** The last of the list takes its place. */
   remove(slot: number, group: number): void {
-    const links = this.#links;
-    const before = links[2 * slot] as number;
-    const after = links[2 * slot + 1] as number;
-    if (before !== NONE) links[2 * before + 1] = after;
-    if (after === NONE) this.#last[group] = before;
-    else links[2 * after] = before;
-    this.#sizes[group] = (this.#sizes[group] as number) - 1;
+    const list = this.#lists[group] as Int32Array;
+    const size = (this.#sizes[group] as number) - 1;
+    const place = this.#places[slot] as number;
+    const last = list[size] as number;
+    list[place] = last;
+    this.#places[last] = place;
+    this.#sizes[group] = size;
   }
 
   /** Groups that have a slot, rising. */
@@ -48,22 +46,18 @@ export class GroupLists {
     return found;
   }
 
-  /** A group's slots in the order in which they were added. */
+  /** A copy of a group's list: the order in which its slots were added, while none was removed. */
   slotsOf(group: number): Int32Array {
-    const slots = new Int32Array(this.#sizes[group] as number);
-    let slot = this.#last[group] as number;
-    for (let i = slots.length - 1; i >= 0; i--) {
-      slots[i] = slot;
-      slot = this.#links[2 * slot] as number;
-    }
-    return slots;
+    return (this.#lists[group] as Int32Array).slice(0, this.#sizes[group]);
   }
+}
 
-  #grow(slot: number): void {
-    const links = new Int32Array(Math.max(this.#links.length * 2, 2 * (slot + 1)));
-    links.set(this.#links);
-    this.#links = links;
-  }
+const NO_SLOTS = new Int32Array(0);
+
+function grown(list: Int32Array, index: number): Int32Array {
+  const larger = new Int32Array(Math.max(16, list.length * 2, index + 1));
+  larger.set(list);
+  return larger;
 }
 
 /** @throws MR_INVARIANT when there are none */

@@ -11,8 +11,8 @@ import {
 } from '../key/key.ts';
 import { keyGroupOf } from '../key/key-group.ts';
 import { GroupLists, listed } from './group-lists.ts';
-import { KeyPacker, type PackedKeys, type StoredKeys } from './packed-keys.ts';
-import { ScalarInterner } from './scalar-interner.ts';
+import type { PackedKeys, StoredKeys } from './packed-keys.ts';
+import { type ScalarEncodings, ScalarInterner } from './scalar-interner.ts';
 import { SlotTable } from './slot-table.ts';
 import { noKey, ValueKeySpace } from './value-key-space.ts';
 
@@ -40,7 +40,7 @@ export interface KeySpace {
   readonly group: (slot: number) => number;
   /** Key groups that have a slot, rising. Of key spaces with `listsGroups`, like {@link slotsOfGroup}. */
   readonly groups: () => number[];
-  /** A group's slots, the oldest first. */
+  /** A group's slots, copied. */
   readonly slotsOfGroup: (group: number) => Int32Array;
   /** The keys of some slots, as a snapshot stores them. */
   readonly pack: (slots: Int32Array) => PackedKeys;
@@ -172,18 +172,35 @@ export class FieldKeySpace implements KeySpace {
   }
 
   pack(slots: Int32Array): PackedKeys {
-    const packer = new KeyPacker(slots.length);
-    for (const slot of slots) {
-      if (this.#width > 1) packer.tuple(this.#width);
-      for (let i = 0; i < this.#width; i++) {
-        const component = this.components[i] as ScalarInterner;
-        const id = this.#tuples[slot * this.#width + i] as number;
-        if (this.#width > 1) packer.partLength(component.bytes(id));
-        component.pack(id, packer);
-      }
-      packer.end();
+    const width = this.#width;
+    const isTuple = width > 1;
+    const parts = this.components.map((component, c) => {
+      const ids = new Int32Array(slots.length);
+      for (let i = 0; i < ids.length; i++) ids[i] = this.#tuples[(slots[i] as number) * width + c] as number;
+      return component.encodings(ids);
+    });
+    const ends = new Uint32Array(slots.length);
+    let length = 0;
+    for (let i = 0; i < ends.length; i++) {
+      if (isTuple) length += 2 + 4 * width;
+      for (const { lengths } of parts) length += lengths[i] as number;
+      ends[i] = length;
     }
-    return packer.take();
+    const bytes = new Uint8Array(length);
+    for (let i = 0, at = 0; i < ends.length; i++) {
+      if (isTuple) {
+        bytes[at++] = TUPLE_TAG;
+        bytes[at++] = width;
+      }
+      for (let c = 0; c < width; c++) {
+        const { lengths, write } = parts[c] as ScalarEncodings;
+        const part = lengths[i] as number;
+        if (isTuple) for (let shift = 24; shift >= 0; shift -= 8) bytes[at++] = part >>> shift;
+        write(i, bytes, at);
+        at += part;
+      }
+    }
+    return { bytes, ends };
   }
 
   groups(): number[] {

@@ -9,8 +9,14 @@ import {
   STRING_TAG,
 } from '../key/key.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
-import type { KeyPacker } from './packed-keys.ts';
 import { StringInterner } from './string-interner.ts';
+
+/** Canonical encodings (key.ts) of some scalars, by index. */
+export interface ScalarEncodings {
+  /** Bytes. */
+  readonly lengths: Int32Array;
+  readonly write: (index: number, target: Uint8Array, start: number) => void;
+}
 
 /**
  * One component of a key: strings by their bytes, other scalars by value. Ids are dense per component, counted by holders.
@@ -90,11 +96,23 @@ export class ScalarInterner {
     return bytes;
   }
 
-  /** Writes its canonical encoding. */
-  pack(id: number, packer: KeyPacker): void {
-    if (this.#isText !== true) return packer.scalar(encodeKey(this.#values[id] as KeyScalar));
-    const start = packer.string(this.#strings.bytes(id));
-    this.#strings.writeBytes(id, packer.bytes, start);
+  /** The canonical encodings of many, to be written one by one. */
+  encodings(ids: Int32Array): ScalarEncodings {
+    if (this.#isText !== true) {
+      const encoded = Array.from(ids, (id) => encodeKey(this.#values[id] as KeyScalar));
+      return {
+        lengths: Int32Array.from(encoded, ({ length }) => length),
+        write: (i, target, start) => target.set(encoded[i] as Uint8Array, start),
+      };
+    }
+    const addresses = this.#strings.addresses(ids);
+    return {
+      lengths: this.#strings.lengthsAt(addresses, 1),
+      write: (i, target, start) => {
+        target[start] = STRING_TAG;
+        this.#strings.writeAt(addresses[i] as number, target, start + 1);
+      },
+    };
   }
 
   /** Length of its canonical encoding. */

@@ -12,7 +12,7 @@ import {
 import { keyGroupOf } from '../key/key-group.ts';
 import { type GroupLists, listed } from './group-lists.ts';
 import type { KeySelector, KeySpace } from './key-space.ts';
-import { KeyPacker, type PackedKeys, type StoredKeys } from './packed-keys.ts';
+import { type PackedKeys, packKeys, type StoredKeys } from './packed-keys.ts';
 import { SlotTable } from './slot-table.ts';
 
 const EMPTY = -1;
@@ -64,9 +64,7 @@ export class ValueKeySpace implements KeySpace {
   }
 
   pack(slots: Int32Array): PackedKeys {
-    const packer = new KeyPacker(slots.length);
-    for (const slot of slots) packer.key(this.#keys[slot] as Key);
-    return packer.take();
+    return packKeys(Array.from(slots, (slot) => this.canonical(slot)));
   }
 
   groups(): number[] {

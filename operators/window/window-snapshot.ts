@@ -6,7 +6,7 @@ import {
   type ValueKeySpace,
 } from '#engine';
 import { type CellInput, type CellObject, type CellObjectState, objectFrom } from './cells.ts';
-import type { FrozenPane } from './frozen-pane.ts';
+import type { FrozenPane, KeptObjects } from './frozen-pane.ts';
 import type { Pane } from './pane.ts';
 import { type SnapshotGroups, snapshotGroups } from './snapshot-groups.ts';
 import type { SlidingWindows } from './assigner.ts';
@@ -80,53 +80,60 @@ function storeGroup(
   const seen = panes.map((pane) => seenBy(pane, slots));
   // Keys that have come since are in no pane.
   const held = new Uint8Array(slots.length);
-  for (const indices of seen) for (const i of indices) held[i] = 1;
+  for (const { count, index } of seen) for (let n = 0; n < count; n++) held[index[n] as number] = 1;
   const keyOf = new Int32Array(slots.length);
-  let count = 0;
-  for (let i = 0; i < slots.length; i++) keyOf[i] = (count += held[i] as number) - 1;
+  const heldSlots = new Int32Array(slots.length);
+  let keyCount = 0;
+  for (let i = 0; i < slots.length; i++) {
+    keyOf[i] = keyCount;
+    if (held[i] === 1) heldSlots[keyCount++] = slots[i] as number;
+  }
   const sliding = spec.windows.kind === 'sliding' ? { sliding: spec.windows } : {};
   return {
-    keys: keys.pack(slots.filter((_, i) => held[i] === 1)),
-    panes: panes.flatMap((pane, p) => {
-      const indices = seen[p] as Int32Array;
-      if (indices.length === 0) return [];
-      const key = indices.map((i) => keyOf[i] as number);
-      return [
-        storePane(
-          pane,
-          key,
-          indices.map((i) => slots[i] as number),
-          spec,
-        ),
-      ];
-    }),
+    keys: keys.pack(heldSlots.subarray(0, keyCount)),
+    panes: seen.flatMap((rows) => (rows.count === 0 ? [] : [storePane(rows, slots, keyOf, spec)])),
     ...sliding,
   };
 }
 
-/** Which of the slots the pane has touched, by index. */
-function seenBy(pane: FrozenPane, slots: Int32Array): Int32Array {
-  const indices = new Int32Array(slots.length);
-  let count = 0;
-  for (let i = 0; i < slots.length; i++) if (pane.cellAt(slots[i] as number) >= 0) indices[count++] = i;
-  return indices.slice(0, count);
+/** A group's rows in one pane: for each the slot's index in the group, its page and its first cell. */
+interface SeenRows {
+  readonly pane: FrozenPane;
+  readonly count: number;
+  readonly index: Int32Array;
+  readonly pages: readonly Float64Array[];
+  readonly ats: Int32Array;
+}
+
+/** Loops over plain arrays, here and below: a group must be made between two batches. */
+function seenBy(pane: FrozenPane, slots: Int32Array): SeenRows {
+  const index = new Int32Array(slots.length);
+  const ats = new Int32Array(slots.length);
+  const pages: Float64Array[] = [];
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i] as number;
+    const at = pane.cellAt(slot);
+    if (at < 0) continue;
+    index[pages.length] = i;
+    ats[pages.length] = at;
+    pages.push(pane.pageOf(slot));
+  }
+  return { pane, count: pages.length, index, pages, ats };
 }
 
 function storePane(
-  pane: FrozenPane,
-  key: Int32Array,
+  rows: SeenRows,
   slots: Int32Array,
+  keyOf: Int32Array,
   { plan, fold }: WindowSpec,
 ): StoredPane {
-  const cells = plan.cells.map(() => new Float64Array(slots.length));
-  for (let i = 0; i < slots.length; i++) {
-    const slot = slots[i] as number;
-    const page = pane.pageOf(slot);
-    const at = pane.cellAt(slot);
-    for (let c = 0; c < cells.length; c++) (cells[c] as Float64Array)[i] = page[at + c] as number;
-  }
-  const kept =
-    fold === null && plan.objects.length === 0 ? [] : Array.from(slots, (slot) => pane.objectsOf(slot));
+  const { pane, count, index } = rows;
+  const key = new Int32Array(count);
+  for (let n = 0; n < count; n++) key[n] = keyOf[index[n] as number] as number;
+  const cells = plan.cells.map((_, c) => column(rows, c));
+  const kept: KeptObjects[] = [];
+  if (fold !== null || plan.objects.length > 0)
+    for (let n = 0; n < count; n++) kept.push(pane.objectsOf(slots[index[n] as number] as number));
   const nulls = plan.steps.filter(({ kind }) => kind === 'nulls');
   const isNulls = (c: number) => nulls.some(({ at }) => at === c);
   return {
@@ -144,6 +151,12 @@ function storePane(
     ),
     accumulators: fold === null ? null : kept.map(({ accumulator }) => accumulator),
   };
+}
+
+function column({ count, pages, ats }: SeenRows, cell: number): Float64Array {
+  const values = new Float64Array(count);
+  for (let n = 0; n < count; n++) values[n] = (pages[n] as Float64Array)[(ats[n] as number) + cell] as number;
+  return values;
 }
 
 /** Column by column: every slot of a group is another place in memory, and is looked for once. */

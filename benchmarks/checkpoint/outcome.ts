@@ -1,0 +1,32 @@
+/** What a run of one operator with snapshots says. */
+export interface CheckpointOutcome {
+  readonly keys: number;
+  /** From the start of one batch to the start of the next while no snapshot is being written, median and longest. */
+  readonly turnMs: number;
+  readonly quietStallMs: number;
+  readonly snapshots: readonly SnapshotOutcome[];
+  /** CPU time from stored bytes to an operator that takes records. */
+  readonly restoreCpuMs: number;
+}
+
+/** One snapshot, from its barrier to its last blob, with batches all along. */
+export interface SnapshotOutcome {
+  /** The barrier: `snapshot()` itself. */
+  readonly barrierMs: number;
+  /** Longest time between two batches beyond the median turn, the barrier included. */
+  readonly stallMs: number;
+  /** The most CPU time that the thread spent between two batches. */
+  readonly stallCpuMs: number;
+  readonly wallMs: number;
+  /** CPU time of the process beyond what its batches cost without a snapshot. */
+  readonly cpuMs: number;
+  readonly bytes: number;
+  readonly batches: number;
+}
+
+/** A workload by its name on the command line. */
+export interface CheckpointWorkload {
+  /** What is kept per key. */
+  readonly title: string;
+  readonly run: (keys: number, snapshots: number) => Promise<CheckpointOutcome>;
+}
