@@ -6,15 +6,17 @@ import {
   type Element,
   type KeySelector,
   keyGroupOf,
+  type Records,
   recordCount,
   rowAt,
   subtaskOf,
   timeAt,
 } from '#engine';
+import { LIMITS } from '../../../engine/base/limits.ts';
 import { hashKey, type Key } from '../../../engine/key/key.ts';
 import { Channel } from '../../../engine/runtime/channel.ts';
 import { createRouter } from '../../../engine/runtime/router.ts';
-import { createOperatorBench } from '../../support/operator-bench.ts';
+import { createOperatorBench, rowRecords } from '../../support/operator-bench.ts';
 import { form, forms, type Sample, samples, stages } from '../../support/row-arbitraries.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 
@@ -127,4 +129,92 @@ void t.test('time, idleness and the end go to every subtask', async (test) => {
   router.end?.();
   const all: Element[] = [{ kind: 'watermark', time: 7 }, { kind: 'idle' }, { kind: 'end' }];
   for (const channel of channels) test.same([channel.shift(), channel.shift(), channel.shift()], all);
+});
+
+/** What a channel was given, batch by batch. */
+const batchesOf = (channel: Channel): Records[] => {
+  const batches: Records[] = [];
+  for (let element = channel.shift(); element !== null; element = channel.shift())
+    if (element.kind === 'records') batches.push(element.records);
+  return batches;
+};
+
+void t.test('rebalance deals whole batches in turn, from the subtask of the sender on', async (test) => {
+  const one = { level: 1 } as Sample;
+  for (const [subtask, expected] of [
+    [0, [[0, 3], [1], [2]]],
+    [2, [[1], [2], [0, 3]]],
+    [4, [[2], [0, 3], [1]]],
+  ] as const) {
+    const channels = Array.from({ length: 3 }, () => new Channel());
+    const { context } = createOperatorBench({ subtask });
+    const router = createRouter({ kind: 'rebalance' }, channels, context);
+    const batches = [0, 1, 2, 3].map((level) => rowRecords([{ ...one, level }, one], [level, level]));
+    for (const batch of batches) router.records(batch);
+    const got = channels.map((channel) => batchesOf(channel).map((batch) => batches.indexOf(batch)));
+    test.same(got, expected);
+  }
+});
+
+void t.test(
+  'rebalance deals a batch beyond LIMITS.emitRecordsMax in pieces, every record once and in order',
+  async () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5 * LIMITS.emitRecordsMax }),
+        form(),
+        fc.integer({ min: 1, max: 4 }),
+        (count, how, parallelism) => {
+          const rows = Array.from({ length: count }, (_, ts): Sample => {
+            return { ts, tenant: 'acme', device: null, value: null, level: 1, ok: null };
+          });
+          const channels = Array.from({ length: parallelism }, () => new Channel());
+          createRouter({ kind: 'rebalance' }, channels, createOperatorBench().context).records(
+            forms(rows, how),
+          );
+          const dealt = channels.map(batchesOf);
+          const pieces = Array.from({ length: dealt.flat().length }, (_, i) => {
+            return dealt[i % parallelism]?.[Math.floor(i / parallelism)] as Records;
+          });
+          const sizes = pieces.map(recordCount);
+          const times = pieces.flatMap((piece) =>
+            Array.from({ length: recordCount(piece) }, (_, k) => timeAt(piece, k)),
+          );
+          return (
+            pieces.length === Math.ceil(count / LIMITS.emitRecordsMax) &&
+            Math.max(...sizes) <= LIMITS.emitRecordsMax &&
+            Math.max(...sizes) - Math.min(...sizes) <= 1 &&
+            isDeepStrictEqual(
+              times,
+              rows.map((row) => row.ts),
+            )
+          );
+        },
+      ),
+      { numRuns: propertyRuns(60) },
+    );
+  },
+);
+
+void t.test('stages in front of a rebalance run before records are dealt', async (test) => {
+  const run = (row: unknown) => (row as Sample).level > 0;
+  const channels = [new Channel(), new Channel()];
+  const { context } = createOperatorBench({ stages: [{ kind: 'filter', run }] });
+  const router = createRouter({ kind: 'rebalance' }, channels, context);
+  for (const level of [0, 1, 0, 2, 3]) router.records(rowRecords([{ level }], [level]));
+  test.same(
+    channels.map((channel) => batchesOf(channel).flatMap((batch) => rowAt(batch, 0))),
+    [[{ level: 1 }, { level: 3 }], [{ level: 2 }]],
+  );
+});
+
+void t.test('one record that a stage makes many of goes on in batches of bounded size', async (test) => {
+  const copies = 3 * LIMITS.emitRecordsMax + 5;
+  const run = (row: unknown) => Array.from({ length: copies }, () => row);
+  const channel = new Channel();
+  const { context } = createOperatorBench({ stages: [{ kind: 'flatMap', run }] });
+  const keys = { kind: 'fields', fields: ['level'] } as const;
+  createRouter({ kind: 'hash', keys }, [channel], context).records(rowRecords([{ level: 1 }], [1]));
+  const max = LIMITS.emitRecordsMax;
+  test.same(batchesOf(channel).map(recordCount), [max, max, max, 5]);
 });
