@@ -203,11 +203,19 @@ export function linkOpener(
   return () => openLink({ url, name: `millrace:${namespace}:${name}`, clock });
 }
 
-function tooFewSlots(job: string, parallelism: number, workers: readonly LivingWorker[]): MillraceError {
-  const slots = workers.reduce((sum, worker) => sum + (worker.draining ? 0 : worker.slots - worker.used), 0);
+/** Slots that a job may be given now. */
+export function freeSlots(workers: readonly LivingWorker[]): number {
+  return workers.reduce((sum, worker) => sum + (worker.draining ? 0 : worker.slots - worker.used), 0);
+}
+
+export function tooFewSlots(
+  job: string,
+  parallelism: number,
+  workers: readonly LivingWorker[],
+): MillraceError {
   return new MillraceError(
     'MR_SLOTS_SHORT',
-    `Job '${job}' needs ${parallelism} slots; ${workers.length} workers have ${slots} free. Start more workers, give them more slots, or lower the parallelism.`,
+    `Job '${job}' needs ${parallelism} slots; ${workers.length} workers have ${freeSlots(workers)} free. Start more workers, give them more slots, or lower the parallelism.`,
     { details: { job, parallelism } },
   );
 }

@@ -9,6 +9,8 @@ import type { ClusterContext } from './cluster-context.ts';
 import type { DesiredJob, JobRequest, JsonObject } from './job-commands.ts';
 import type { JobLeases, JobLease } from './job-lease.ts';
 import { JobRegistry } from './job-registry.ts';
+import { freeSlots, tooFewSlots } from './hosts-on-workers.ts';
+import { WorkerRegistry } from './worker-registry.ts';
 import { keepLease, type LeaseKeeper } from './keep-lease.ts';
 
 export interface CoordinationOptions {
@@ -148,6 +150,7 @@ export class JobCoordination {
       }
       case 'rescale': {
         const parallelism = Number(args['parallelism']);
+        await this.#refuseTooMany(parallelism, handle.status().parallelism);
         const entry = await handle.rescale(parallelism);
         if (entry.outcome === 'completed')
           await this.#registry.change(this.job, `${id}.rescale`, { parallelism });
@@ -170,6 +173,12 @@ export class JobCoordination {
         return { job: name, checkpoint };
       }
     }
+  }
+
+  /** Before the job is stopped for it: what it uses now is free then. */
+  async #refuseTooMany(parallelism: number, own: number): Promise<void> {
+    const workers = await new WorkerRegistry(this.#options.cluster).list();
+    if (freeSlots(workers) + own < parallelism) throw tooFewSlots(this.job, parallelism, workers);
   }
 
   async #publish(handle: JobHandle): Promise<void> {

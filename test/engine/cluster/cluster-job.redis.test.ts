@@ -4,6 +4,7 @@ import { startRedis } from '../../support/redis-server.ts';
 import { openTestCluster, type TestCluster } from '../../support/test-cluster.ts';
 import job, { Event, Total } from '../host/counting-job.ts';
 
+t.setTimeout(90_000);
 const server = await startRedis();
 t.teardown(() => server.stop());
 const KEYS = 50;
@@ -71,5 +72,72 @@ void t.test(
     test.match(await cluster.jobs.requested('counting', 'c2'), { answer: { state: 'done' } });
     await until(async () => (await cluster.status('counting'))?.state === 'stopped', 'stopped');
     test.equal(await counted(cluster), 10_000);
+  },
+);
+
+void t.test(
+  'E10: a worker that leaves, and a coordinator that leaves, lose and double nothing',
+  async (test) => {
+    const { cluster, bench } = await open(test, 'leaving');
+    await bench.feed('events', Event, events(0, 5_000), { partitions: 4 });
+    const first = cluster.worker(2);
+    const coordinator = cluster.supervisor();
+    await cluster.jobs.change('counting', 'c1', { desired: 'running', parallelism: 2 });
+    await untilRead(cluster, 5_000);
+    cluster.worker(2);
+    await first.stop();
+    await bench.feed('events', Event, events(10, 5_000), { partitions: 4 });
+    await untilRead(cluster, 10_000);
+    await coordinator.stop();
+    cluster.supervisor();
+    await bench.feed('events', Event, events(20, 5_000), { partitions: 4 });
+    await untilRead(cluster, 15_000);
+    const generation = (await cluster.status('counting'))?.generation ?? 0;
+    test.ok(generation >= 3, `generation ${generation}`);
+    await cluster.jobs.request('counting', 'c2', 'stop-with-savepoint', { drain: true });
+    await until(
+      async () => (await cluster.jobs.requested('counting', 'c2'))?.answer.state === 'done',
+      'stopped',
+      20_000,
+    );
+    test.equal(await counted(cluster), 15_000);
+  },
+);
+
+void t.test(
+  'E10: rescaled while loaded through a request, up and down; a savepoint from before fits another parallelism',
+  async (test) => {
+    const { cluster, bench } = await open(test, 'rescaling');
+    await bench.feed('events', Event, events(0, 5_000), { partitions: 4 });
+    cluster.worker(2);
+    cluster.worker(2);
+    cluster.supervisor();
+    await cluster.jobs.change('counting', 'c1', { desired: 'running', parallelism: 1 });
+    await untilRead(cluster, 5_000);
+    const answered = async (id: string) => {
+      await until(
+        async () => (await cluster.jobs.requested('counting', id))?.answer.state !== 'pending',
+        id,
+        20_000,
+      );
+      return (await cluster.jobs.requested('counting', id))?.answer;
+    };
+    await cluster.jobs.request('counting', 'c2', 'rescale', { parallelism: 4 });
+    test.match(await answered('c2'), { state: 'done', result: { from: 1, to: 4, outcome: 'completed' } });
+    await bench.feed('events', Event, events(10, 5_000), { partitions: 4 });
+    await untilRead(cluster, 10_000);
+    await cluster.jobs.request('counting', 'c3', 'rescale', { parallelism: 2 });
+    test.match(await answered('c3'), { state: 'done', result: { from: 4, to: 2, outcome: 'completed' } });
+    await cluster.jobs.request('counting', 'c4', 'rescale', { parallelism: 9 });
+    test.match(
+      await answered('c4'),
+      { state: 'failed', result: { code: 'MR_SLOTS_SHORT' } },
+      'and goes on as it was',
+    );
+    await bench.feed('events', Event, events(20, 5_000), { partitions: 4 });
+    await untilRead(cluster, 15_000);
+    await cluster.jobs.request('counting', 'c5', 'stop-with-savepoint', { drain: true });
+    test.match(await answered('c5'), { state: 'done' });
+    test.equal(await counted(cluster), 15_000);
   },
 );
