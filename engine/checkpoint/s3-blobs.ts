@@ -131,9 +131,15 @@ class S3Blobs implements BlobStorage {
     } catch (cause) {
       throw new MillraceError(
         'MR_CHECKPOINT_FAILED',
-        `S3 did not ${what} '${key}' in bucket '${this.#bucket}': ${errorText(cause)}. Check that it can be reached and lets this process in.`,
+        `S3 did not ${what} '${key}' in bucket '${this.#bucket}': ${reasonOf(cause)}. Check that it can be reached and lets this process in.`,
         { cause, details: { bucket: this.#bucket, key } },
       );
     }
   }
+}
+
+/** The SDK's errors often carry their reason in the name alone. */
+function reasonOf(error: unknown): string {
+  const text = errorText(error);
+  return error instanceof Error && error.name !== 'Error' ? `${error.name} (${text})` : text;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { generation } from '../../../engine/base/brand.ts';
 import { systemClock } from '../../../engine/base/clock.ts';
 import type { CheckpointStore, Ownership } from '../../../engine/checkpoint/checkpoint-store.ts';
 import type { Manifest, SnapshotRef } from '../../../engine/checkpoint/manifest.ts';
@@ -259,7 +260,10 @@ function assertCompact(ref: SnapshotRef): void {
   const alive = new Map<string, number>();
   for (const { pieces } of [ref.head, ...ref.groups])
     for (const { blob, bytes } of pieces) alive.set(blob.key, (alive.get(blob.key) ?? 0) + bytes);
-  const blobs = blobsOf({ snapshots: [ref] } as unknown as Manifest);
+  const blobs = blobsOf({
+    ...manifestOf({ job: '', token: '', generation: generation(1) }, 1),
+    snapshots: [ref],
+  });
   for (const blob of blobs)
     assert.ok((alive.get(blob.key) as number) * 2 >= blob.bytes, `SP2: ${blob.key} is mostly dead`);
   const small = blobs.filter((blob) => (alive.get(blob.key) as number) < BLOB_BYTES_MAX / 4);
@@ -268,7 +272,7 @@ function assertCompact(ref: SnapshotRef): void {
 }
 
 /** Text that does not compress, the same for the same seed. */
-function noise(seed: number, length: number): string {
+export function noise(seed: number, length: number): string {
   let state = (seed + 1) * 2_654_435_761;
   const chars: string[] = [];
   for (let i = 0; i < length; i++) {
@@ -279,7 +283,7 @@ function noise(seed: number, length: number): string {
 }
 
 /** The store's methods as properties, so that some can be replaced. */
-function bound(store: CheckpointStore): CheckpointStore {
+export function bound(store: CheckpointStore): CheckpointStore {
   return {
     takeOver: (job, owner) => store.takeOver(job, owner),
     nextGeneration: (ownership) => store.nextGeneration(ownership),
