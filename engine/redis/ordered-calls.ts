@@ -22,10 +22,9 @@ export interface OrderedCallsOptions {
  * Owns the calls under way. Suspends in #recover only: for answers, a pause, and a server.
  *
  * OC1 A call settles: with what its last try gave, or with `unavailable` no later than `unavailableMs` after it was made.
- * OC2 A refused call is sent again before any later call is sent for the first time or again. So calls overtake each other only when
- *     both were on their way and the server refused the first and took the second.
- *
- * When one call has to be repeated all later ones are held, those on their way are waited for, and then all go on in order.
+ * OC2 When a call has to be sent again new ones are held, those on their way are waited for, and then all that are not answered are sent
+ *     in the order in which they were made. So calls overtake each other only when both were on their way and the server refused the
+ *     first and took the second.
  */
 export class OrderedCalls {
   readonly #options: OrderedCallsOptions;

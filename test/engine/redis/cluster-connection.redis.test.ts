@@ -107,6 +107,23 @@ await t.test('what is of another layout is told so', async (t) => {
   });
 });
 
+await t.test('KM1 a node that is cut off and believes an old map does not keep us there', async (t) => {
+  const old = await startRedisCluster();
+  t.teardown(() => old.stop());
+  const [cutOff, ...gone] = old.primaries as readonly [RedisServer, ...RedisServer[]];
+  await Promise.all(gone.map((server) => server.kill9()));
+  const link = await open(`redis+cluster://127.0.0.1:${cutOff.port},127.0.0.1:${first.port}`);
+  await link.call('SET', 'k', 'here');
+  const values = await Promise.all(
+    cluster.primaries.map((server) => ask(server, 'GET', 'k').catch(() => null)),
+  );
+  t.same(
+    values.filter((value) => value !== null),
+    ['here'],
+  );
+  link.close();
+});
+
 /** Moves a slot between two nodes, key by key, as redis-cli --cluster reshard does. */
 async function moveSlot(slot: number, from: RedisServer, to: RedisServer, pauseMs: number): Promise<void> {
   const [fromId, toId] = await Promise.all([from, to].map((server) => ask(server, 'CLUSTER', 'MYID')));
@@ -177,7 +194,7 @@ async function markKeys(server: RedisServer): Promise<readonly string[]> {
 }
 
 await t.test(
-  'RC1 the keys of a node that is gone are unavailable in time, and back when it is',
+  'RC1 KM2 the keys of a node that is gone are unavailable in time, and back when it is',
   async (t) => {
     const link = await open(cluster.url, 500);
     const key = Array.from({ length: 100 }, (_, i) => `gone ${i}`).find(
@@ -185,12 +202,26 @@ await t.test(
     ) as string;
     await link.call('SET', key, 'x');
     await first.kill9();
+    const readBefore = await mapReadings();
     const began = performance.now();
     await t.rejects(link.call('GET', key), { code: 'MR_REDIS_UNAVAILABLE' });
     t.ok(performance.now() - began < 1_500);
+    const readings = (await mapReadings()) - readBefore;
+    t.ok(readings >= 1 && readings <= 8, `the map was read ${readings} times in half a second`);
     await first.restart();
     await cluster.settled();
     t.equal(await link.call('GET', key), null, 'it kept nothing');
     link.close();
   },
 );
+
+/** How often the other nodes were asked for their map. */
+async function mapReadings(): Promise<number> {
+  const texts = await Promise.all(
+    cluster.primaries.slice(1).map((server) => ask(server, 'INFO', 'commandstats')),
+  );
+  const counts = texts.map((text) =>
+    Number(/cmdstat_cluster\|slots:calls=(\d+)/.exec(String(text))?.[1] ?? 0),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}

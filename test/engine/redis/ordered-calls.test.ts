@@ -53,10 +53,19 @@ void t.test(
           });
         };
         const calls = callsWith({ ready });
+        let batch = 0;
+        const sentIn: number[] = [];
         const attempt = async (n: number) => {
           if (state.slice(0, n).some((of) => of === 'refused' || of === 'new'))
             throw new MillraceError('MR_INVARIANT', `${n} overtakes: ${state.join()}`);
+          if (
+            state[n] === 'refused' &&
+            state.slice(0, n).some((of, m) => of === 'under way' && sentIn[m] !== batch)
+          )
+            throw new MillraceError('MR_INVARIANT', `${n} is not waited with: ${state.join()}`);
           state[n] = 'under way';
+          sentIn[n] = batch;
+          queueMicrotask(() => batch++); // what is sent together is sent in one go
           const { words, turns: count } = outcomes.shift() ?? { words: 'OK', turns: 0 };
           await turns(count);
           if (words === 'lost') throw new Error('Connection is closed.');
