@@ -35,10 +35,17 @@ export function applyFault(fault: Fault, { redis, roles, armKillPoint }: FaultTa
     case 'restart':
       return redis.restart(fault.forMs, fault.lostMs);
     case 'fail-over':
-      return redis.failOver(fault.forMs, fault.isDemoted);
+      redis.lagReplica(fault.lagMs * LAG_BEYOND);
+      redis.kernel.schedule(fault.lagMs, null, 'lagging replica promoted', () =>
+        redis.failOver(fault.forMs, fault.isDemoted),
+      );
+      return;
     case 'out-of-memory':
       return redis.runOutOfMemory(fault.forMs);
     case 'replica-lag':
       return redis.lagReplica(fault.forMs);
   }
 }
+
+/** The replica would go on to lag when it is promoted: what came last is lost. */
+const LAG_BEYOND = 2;

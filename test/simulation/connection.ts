@@ -127,11 +127,15 @@ export class SimConnection {
   /** WAIT replicas ms: as soon as the replica has what this connection has written. */
   #wait(request: Request): void {
     const [, wanted, timeoutMs] = request.command.map(Number) as [number, number, number];
-    const haveMs = Math.max(0, this.server.replicatedMs(this.#writes) - this.#kernel.nowMs);
-    const count = haveMs <= timeoutMs ? 1 : 0;
-    const waitMs = count >= wanted ? haveMs : timeoutMs;
-    if (waitMs === 0) return this.#answer(request, { kind: 'reply', reply: count });
-    this.#block(waitMs, () => this.#answer(request, { kind: 'reply', reply: count }));
+    const writes = this.#writes;
+    const haveMs = Math.max(0, this.server.replicatedMs(writes) - this.#kernel.nowMs);
+    const answer = () => {
+      const count = this.server.replicatedMs(writes) <= this.#kernel.nowMs ? 1 : 0;
+      this.#answer(request, { kind: 'reply', reply: count });
+    };
+    const waitMs = wanted > 1 ? timeoutMs : Math.min(haveMs, timeoutMs);
+    if (waitMs === 0) answer();
+    else this.#block(waitMs + GAP_MS, answer);
   }
 
   #read(request: Request): void {

@@ -1,7 +1,7 @@
 import type { Random } from '../../engine/base/random.ts';
 import type { SimKernel } from './kernel.ts';
 
-/** Something that goes wrong at a time of the run, virtual ms. `process` names a role; null = all. */
+/** Something that goes wrong at a time of the run, virtual ms; a role of null means all. A fail-over comes after its replica has lagged. */
 export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'kill' | 'freeze'; readonly role: string; readonly forMs: number }
   | { readonly kind: 'kill-at'; readonly point: string; readonly hit: number }
@@ -10,7 +10,12 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'spike'; readonly role: string | null; readonly factor: number; readonly forMs: number }
   | { readonly kind: 'cut'; readonly role: string | null; readonly forMs: number }
   | { readonly kind: 'restart'; readonly forMs: number; readonly lostMs: number }
-  | { readonly kind: 'fail-over'; readonly forMs: number; readonly isDemoted: boolean }
+  | {
+      readonly kind: 'fail-over';
+      readonly lagMs: number;
+      readonly forMs: number;
+      readonly isDemoted: boolean;
+    }
   | { readonly kind: 'out-of-memory' | 'replica-lag'; readonly forMs: number }
 );
 
@@ -91,6 +96,7 @@ const DRAWS: readonly Draw[] = [
   (atMs, random) => ({
     atMs,
     kind: 'fail-over',
+    lagMs: random() < 0.5 ? 0 : skewed(random, 10, 1_500),
     forMs: skewed(random, 50, 5_000),
     isDemoted: random() < 0.4,
   }),

@@ -78,7 +78,7 @@ export class SimRedis {
     const old = this.#primary;
     const model = old.replica();
     if (!isDemoted) return this.#replace(old, model, downMs, 'fail-over');
-    old.demoted = true;
+    old.demote();
     this.kernel.schedule(downMs, null, 'fail-over', () => this.#promote(old, model));
     this.kernel.schedule(downMs + DEMOTED_MS, null, 'demoted clients leave', () => {
       old.up = false;

@@ -10,15 +10,13 @@ export type Command = readonly (string | Buffer)[];
  *
  * Owns the data and the history of its writes. Does not own connections (connection.ts) nor decide on faults (redis.ts).
  *
- * SS1 Writes reach the replica in order, each after a delay that is fixed when it is made, so WAIT cannot lie.
+ * SS1 Writes reach the replica in order, each after a delay that is fixed when it is made, unless the replica leaves before: WAIT cannot lie.
  * SS2 What the replica or the append-only file has is a prefix of the writes.
  */
 export class SimServer {
   readonly model: RedisModel;
   /** False once it has crashed. */
   up = true;
-  /** It refuses writes, since another one is the primary. */
-  demoted = false;
   readonly #kernel: SimKernel;
   readonly #replicationDelayMs: () => number;
   readonly #replicaFromMs: number;
@@ -26,6 +24,7 @@ export class SimServer {
   /** The data after so many writes, now and then, so that a prefix need not be made from the start. */
   readonly #copies: { readonly writes: number; readonly model: RedisModel }[] = [];
   readonly #watchers = new Set<Watcher>();
+  #demotedMs = Number.POSITIVE_INFINITY;
 
   constructor(kernel: SimKernel, options: SimServerOptions) {
     this.#kernel = kernel;
@@ -43,7 +42,7 @@ export class SimServer {
 
   /** Carries a command out at once; what blocks is the connection's business. @throws RedisReplyError */
   execute(command: Command): Reply {
-    if (this.demoted && !READS.has(String(command[0])))
+    if (this.#demotedMs <= this.#kernel.nowMs && !READS.has(String(command[0])))
       throw new RedisReplyError("READONLY You can't write against a read only replica.");
     const reply = this.model.execute(command);
     const copied = this.#copies.at(-1)?.writes ?? 0;
@@ -57,9 +56,15 @@ export class SimServer {
     this.model.execute(['CONFIG', 'SET', 'maxmemory', isFull ? '1' : '0']);
   }
 
-  /** When the replica has the first `writes` writes, virtual ms. */
+  /** From now on it refuses writes, since its replica is to be the primary; what the replica lacks it never gets. */
+  demote(): void {
+    this.#demotedMs = this.#kernel.nowMs;
+  }
+
+  /** When the replica has the first `writes` writes, virtual ms; never, as far as is known now, when it is infinite. */
   replicatedMs(writes: number): number {
-    return this.#history[writes - 1]?.replicatedMs ?? 0;
+    const replicatedMs = this.#history[writes - 1]?.replicatedMs ?? 0;
+    return replicatedMs <= this.#demotedMs ? replicatedMs : Number.POSITIVE_INFINITY;
   }
 
   /** Calls `wake` after each write to one of `keys`, until the returned function is called. */

@@ -25,7 +25,7 @@ void t.test('SK1 a seed of a whole job gives one trace', async (t) => {
 void t.test('a checkpoint store that calls writes durable before they are is found out', async (t) => {
   const faults: readonly Fault[] = [
     { atMs: 2_500, kind: 'replica-lag', forMs: 3_000 },
-    { atMs: 4_500, kind: 'fail-over', forMs: 200, isDemoted: false },
+    { atMs: 4_500, kind: 'fail-over', lagMs: 0, forMs: 200, isDemoted: false },
   ];
   const options = { faults, durability: 'replicated' } as const;
   const { problems } = await singleRunner.run(1, { ...options, planted: 'ack-before-durable' });

@@ -175,11 +175,12 @@ class SingleRunner {
   }
 
   #lookAtJob(handle: JobHandle, watermarks: Map<string, number>): void {
-    const { generation, operators, state } = handle.status();
+    const { generation, restarts, operators, state } = handle.status();
     if (state !== 'running') return;
     for (const { id, watermark } of operators) {
       if (watermark === null) continue;
-      const name = `${id} of generation ${generation}`;
+      // A lost tail may give one generation twice.
+      const name = `${id} of generation ${generation}, restart ${restarts}`;
       const before = watermarks.get(name) ?? Number.NEGATIVE_INFINITY;
       if (watermark < before)
         this.#problems.push(`the watermark of ${name} goes back from ${before} to ${watermark}`);
