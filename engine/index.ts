@@ -97,6 +97,13 @@ export {
   openMemoryCheckpointStore,
   type MemoryCheckpointStorage,
 } from './checkpoint/memory-checkpoint-store.ts';
+export type { BlobStorage } from './checkpoint/blob-storage.ts';
+export { exportSavepoint } from './checkpoint/export-savepoint.ts';
+export { folderBlobs } from './checkpoint/folder-blobs.ts';
+export { importSavepoint } from './checkpoint/import-savepoint.ts';
+export { s3Blobs, type S3BlobsOptions } from './checkpoint/s3-blobs.ts';
+export type { SavepointFile } from './checkpoint/savepoint-folder.ts';
+export { type BlobStorageOptions, withBlobStorage } from './checkpoint/stored-blobs.ts';
 export {
   openRedisCheckpointStore,
   type RedisCheckpointOptions,
