@@ -89,9 +89,10 @@ export class ClusterMapReader {
     this.#isHurried = false;
     const causes = this.#causes;
     for (const address of this.#candidates()) {
+      if (this.#nodes.isClosed) return;
       const asked = this.#ask(this.#nodes.at(address));
       const map = await Promise.race([asked, this.#clock.sleep(ASK_MS).then(() => null)]);
-      if (map === null) continue;
+      if (map === null || this.#nodes.isClosed) continue;
       this.#map = map;
       this.#seen = causes;
       this.#nodes.keep(map.addresses);

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { MillraceError } from '../base/errors.ts';
 import { nodeClient } from './redis-client.ts';
 import { addressText, type RedisAddress, type RedisNodes } from './redis-url.ts';
 
@@ -23,12 +24,23 @@ export interface ClusterNodesOptions {
 export class ClusterNodes {
   readonly #options: ClusterNodesOptions;
   readonly #nodes = new Map<string, ClusterNode>();
+  #isClosed = false;
 
   constructor(options: ClusterNodesOptions) {
     this.#options = options;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** @throws MR_REDIS_UNAVAILABLE when closed */
   at(address: RedisAddress): ClusterNode {
+    if (this.#isClosed)
+      throw new MillraceError(
+        'MR_REDIS_UNAVAILABLE',
+        'The connections to the Redis cluster were closed by us.',
+      );
     const text = addressText(address);
     const known = this.#nodes.get(text);
     if (known !== undefined && known.client.status !== 'end') return known;
@@ -44,6 +56,7 @@ export class ClusterNodes {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.keep([]);
   }
 
