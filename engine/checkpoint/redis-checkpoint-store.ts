@@ -17,7 +17,7 @@ import { decideCollect, type FenceDecision, type PublishDecision, type UploadDec
 import { assertOwned, assertUploaded, publishOutcome } from './refusals.ts';
 
 export interface RedisCheckpointOptions extends DurabilityOptions {
-  /** `redis://…`, `rediss://…`, or the path of a unix socket. */
+  /** One server, Sentinel or a cluster, as {@link parseRedisUrl} reads it. */
   readonly url: string;
   readonly namespace: string;
   readonly clock: Clock;

@@ -24,7 +24,7 @@ import { validPartition } from './topic-settings.ts';
 const appendScript = loadScript(new URL('./scripts/append-4.lua', import.meta.url));
 
 export interface RedisPartitionLogOptions extends DurabilityOptions {
-  /** `redis://…`, `rediss://…`, or the path of a unix socket. */
+  /** One server, Sentinel or a cluster, as {@link parseRedisUrl} reads it. */
   readonly url: string;
   /** Sets apart what shares one server. 1 … 128 of A-Z a-z 0-9 . _ - */
   readonly namespace: string;
