@@ -12,6 +12,7 @@ import {
   readResults,
 } from './cells.ts';
 import type { Scalar } from './aggregates.ts';
+import { plainCopy } from './plain-copy.ts';
 
 export const PAGE_BITS = 10;
 export const PAGE_ROWS = 1 << PAGE_BITS;
@@ -24,6 +25,13 @@ export interface StoredRows {
   readonly objects: Readonly<Record<string, readonly CellObjectState[]>>;
   /** Of a user's aggregate; null where the aggregates are built in. */
   readonly accumulators: readonly unknown[] | null;
+}
+
+/** One row, copied. */
+export interface KeptRow {
+  readonly cells: readonly number[];
+  readonly objects: readonly CellObjectState[];
+  readonly accumulator: unknown;
 }
 
 /**
@@ -82,20 +90,27 @@ export class CellRows {
     return readResults(this.#plan, this.#viewOf(row));
   }
 
-  /** The rows as plain data, copied. */
-  store(rows: readonly number[]): StoredRows {
-    if (this.#folds) {
-      const accumulators = rows.map((row) => structuredClone(this.accumulators[row]));
-      return { cells: {}, objects: {}, accumulators };
-    }
-    const views = rows.map((row) => this.#viewOf(row));
-    const cells = this.#plan.cells.map(({ name }, c) => [
-      name,
-      Float64Array.from(views, ({ page, at }) => page[at + c] as number),
-    ]);
+  /** A row as it is now, copied. */
+  keep(row: number): KeptRow {
+    if (this.#folds) return { cells: [], objects: [], accumulator: plainCopy(this.accumulators[row]) };
+    const { page, at, objects } = this.#viewOf(row);
+    const cells: number[] = [];
+    for (let c = 0; c < this.#plan.cells.length; c++) cells.push(page[at + c] as number);
+    return { cells, objects: objects.map((object) => object.state()), accumulator: null };
+  }
+
+  /** Copies of rows as plain data. */
+  store(rows: readonly KeptRow[]): StoredRows {
+    if (this.#folds)
+      return { cells: {}, objects: {}, accumulators: rows.map(({ accumulator }) => accumulator) };
+    const cells = this.#plan.cells.map(({ name }, c) => {
+      const values = new Float64Array(rows.length);
+      for (let i = 0; i < values.length; i++) values[i] = (rows[i] as KeptRow).cells[c] as number;
+      return [name, values];
+    });
     const objects = this.#plan.objects.map(({ name }, o) => [
       name,
-      views.map((view) => (view.objects[o] as CellObject).state()),
+      rows.map((row) => row.objects[o] as CellObjectState),
     ]);
     return { cells: Object.fromEntries(cells), objects: Object.fromEntries(objects), accumulators: null };
   }

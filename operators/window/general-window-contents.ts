@@ -1,5 +1,6 @@
 import type { AggregateFunction } from './aggregate-function.ts';
 import type { MergeableFold } from './mergeable-fold.ts';
+import { plainCopy } from './plain-copy.ts';
 
 /** How a window keeps its records until it fires. Contents are never undefined: that stands for an empty window. */
 export interface WindowContents {
@@ -31,7 +32,7 @@ export function foldOfFunction({
     add: (row, _time, accumulator) => add(row, accumulator),
     merge: merge ?? null,
     getResult,
-    state: (accumulator) => structuredClone(accumulator),
+    state: plainCopy,
     from: (state) => state,
   };
 }

@@ -35,6 +35,7 @@ import { type DueTimer, type OpenWindow, WindowStore } from './general-window-st
 import { WindowTriggerContext } from './general-window-trigger.ts';
 import { checkedGap } from './session-assigner.ts';
 import type { TriggerResult } from './trigger.ts';
+import type { SnapshotGroups } from './snapshot-groups.ts';
 import { LATE } from './window-spec.ts';
 import { WindowProcessRunner } from './window-process-runner.ts';
 
@@ -91,6 +92,7 @@ class GeneralWindowOperator implements Operator {
   /** Whether a window without end may go when nothing is in it. */
   readonly #leavesNothing: boolean;
   #handedOn = MIN_WATERMARK;
+  #snapshot: SnapshotGroups | null = null;
   #lateRecords = 0;
   #idle = false;
 
@@ -99,7 +101,7 @@ class GeneralWindowOperator implements Operator {
     this.#plan = plan;
     this.#latenessMs = latenessMs;
     this.#context = context;
-    this.#keys = createKeySpace(context.keys, context.maxParallelism);
+    this.#keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
     this.#store = new WindowStore(latenessMs, this.#keys.slots, context.clock, context.wake);
     this.#trigger = new WindowTriggerContext(plan.trigger, this.#store, context.clock);
     this.#emitter = new RowEmitter(context.output);
@@ -141,6 +143,7 @@ class GeneralWindowOperator implements Operator {
   /** One record into its windows (GW1). */
   place(row: unknown, time: number, slot: number): void {
     const { fixed, gap } = this.#plan;
+    this.#store.frozen?.before(slot);
     let isPlaced = false;
     if (fixed !== null) {
       const { sizeMs, slideMs, offsetMs } = fixed;
@@ -183,12 +186,11 @@ class GeneralWindowOperator implements Operator {
   }
 
   snapshot(): OperatorState {
-    return {
-      watermark: this.#store.watermark,
-      idle: this.#idle,
-      items: [],
-      groups: snapshotGeneralWindows(this.#plan, this.#store, this.#keys, this.#process),
-    };
+    this.#snapshot?.release();
+    this.#process?.keyState.settle();
+    this.#keys.reclaim();
+    this.#snapshot = snapshotGeneralWindows(this.#plan, this.#store, this.#keys, this.#process);
+    return { watermark: this.#store.watermark, idle: this.#idle, items: [], ...this.#snapshot };
   }
 
   restore(parts: readonly OperatorState[]): void {

@@ -3,18 +3,23 @@ import {
   KeyGroupWriter,
   MillraceError,
   type OperatorState,
+  type StoredKeys,
   type ValueKeySpace,
 } from '#engine';
 import type { StoredStates } from '../state/keyed-state.ts';
 import type { WindowForm, WindowPlan } from './general-window-spec.ts';
 import type { OpenWindow, WindowStore } from './general-window-store.ts';
+import type { WindowContents } from './general-window-contents.ts';
+import { plainCopy } from './plain-copy.ts';
+import { SlotJournal } from './slot-journal.ts';
+import { type SnapshotGroups, snapshotGroups } from './snapshot-groups.ts';
 import type { WindowProcessRunner } from './window-process-runner.ts';
 
 /** The windows of one key group as stored. */
 interface GeneralWindowGroup {
-  readonly keys: Uint8Array[];
+  readonly keys: StoredKeys;
   readonly form: WindowForm;
-  readonly windows: StoredWindow[];
+  readonly windows: readonly StoredWindow[];
   /** Of window functions: by key, and by index among {@link windows}. */
   readonly keyStates: StoredStates;
   readonly windowStates: StoredStates;
@@ -35,38 +40,84 @@ interface StoredWindow {
 
 type Keys = FieldKeySpace | ValueKeySpace;
 
-/** All windows by key group, copied: later records do not show in it. Cleanup times are not stored, they follow from the lateness. */
+/**
+ * All windows by key group, each kept when it is about to change: later records do not show in it. Cleanup times are not stored,
+ * they follow from the lateness. With a window function's own state all of it is copied at once.
+ */
 export function snapshotGeneralWindows(
-  { form, contents }: WindowPlan,
+  plan: WindowPlan,
   store: WindowStore,
   keys: Keys,
   process: WindowProcessRunner | null,
-): Map<number, GeneralWindowGroup> {
-  const writer = new KeyGroupWriter<GeneralWindowGroup>(keys, () => ({
-    keys: [],
+): SnapshotGroups {
+  if (process?.hasState === true)
+    return { groups: copiedGroups(plan, store, keys, process), release: () => {} };
+  const journal = new SlotJournal((slot) =>
+    store.of(slot).map((window) => keptWindow(window, plan.contents)),
+  );
+  store.frozen = journal;
+  return snapshotGroups(
+    keys,
+    (slots) => storeGroup(journal, slots, keys, plan.form),
+    () => {
+      store.frozen = null;
+    },
+  );
+}
+
+type KeptWindow = Omit<StoredWindow, 'key'>;
+
+function keptWindow(window: OpenWindow, contents: WindowContents): KeptWindow {
+  return {
+    start: window.start,
+    end: window.end,
+    newest: window.newest,
+    contents: window.contents === undefined ? [] : [contents.store(window.contents)],
+    trigger: window.triggerState === undefined ? [] : [plainCopy(window.triggerState)],
+    eventTimers: window.eventTimers.slice(),
+    processingTimers: window.processingTimers.slice(),
+  };
+}
+
+function storeGroup(
+  journal: SlotJournal<readonly KeptWindow[]>,
+  slots: Int32Array,
+  keys: Keys,
+  form: WindowForm,
+): GeneralWindowGroup {
+  const held = new Int32Array(slots.length);
+  let keyCount = 0;
+  const windows: StoredWindow[] = [];
+  for (const slot of slots) {
+    const kept = journal.of(slot);
+    if (kept.length === 0) continue;
+    for (const window of kept) windows.push({ key: keyCount, ...window });
+    held[keyCount++] = slot;
+  }
+  return { keys: keys.pack(held.subarray(0, keyCount)), form, windows, keyStates: {}, windowStates: {} };
+}
+
+function copiedGroups(
+  { form, contents }: WindowPlan,
+  store: WindowStore,
+  keys: Keys,
+  process: WindowProcessRunner,
+): ReadonlyMap<number, GeneralWindowGroup> {
+  const writer = new KeyGroupWriter(keys, () => ({
+    keys: [] as Uint8Array[],
     form,
-    windows: [],
-    keyStates: {},
-    windowStates: {},
+    windows: [] as StoredWindow[],
+    keyStates: {} as StoredStates,
+    windowStates: {} as StoredStates,
   }));
   const places = new Map<number, { readonly states: StoredStates; readonly key: number }>();
   store.forEach((window) => {
     const { group, key } = writer.place(window.slot);
-    const index =
-      group.windows.push({
-        key,
-        start: window.start,
-        end: window.end,
-        newest: window.newest,
-        contents: window.contents === undefined ? [] : [contents.store(window.contents)],
-        trigger: window.triggerState === undefined ? [] : [structuredClone(window.triggerState)],
-        eventTimers: window.eventTimers.slice(),
-        processingTimers: window.processingTimers.slice(),
-      }) - 1;
-    if (process !== null) places.set(window.id, { states: group.windowStates, key: index });
+    const index = group.windows.push({ key, ...keptWindow(window, contents) }) - 1;
+    places.set(window.id, { states: group.windowStates, key: index });
   });
-  process?.windowState.store((id) => places.get(id) as { states: StoredStates; key: number }, nowhere);
-  process?.keyState.store(
+  process.windowState.store((id) => places.get(id) as { states: StoredStates; key: number }, nowhere);
+  process.keyState.store(
     (slot) => {
       const { group, key } = writer.place(slot);
       return { states: group.keyStates, key };
@@ -90,7 +141,7 @@ export function restoreGeneralWindows(
   for (const part of parts) {
     for (const group of part.groups.values() as Iterable<GeneralWindowGroup>) {
       refuseOtherForm(group, form, process, operator);
-      const slots = group.keys.map((key) => keys.slotOfCanonical(key));
+      const slots = keys.slotsOf(group.keys);
       const ids = group.windows.map((stored) => {
         const window = store.open(slots[stored.key] as number, stored.start, stored.end);
         load(window, stored, contents.load, store);

@@ -9,6 +9,7 @@ import {
   TimerQueue,
   type Waiting,
 } from '#engine';
+import type { SlotJournal } from './slot-journal.ts';
 
 /** One window of one key with all that belongs to it. */
 export interface OpenWindow {
@@ -53,6 +54,8 @@ const NONE = -1;
  */
 export class WindowStore {
   watermark = MIN_WATERMARK;
+  /** Of a snapshot that is being written: called before any window of a slot changes, so once per record and per fired timer. */
+  frozen: Pick<SlotJournal<unknown>, 'before'> | null = null;
   readonly #latenessMs: number;
   readonly #slots: SlotTable;
   readonly #clock: Clock;
@@ -98,6 +101,14 @@ export class WindowStore {
     let id = this.#head(slot);
     while (id !== NONE && starts[id] !== start) id = this.#next[id] as number;
     return id === NONE ? null : (this.#byId[id] as OpenWindow);
+  }
+
+  /** A key's windows in the order of their opening. */
+  of(slot: number): OpenWindow[] {
+    const windows: OpenWindow[] = [];
+    for (let id = this.#head(slot); id !== NONE; id = this.#next[id] as number)
+      windows.push(this.#byId[id] as OpenWindow);
+    return windows.reverse();
   }
 
   /** The key's windows that `[start, end)` overlaps or touches, earliest first; valid until the next call. */
@@ -199,6 +210,7 @@ export class WindowStore {
     }
     this.#firedAt = due.time;
     const window = this.#byId[due.slot] as OpenWindow;
+    this.frozen?.before(window.slot);
     forget(window.eventTimers, due.time);
     return { window, time: due.time };
   }
@@ -214,6 +226,7 @@ export class WindowStore {
       return null;
     }
     const window = this.#byId[due.slot] as OpenWindow;
+    this.frozen?.before(window.slot);
     forget(window.processingTimers, due.time);
     return { window, time: due.time };
   }

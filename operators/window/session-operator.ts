@@ -30,6 +30,7 @@ import { checkedGap, type SessionWindows } from './session-assigner.ts';
 import { NO_SESSION, SessionSet } from './session-set.ts';
 import { restoreSessions, snapshotSessions } from './session-snapshot.ts';
 import { writeSession } from './session-text.ts';
+import type { SnapshotGroups } from './snapshot-groups.ts';
 import { LATE } from './window-spec.ts';
 
 /** What keyed session windows do, as data. Exactly one of `plan`'s results and `fold` gives the value. */
@@ -81,6 +82,7 @@ class SessionOperator implements Operator {
   readonly #sessions: SessionSet;
   readonly #loop: RowLoop;
   readonly #outputs: NamedOutputs;
+  #snapshot: SnapshotGroups | null = null;
   #lateRecords = 0;
   #idle = false;
 
@@ -88,7 +90,7 @@ class SessionOperator implements Operator {
     invariant(context.keys !== null, `session window '${context.operator}' needs a keyed input`);
     this.#spec = spec;
     this.#context = context;
-    this.#keys = createKeySpace(context.keys, context.maxParallelism);
+    this.#keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
     this.#rows = new CellRows(spec.plan, spec.fold !== null);
     this.#sessions = new SessionSet(spec.allowedLatenessMs, this.#rows, this.#keys.slots, MIN_WATERMARK);
     this.#outputs = new NamedOutputs(context, [LATE]);
@@ -120,12 +122,10 @@ class SessionOperator implements Operator {
   }
 
   snapshot(): OperatorState {
-    return {
-      watermark: this.#sessions.watermark,
-      idle: this.#idle,
-      items: [],
-      groups: snapshotSessions({ sessions: this.#sessions, rows: this.#rows, keys: this.#keys }),
-    };
+    this.#snapshot?.release();
+    this.#keys.reclaim();
+    this.#snapshot = snapshotSessions({ sessions: this.#sessions, rows: this.#rows, keys: this.#keys });
+    return { watermark: this.#sessions.watermark, idle: this.#idle, items: [], ...this.#snapshot };
   }
 
   restore(parts: readonly OperatorState[]): void {
@@ -153,6 +153,7 @@ class SessionOperator implements Operator {
   accept(row: unknown, time: number): void {
     const slot = this.#keys.slotOfRow(row);
     if (this.#spec.fold !== null) return this.fold(slot, row, time);
+    this.#sessions.frozen?.before(slot);
     const values = inputValues(this.#spec.plan, row);
     const id = this.place(slot, time, this.gapOf(row));
     if (id === NO_SESSION) return this.late(row, time);
@@ -196,6 +197,7 @@ class SessionOperator implements Operator {
     const sessions = this.#sessions;
     const { accumulators } = this.#rows;
     const end = plusSaturating(time, this.gapOf(row));
+    sessions.frozen?.before(slot);
     let id = sessions.find(slot, time, end);
     if (id === NO_SESSION) {
       if (sessions.isOver(end)) return this.late(row, time);

@@ -1,5 +1,6 @@
 import { invariant, plusSaturating, type SlotTable, TimerQueue } from '#engine';
 import type { CellRows } from './cell-rows.ts';
+import type { SlotJournal } from './slot-journal.ts';
 
 /** No session: an id that never is one. Its start is beyond every time, so that generated loops need no check for it. */
 export const NO_SESSION = 0;
@@ -23,6 +24,8 @@ export class SessionSet {
   ends = new Float64Array(1024);
   armed = new Float64Array(1024);
   watermark: number;
+  /** Of a snapshot that is being written: called before anything of a slot changes. */
+  frozen: Pick<SlotJournal<unknown>, 'before'> | null = null;
   #size = 0;
   /** The next earlier session of the same key. */
   #next = new Int32Array(1024);
@@ -106,6 +109,7 @@ export class SessionSet {
   takeDue(): number {
     for (let due = this.#timers.takeDue(this.watermark); due !== null; ) {
       const { slot: id, time } = due;
+      this.frozen?.before(this.slotOf(id));
       const last = (this.ends[id] as number) - 1;
       if (time > last) this.#retain(id);
       else if (time < last) this.#arm(id, last);
@@ -124,6 +128,13 @@ export class SessionSet {
   forEach(visit: (id: number, slot: number) => void): void {
     for (let slot = 0; slot < this.heads.length; slot++)
       for (let id = this.#head(slot); id !== NO_SESSION; id = this.#next[id] as number) visit(id, slot);
+  }
+
+  /** A key's sessions, the latest first. */
+  of(slot: number): number[] {
+    const ids: number[] = [];
+    for (let id = this.#head(slot); id !== NO_SESSION; id = this.#next[id] as number) ids.push(id);
+    return ids;
   }
 
   slotOf(id: number): number {

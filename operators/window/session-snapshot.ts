@@ -1,10 +1,12 @@
-import { KeyGroupWriter, type KeySpace, MillraceError, type OperatorState } from '#engine';
-import type { CellRows, StoredRows } from './cell-rows.ts';
+import { type KeySpace, MillraceError, type OperatorState, type StoredKeys } from '#engine';
+import type { CellRows, KeptRow, StoredRows } from './cell-rows.ts';
 import { NO_SESSION, type SessionSet } from './session-set.ts';
+import { SlotJournal } from './slot-journal.ts';
+import { type SnapshotGroups, snapshotGroups } from './snapshot-groups.ts';
 
 /** The sessions of one key group as stored; lists hold one entry per session. */
 interface SessionGroup {
-  readonly keys: Uint8Array[];
+  readonly keys: StoredKeys;
   /** Which of the group's keys it belongs to. */
   readonly key: Int32Array;
   readonly start: Float64Array;
@@ -19,30 +21,59 @@ interface SessionState {
   readonly keys: KeySpace;
 }
 
-/** All sessions by key group, copied: later records do not show in it. */
-export function snapshotSessions({ sessions, rows, keys }: SessionState): Map<number, SessionGroup> {
-  const writer = new KeyGroupWriter(keys, () => ({
-    keys: [] as Uint8Array[],
-    key: [] as number[],
-    ids: [] as number[],
-  }));
-  sessions.forEach((id, slot) => {
-    const { group, key } = writer.place(slot);
-    group.key.push(key);
-    group.ids.push(id);
-  });
-  return new Map(
-    [...writer.groups].map(([number, group]) => [
-      number,
-      {
-        keys: group.keys,
-        key: Int32Array.from(group.key),
-        start: Float64Array.from(group.ids, (id) => sessions.starts[id] as number),
-        end: Float64Array.from(group.ids, (id) => sessions.ends[id] as number),
-        rows: rows.store(group.ids),
-      },
-    ]),
+/** All sessions by key group, each kept when it is about to change: later records do not show in it. */
+export function snapshotSessions({ sessions, rows, keys }: SessionState): SnapshotGroups {
+  const journal = new SlotJournal((slot) =>
+    sessions.of(slot).map(
+      (id): KeptSession => ({
+        start: sessions.starts[id] as number,
+        end: sessions.ends[id] as number,
+        row: rows.keep(id),
+      }),
+    ),
   );
+  sessions.frozen = journal;
+  return snapshotGroups(
+    keys,
+    (slots) => storeGroup(journal, slots, keys, rows),
+    () => {
+      sessions.frozen = null;
+    },
+  );
+}
+
+interface KeptSession {
+  readonly start: number;
+  readonly end: number;
+  readonly row: KeptRow;
+}
+
+function storeGroup(
+  journal: SlotJournal<readonly KeptSession[]>,
+  slots: Int32Array,
+  keys: KeySpace,
+  rows: CellRows,
+): SessionGroup {
+  const held = new Int32Array(slots.length);
+  let keyCount = 0;
+  const key: number[] = [];
+  const kept: KeptSession[] = [];
+  for (const slot of slots) {
+    const sessions = journal.of(slot);
+    if (sessions.length === 0) continue;
+    for (const session of sessions) {
+      key.push(keyCount);
+      kept.push(session);
+    }
+    held[keyCount++] = slot;
+  }
+  return {
+    keys: keys.pack(held.subarray(0, keyCount)),
+    key: Int32Array.from(key),
+    start: Float64Array.from(kept, ({ start }) => start),
+    end: Float64Array.from(kept, ({ end }) => end),
+    rows: rows.store(kept.map(({ row }) => row)),
+  };
 }
 
 /**
@@ -58,7 +89,7 @@ export function restoreSessions(
   for (const { watermark, groups } of parts) {
     for (const group of groups.values() as Iterable<SessionGroup>) {
       refuseOtherState(group, folds, operator);
-      const slots = group.keys.map((key) => keys.slotOfCanonical(key));
+      const slots = keys.slotsOf(group.keys);
       for (const [i, key] of group.key.entries()) {
         const [start, end] = [group.start[i] as number, group.end[i] as number];
         const id = sessions.reopen(slots[key] as number, start, end, watermark);

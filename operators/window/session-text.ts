@@ -50,6 +50,7 @@ export function writeSession(
   ];
   writer.line(`const ${time} = ${row.time};`);
   writer.line(`const ${gap} = ${gapMs ?? `${operator}.gapOf(${object})`};`);
+  writer.line(`if (${sessions}.frozen !== null) ${sessions}.frozen.before(${slot});`);
   // Slots may lie beyond the heads: no session.
   writer.line(`let ${id} = ${sessions}.heads[${slot}] | ${NO_SESSION};`);
   writer.line(`const ${end} = ${sessions}.ends[${id}];`);

@@ -118,8 +118,8 @@ export class WindowOperator implements Operator {
   }
 
   snapshot(): OperatorState {
-    this.#keys.reclaim();
     this.#snapshot?.release();
+    this.#keys.reclaim();
     this.#snapshot = snapshotWindows(this.#windows.panes(), this.#keys, this.#spec);
     return {
       watermark: this.#windows.watermark,

@@ -55,6 +55,11 @@ export class WindowProcessRunner {
     this.#user = this.#processContext();
   }
 
+  /** Whether the function has declared state. */
+  get hasState(): boolean {
+    return Object.keys(this.#function.keyState).length + Object.keys(this.#function.state).length > 0;
+  }
+
   /** Gives what the function makes of the elements, with `time`. */
   run(window: OpenWindow, elements: Iterable<unknown>, time: number): void {
     this.#enter(window);

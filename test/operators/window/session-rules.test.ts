@@ -440,7 +440,7 @@ void t.test(
     );
     const two = createOperatorBench({ keys });
     const second = after.create(two.context);
-    second.restore?.([structuredClone(first.snapshot?.()) as never]);
+    second.restore?.([decodeSnapshot(encodeSnapshot(first.snapshot?.() as OperatorState), [0, 127])]);
     second.watermark(0);
     test.match(second.snapshot?.().watermark, 0);
     second.records(rowRecords([{ key: 'a', value: 2 }], [3]));
@@ -483,13 +483,17 @@ void t.test(
 
 void t.test('a snapshot does not change with what comes after it', async (test) => {
   for (const fold of [listing, null]) {
-    const operator = spec(0, session(10), fold).create(createOperatorBench({ keys }).context);
-    operator.records(records(['a', 1]));
-    const state = operator.snapshot?.();
-    const copy = structuredClone(state);
-    operator.records(records(['a', 2], ['b', 3]));
-    operator.watermark(100);
-    test.same(state, copy);
+    const taken = (goOn: boolean) => {
+      const operator = spec(0, session(10), fold).create(createOperatorBench({ keys }).context);
+      operator.records(records(['a', 1]));
+      const state = operator.snapshot?.();
+      if (goOn) {
+        operator.records(records(['a', 2], ['b', 3]));
+        operator.watermark(100);
+      }
+      return [...(state?.groups.entries() ?? [])];
+    };
+    test.same(taken(true), taken(false));
   }
 });
 
