@@ -30,7 +30,8 @@ function generateGatherer({ root, columns }: RowPlan, stores: RowStores): RowGat
     'return function gather(rows, count) {',
     ...setup,
     'for (let i = 0; i < count; i++) {',
-    ...gatherText(root, 'rows[i]'),
+    `const v${root.index} = rows[i];`,
+    ...gatherText(root),
     '}',
     'return true;',
     '};',
@@ -38,32 +39,28 @@ function generateGatherer({ root, columns }: RowPlan, stores: RowStores): RowGat
   return generate('exchange/gather', { ...stores }, body);
 }
 
-/** Lines that take the value `of`, an expression that is evaluated once, into the stores. */
-function gatherText(node: PlanNode, of: string): string[] {
+/** Lines that take the value of a node, a local by then, into the stores. */
+function gatherText(node: PlanNode): string[] {
   const { index, column } = node;
   const value = `v${index}`;
   const absent = `if (!m${index}.absent(i, ${value})) return false;`;
-  const lines = [`const ${value} = ${of};`];
   switch (node.kind) {
     case 'any':
-      return [...lines, `c${column}[i] = ${value};`];
+      return [`c${column}[i] = ${value};`];
     case 'nothing':
-      return [...lines, absent];
+      return [absent];
     case 'number':
       return [
-        ...lines,
         `if (typeof ${value} === 'number') c${column}[i] = ${value};`,
         `else { ${absent} c${column}[i] = 0; }`,
       ];
     case 'boolean':
       return [
-        ...lines,
         `if (typeof ${value} === 'boolean') c${column}[i] = ${value} ? 1 : 0;`,
         `else { ${absent} c${column}[i] = 0; }`,
       ];
     case 'string':
       return [
-        ...lines,
         `if (typeof ${value} === 'string') {`,
         `if (${value} !== last${column}) {`,
         `code${column} = s${column}.codeOf(${value});`,
@@ -74,19 +71,22 @@ function gatherText(node: PlanNode, of: string): string[] {
         `} else { ${absent} c${column}[i] = 0; }`,
       ];
     case 'object':
-      return [...lines, ...objectText(node, value, absent)];
+      return objectText(node, value, absent);
   }
 }
 
+/** Fields are read before the prototype is looked at: V8 knows the object's class by then, and with it the prototype, at no cost. */
 function objectText(node: PlanNode, value: string, absent: string): string[] {
   const { index, fields } = node;
   const name = fields.length === 0 ? 'undefined' : `names${index}[j${index}++]`;
   return [
-    `if (typeof ${value} === 'object' && ${value} !== null && prototypeOf(${value}) === plain) {`,
+    `if (typeof ${value} === 'object' && ${value} !== null) {`,
+    ...fields.map(([field, each]) => `const v${each.index} = ${value}[${JSON.stringify(field)}];`),
+    `if (prototypeOf(${value}) !== plain) return false;`,
     `let j${index} = 0;`,
     `for (const key in ${value}) if (key !== ${name}) return false;`,
     `if (j${index} !== ${fields.length}) return false;`,
-    ...fields.flatMap(([field, each]) => gatherText(each, `${value}[${JSON.stringify(field)}]`)),
+    ...fields.flatMap(([, each]) => gatherText(each)),
     '} else {',
     absent,
     ...nodesOf(node)
