@@ -20,8 +20,8 @@ export interface RestoreOptions {
 /**
  * The state of one checkpoint, as far as some subtasks need it, dealt out to a job that may run at another parallelism.
  *
- * RE1 Each blob that the subtasks need is read once, and no other.
- * RE2 A key group is decoded when it is asked for.
+ * RD1 Each blob that the subtasks need is read once, and no other.
+ * RD2 A key group is decoded when it is asked for.
  */
 export class RestoredState {
   readonly manifest: Manifest | null;

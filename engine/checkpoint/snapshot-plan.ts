@@ -27,9 +27,9 @@ export interface SnapshotPlan {
  * Decides what a snapshot writes: what is dirty or new, and what shares a blob with too much that is gone. Facts in, decision
  * out.
  *
- * SP1 A part that is dirty, or that is not stored, is written.
- * SP2 Of every blob that is kept in use at least half is kept, so that stored bytes are at most twice the living ones.
- * SP3 At most `smallBlobsMax` blobs with few living bytes stay: many small checkpoints do not leave a blob each.
+ * PG1 A part that is dirty, or that is not stored, is written.
+ * PG2 Of every blob that is kept in use at least half is kept, so that stored bytes are at most twice the living ones.
+ * PG3 At most `smallBlobsMax` blobs with few living bytes stay: many small checkpoints do not leave a blob each.
  */
 export function planSnapshot(facts: SnapshotFacts): SnapshotPlan {
   const write: number[] = [];

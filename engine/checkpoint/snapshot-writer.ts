@@ -31,16 +31,18 @@ export interface WrittenSnapshot {
 /**
  * Stores the snapshots of one attempt's subtasks, of each what has changed since its last one.
  *
- * Every snapshot that an operator has taken must come here, to {@link write} or to {@link discard}: the operator counts what it
- * has handed over as clean. Snapshots of one subtask are written one after another, in the order of the calls.
- * Suspends after every {@link SLICE_MS} of packing, and while blobs are on their way.
+ * Operators count what they have handed over as clean. So every snapshot that is taken should come here, to {@link write} or to
+ * {@link discard}, and every checkpoint that is given up be told to {@link forget}; where one is missing in the row of a
+ * subtask's checkpoint ids, the next snapshot is written whole.
+ * Snapshots of one subtask are written one after another, in the order of the calls. Suspends after every {@link SLICE_MS} of
+ * packing, and while blobs are on their way.
  *
- * SW1 A key group is left where it lies only if nobody has called it dirty since the snapshot that put it there. What a failed or
- *     given up snapshot calls dirty counts for the next one.
- * SW2 A snapshot names only blobs that the newest published manifest names or that are newer than it, so that collection (CP5)
+ * SN1 A key group is left where it lies only if nobody has called it dirty since the snapshot that put it there. What a failed or
+ *     discarded snapshot calls dirty counts for the next one; a missing one counts for everything.
+ * SN2 A snapshot names only blobs that the newest published manifest names or that are newer than it, so that collection (CP5)
  *     leaves them until the next manifest names them: it builds on the subtask's last written snapshot, which a published
  *     manifest in between would contain.
- * SW3 Per subtask, stored bytes are at most twice the living ones (SP2).
+ * SN3 Per subtask, stored bytes are at most twice the living ones (PG2).
  */
 export class SnapshotWriter {
   readonly #store: CheckpointStore;
@@ -77,11 +79,12 @@ export class SnapshotWriter {
   }
 
   /** Lets go of a snapshot that will not be written. */
-  discard(snapshot: SubtaskSnapshot): void {
+  discard(checkpoint: CheckpointId, snapshot: SubtaskSnapshot): void {
     const history = this.#history(snapshot);
+    const before = this.#missed(checkpoint, history);
     snapshot.state.release?.();
     history.last = history.last.then(() => {
-      history.carried = union(history.carried, snapshot.state.dirty);
+      history.carried = union(union(history.carried, before), snapshot.state.dirty);
     });
   }
 
@@ -91,7 +94,11 @@ export class SnapshotWriter {
    */
   async write(checkpoint: CheckpointId, snapshot: SubtaskSnapshot): Promise<WrittenSnapshot> {
     const history = this.#history(snapshot);
-    const written = history.last.then(() => this.#write(checkpoint, snapshot, history));
+    const before = this.#missed(checkpoint, history);
+    const written = history.last.then(() => {
+      history.carried = union(history.carried, before);
+      return this.#write(checkpoint, snapshot, history);
+    });
     history.last = written.then(
       () => {},
       () => {},
@@ -173,10 +180,17 @@ export class SnapshotWriter {
     let history = this.#subtasks.get(key);
     if (history === undefined) {
       const stored = this.#adopted?.of(operator, subtask, parallelism) ?? new Map<number, BlobRange>();
-      history = { stored, head: null, carried: NONE, last: Promise.resolve() };
+      history = { stored, head: null, carried: NONE, seen: null, last: Promise.resolve() };
       this.#subtasks.set(key, history);
     }
     return history;
+  }
+
+  /** What may be dirty because of snapshots between the subtask's last one and this one, which have not come here. */
+  #missed(checkpoint: CheckpointId, history: SubtaskHistory): DirtyGroups {
+    const none = history.seen === null ? this.#abortedUpTo === 0 : checkpoint === history.seen + 1;
+    history.seen = checkpoint;
+    return none ? NONE : 'all';
   }
 
   #refuseAborted(checkpoint: CheckpointId): void {
@@ -208,12 +222,14 @@ interface SubtaskHistory {
   head: Uint8Array | null;
   /** Dirty groups of snapshots since, which were not written. */
   carried: DirtyGroups;
+  /** Checkpoint of its last snapshot that came here. */
+  seen: CheckpointId | null;
   /** Ends, without failing, when what was asked for so far is done. */
   last: Promise<void>;
 }
 
-function union(carried: DirtyGroups, dirty: ReadonlySet<number> | undefined): DirtyGroups {
-  if (carried === 'all' || dirty === undefined) return 'all';
+function union(carried: DirtyGroups, dirty: DirtyGroups | undefined): DirtyGroups {
+  if (carried === 'all' || dirty === 'all' || dirty === undefined) return 'all';
   return carried.size === 0 ? dirty : new Set([...carried, ...dirty]);
 }
 

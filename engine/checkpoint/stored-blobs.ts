@@ -23,13 +23,13 @@ export interface BlobStorageOptions {
  *
  * Writing the pointer and storing the object are two steps, and the storage knows no fences. Why that is enough:
  *
- * SB1 The pointer is written first, and only by the owner (CP1). So whoever has lost the job stores no new object,
+ * OS1 The pointer is written first, and only by the owner (CP1). So whoever has lost the job stores no new object,
  *     unless it was already between the two steps.
- * SB2 An object's key contains the generation, and its pointer refuses other bytes under the same name: nobody, however
+ * OS2 An object's key contains the generation, and its pointer refuses other bytes under the same name: nobody, however
  *     late, changes an object that a manifest names.
- * SB3 A manifest names only what {@link CheckpointStore.writeBlob} has returned, so after both steps; its publication asks for
+ * OS3 A manifest names only what {@link CheckpointStore.writeBlob} has returned, so after both steps; its publication asks for
  *     the pointer (CP3), which goes before the object does.
- * SB4 An object without a pointer is garbage for good: its pointer came first, so collection has taken it (CP5). What was
+ * OS4 An object without a pointer is garbage for good: its pointer came first, so collection has taken it (CP5). What was
  *     stored too late, or left by a collection that died, goes with the first collection of a store and every 64th after.
  */
 export function withBlobStorage(
@@ -90,7 +90,7 @@ class StoredBlobs implements CheckpointStore {
   async collect(job: string): Promise<number> {
     const count = this.#collections.get(job) ?? 0;
     this.#collections.set(job, count + 1);
-    // What is listed before the pointers are read had its pointer by then, or never will again (SB4).
+    // What is listed before the pointers are read had its pointer by then, or never will again (OS4).
     const listed = count % COLLECTIONS_PER_SCAN === 0 ? await this.#list(job) : [];
     const before = (await this.#store.blobs(job)).filter((key) => STORED.test(key));
     let freed = await this.#store.collect(job);

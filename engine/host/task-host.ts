@@ -273,6 +273,7 @@ export class TaskHost implements HostHandle {
   /** Nothing is gathered any more for this checkpoint and those before it. */
   #settle(id: CheckpointId): void {
     this.#settledCheckpoint = Math.max(this.#settledCheckpoint, id);
+    this.#writer.forget(id);
     for (const pending of [...this.#pending.values()]) {
       if (pending.id > id) continue;
       pending.fail(this.#givenUp(pending.id, 'the coordinator has given it up'));

@@ -17,7 +17,7 @@ const OPERATOR = 'agg';
 const BLOB_BYTES_MAX = 8 * 1024;
 
 /** What the fate of one subtask's snapshot is. */
-type Fate = 'written' | 'fails' | 'discarded' | 'forgotten';
+type Fate = 'written' | 'fails' | 'discarded' | 'forgotten' | 'lost';
 
 type Action =
   | { readonly kind: 'change'; readonly groups: readonly number[]; readonly size: number }
@@ -35,7 +35,7 @@ const groups = fc.uniqueArray(fc.nat(GROUPS - 1), { minLength: 1, maxLength: GRO
 const size = fc.oneof(fc.nat(200), fc.nat(200), fc.nat(6_000), fc.nat(40_000));
 const fate = fc.oneof(
   { weight: 6, arbitrary: fc.constant<Fate>('written') },
-  { weight: 1, arbitrary: fc.constantFrom<Fate>('fails', 'discarded', 'forgotten') },
+  { weight: 1, arbitrary: fc.constantFrom<Fate>('fails', 'discarded', 'forgotten', 'lost') },
 );
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('change' as const), groups, size }) },
@@ -146,12 +146,19 @@ class OperatorLife {
   async #checkpoint(fates: readonly Fate[], publish: boolean, retain: number): Promise<void> {
     const id = await this.#store.nextCheckpointId(this.#ownership);
     const atBarrier = new Map(this.#live);
-    const [dirty, forget] = [this.#dirty, fates.slice(0, this.#parallelism).includes('forgotten')];
+    const [dirty, forget] = [
+      this.#dirty,
+      fates.slice(0, this.#parallelism).some((one) => one === 'forgotten' || one === 'lost'),
+    ];
     this.#dirty = new Set();
     const writes = fates.slice(0, this.#parallelism).map(async (subtaskFate, subtask) => {
       const snapshot = this.#plant(this.#snapshot(subtask, atBarrier, dirty, id), subtaskFate);
       if (subtaskFate === 'discarded') {
-        this.#writer.discard(snapshot);
+        this.#writer.discard(id, snapshot);
+        return null;
+      }
+      if (subtaskFate === 'lost') {
+        snapshot.state.release?.();
         return null;
       }
       if (subtaskFate === 'fails') this.#failing.add(subtask);
@@ -255,7 +262,7 @@ class OperatorLife {
   }
 }
 
-/** SP2 and SP3 on what a subtask's snapshot names. */
+/** PG2 and PG3 on what a subtask's snapshot names. */
 function assertCompact(ref: SnapshotRef): void {
   const alive = new Map<string, number>();
   for (const { pieces } of [ref.head, ...ref.groups])
@@ -265,10 +272,10 @@ function assertCompact(ref: SnapshotRef): void {
     snapshots: [ref],
   });
   for (const blob of blobs)
-    assert.ok((alive.get(blob.key) as number) * 2 >= blob.bytes, `SP2: ${blob.key} is mostly dead`);
+    assert.ok((alive.get(blob.key) as number) * 2 >= blob.bytes, `PG2: ${blob.key} is mostly dead`);
   const small = blobs.filter((blob) => (alive.get(blob.key) as number) < BLOB_BYTES_MAX / 4);
   // The two that this snapshot has added: its last groups, and its head.
-  assert.ok(small.length <= 16 + 2, `SP3: ${small.length} small blobs`);
+  assert.ok(small.length <= 16 + 2, `PG3: ${small.length} small blobs`);
 }
 
 /** Text that does not compress, the same for the same seed. */

@@ -44,7 +44,7 @@ await t.test('whatever two owners do, scripts and protocol decide the same (CP1,
   ownersInterleaved({ runs: 60, open: (uuid) => openStore(server, { uuid }) }),
 );
 
-await t.test('incremental snapshots restore what was there (SW1, SW2, SW3)', async (t) => {
+await t.test('incremental snapshots restore what was there (SN1, SN2, SN3)', async (t) => {
   const store = await openStore(server);
   t.teardown(() => store.close());
   const found = await incrementalSnapshots({ runs: propertyRuns(25), store });

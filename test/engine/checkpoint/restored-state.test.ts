@@ -48,7 +48,7 @@ void t.test(
 );
 
 void t.test(
-  'subtasks read the blobs of their groups and of all heads, each once (RE1, RE2)',
+  'subtasks read the blobs of their groups and of all heads, each once (RD1, RD2)',
   async (test) => {
     const store = openMemoryCheckpointStore();
     const owner = await store.takeOver('job', 'test');

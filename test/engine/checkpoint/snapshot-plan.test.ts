@@ -23,7 +23,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 });
 
 await t.test(
-  'of what stays in place blobs are half alive, few are small, and nothing dirty stays (SP1, SP2, SP3)',
+  'of what stays in place blobs are half alive, few are small, and nothing dirty stays (PG1, PG2, PG3)',
   async () =>
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), (steps) => {
@@ -41,7 +41,7 @@ await t.test(
           });
           assert.deepEqual([...plan.write, ...plan.keep.keys()].sort(rising), [...present].sort(rising));
           assert.deepEqual(plan.write, plan.write.toSorted(rising));
-          for (const part of dirty) assert.ok(!plan.keep.has(part), 'SP1');
+          for (const part of dirty) assert.ok(!plan.keep.has(part), 'PG1');
           assertKept(plan);
           stored = new Map([...plan.keep, ...placed(number, plan.write, bytes)]);
         }
@@ -79,9 +79,9 @@ function assertKept({ keep }: SnapshotPlan): void {
       const known = blobs.get(blob.key) ?? { bytes: blob.bytes, alive: 0 };
       blobs.set(blob.key, { ...known, alive: known.alive + bytes });
     }
-  for (const { bytes, alive } of blobs.values()) assert.ok(alive * 2 >= bytes, 'SP2');
+  for (const { bytes, alive } of blobs.values()) assert.ok(alive * 2 >= bytes, 'PG2');
   const small = [...blobs.values()].filter(({ alive }) => alive < SMALL_BYTES);
-  assert.ok(small.length <= SMALL_BLOBS_MAX, 'SP3');
+  assert.ok(small.length <= SMALL_BLOBS_MAX, 'PG3');
 }
 
 /** The parts laid one after another into blobs, across their edges. */

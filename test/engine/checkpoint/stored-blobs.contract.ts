@@ -43,7 +43,7 @@ export async function storedBlobsContract(t: Test, harness: StoredBlobsHarness):
     }),
   );
 
-  await t.test('incremental snapshots restore what was there (SW1, SW2, SW3)', async (t) => {
+  await t.test('incremental snapshots restore what was there (SN1, SN2, SN3)', async (t) => {
     for (const inlineBytesMax of [0, 2_000]) {
       const store = await open(inlineBytesMax);
       const found = await incrementalSnapshots({ runs: propertyRuns(harness.runs), store });
@@ -72,7 +72,7 @@ export async function storedBlobsContract(t: Test, harness: StoredBlobsHarness):
   });
 
   await t.test(
-    'who has lost the job stores nothing (SB1), and cannot change what is stored (SB2)',
+    'who has lost the job stores nothing (OS1), and cannot change what is stored (OS2)',
     async (t) => {
       const store = await open(0);
       const lost = await store.takeOver('fence', 'a');
@@ -93,7 +93,7 @@ export async function storedBlobsContract(t: Test, harness: StoredBlobsHarness):
     },
   );
 
-  await t.test('a manifest whose object never arrived is not published (SB3)', async (t) => {
+  await t.test('a manifest whose object never arrived is not published (OS3)', async (t) => {
     const broken = withBlobStorage(
       await harness.open(),
       { ...shared(storage), put: async () => Promise.reject(new Error('the bucket is away')) },
@@ -108,7 +108,7 @@ export async function storedBlobsContract(t: Test, harness: StoredBlobsHarness):
     t.equal((await store.readBlob('arrive', ref)).length, 10);
   });
 
-  await t.test('what was stored after its pointer had gone is found by the next scan (SB4)', async (t) => {
+  await t.test('what was stored after its pointer had gone is found by the next scan (OS4)', async (t) => {
     const store = await open(0);
     const late = await store.takeOver('late', 'a');
     const id = await store.nextCheckpointId(late);
