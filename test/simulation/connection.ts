@@ -44,11 +44,10 @@ export class SimConnection {
 
   /** Sends a command; `onReply` gets the answer unless the connection is lost before. */
   send(command: Command, onReply: (answer: Answer) => void): void {
+    if (!this.#open) return; // the client has not heard of it yet
     const request: Request = { command: command.map(copied), onReply, number: this.#sent++ };
-    this.#requestMs = Math.max(
-      this.#requestMs + GAP_MS,
-      this.#kernel.nowMs + this.#network.transitMs(this.process),
-    );
+    const leavesMs = this.#kernel.nowMs + this.process.spentMs;
+    this.#requestMs = Math.max(this.#requestMs + GAP_MS, leavesMs + this.#network.transitMs(this.process));
     const dueMs = this.#requestMs - this.#kernel.nowMs;
     this.#kernel.schedule(dueMs, null, `request ${textOf(command)}`, () => this.#arrive(request));
   }

@@ -108,10 +108,8 @@ export class SimLink implements RedisLink {
 
   #send(call: Call, connection: SimConnection): void {
     call.sent = true;
-    this.#process.schedule(0, 'send', () => {
-      if (this.#connection === connection && connection.open)
-        connection.send(call.command, (answer) => this.#onAnswer(call, answer));
-    });
+    if (this.#process.state !== 'dead')
+      connection.send(call.command, (answer) => this.#onAnswer(call, answer));
   }
 
   #onAnswer(call: Call, answer: Answer): void {

@@ -44,6 +44,11 @@ export class SimProcess implements EventOwner {
     return this.#state;
   }
 
+  /** How far into its turn it is: what it does now happens so long after the turn has begun. */
+  get spentMs(): number {
+    return this.#spentMs;
+  }
+
   /** Random, but the same for the same seed. */
   readonly uuid = (): string => {
     const hex = Array.from({ length: 8 }, () =>
