@@ -88,16 +88,23 @@ function dealing(channels: readonly ElementSender[], context: OperatorContext): 
   });
 }
 
+/** Pushes after the stages have run: a channel that refuses a batch is not the fault of the record that filled it. */
 function throughStages(
   context: OperatorContext,
   push: (records: Records) => void,
 ): Pick<Operator, 'records'> {
   if (context.stages.length === 0) return { records: push };
+  const made: Records[] = [];
   const through = createPassThrough({
     ...context,
-    output: { records: push, watermark: () => {}, idle: () => {} },
+    output: { records: (records) => made.push(records), watermark: () => {}, idle: () => {} },
   });
-  return { records: (records) => through.records(records) };
+  return {
+    records(records) {
+      through.records(records);
+      for (const each of made.splice(0)) push(each);
+    },
+  };
 }
 
 /** The records in order, as few batches of about the same size, none larger than `countMax`. */
@@ -146,11 +153,8 @@ class Split {
 
   accept(row: unknown, time: number): void {
     const target = this.target(hashKey(this.#keyOf(row)));
-    const rows = this.#rows[target] as unknown[];
-    rows.push(row);
+    (this.#rows[target] as unknown[]).push(row);
     (this.#times[target] as number[]).push(time);
-    // A stage may make many rows of one.
-    if (rows.length >= LIMITS.emitRecordsMax) this.#flushRows(target);
   }
 
   generate(writer: LoopWriter, row: RowText): void {
@@ -213,7 +217,9 @@ class Split {
     const times = Float64Array.from(this.#times[target] as number[]);
     this.#rows[target] = [];
     this.#times[target] = [];
-    this.#channels[target]?.push({ kind: 'records', records: { kind: 'rows', rows, times } });
+    // A stage may make many rows of one.
+    for (const piece of pieces({ kind: 'rows', rows, times }, LIMITS.emitRecordsMax))
+      this.#channels[target]?.push({ kind: 'records', records: piece });
   }
 
   #keyOf(row: unknown): KeyScalar | readonly KeyScalar[] {
