@@ -2,11 +2,11 @@ import type { Test } from 'tap';
 import { type ExpectedAnswer, type RedisCase, type RedisWord, wordsOf } from './redis-model/cases/case.ts';
 import { COLLECTION_CASES } from './redis-model/cases/collection-cases.ts';
 import { SCRIPT_CASES } from './redis-model/cases/script-cases.ts';
-import { SCRIPT_FILE_CASES } from './redis-model/cases/script-file-cases.ts';
 import { SERVER_CASES } from './redis-model/cases/server-cases.ts';
 import { STREAM_CASES } from './redis-model/cases/stream-cases.ts';
 import { STRING_CASES } from './redis-model/cases/string-cases.ts';
-import type { Reply } from './redis-model/redis-model.ts';
+import type { RedisModel } from './redis-model/redis-model.ts';
+import type { Reply } from './redis-model/redis-reply.ts';
 
 /** A server of either kind, empty when it is opened. */
 export interface RedisUnderTest {
@@ -34,13 +34,17 @@ export function redisContract(t: Test, open: () => Promise<RedisUnderTest>): voi
   }
 }
 
+export const modelUnderTest = (model: RedisModel): RedisUnderTest => ({
+  execute: (args) => new Promise((resolve) => resolve(model.execute(args))),
+  close: () => Promise.resolve(),
+});
+
 const FAMILIES: Readonly<Record<string, readonly RedisCase[]>> = {
   'strings and keys': STRING_CASES,
   'hashes, lists and sorted sets': COLLECTION_CASES,
   streams: STREAM_CASES,
   'Lua scripts': SCRIPT_CASES,
   'the server': SERVER_CASES,
-  'script files': SCRIPT_FILE_CASES,
 };
 
 /** A reply as a case states it. */
@@ -68,7 +72,12 @@ export async function dumpOf(server: RedisUnderTest): Promise<Readonly<Record<st
     const value = await answerOf(server, READ_ALL[type](key));
     const leftMs = (await answerOf(server, ['PTTL', key])) as number;
     const facts = type === 'stream' ? await streamFacts(server, key) : [];
-    dump[name] = [type, Math.round(leftMs / 10_000), type === 'hash' ? sortedPairs(value) : value, facts];
+    dump[name] = [
+      type,
+      Math.round(leftMs / 10_000),
+      type === 'hash' ? sortedPairs(value) : type === 'set' ? sorted(value) : value,
+      facts,
+    ];
   }
   return dump;
 }
@@ -77,23 +86,26 @@ const READ_ALL = {
   string: (key: Buffer) => ['GET', key],
   hash: (key: Buffer) => ['HGETALL', key],
   list: (key: Buffer) => ['LRANGE', key, 0, -1],
+  set: (key: Buffer) => ['SMEMBERS', key],
   zset: (key: Buffer) => ['ZRANGE', key, 0, -1, 'WITHSCORES'],
   stream: (key: Buffer) => ['XRANGE', key, '-', '+'],
 } as const;
 
+const RADIX_FIGURES = new Set<unknown>(['radix-tree-keys', 'radix-tree-nodes']);
+
 /** XINFO without the figures of the radix tree. */
-export async function streamFacts(server: RedisUnderTest, key: RedisWord): Promise<ExpectedAnswer> {
+async function streamFacts(server: RedisUnderTest, key: RedisWord): Promise<ExpectedAnswer> {
   const flat = await answerOf(server, ['XINFO', 'STREAM', key]);
   if (!Array.isArray(flat)) return flat;
   const facts = flat as readonly ExpectedAnswer[];
-  return facts.flatMap((name, i) =>
-    i % 2 === 1 || String(name).startsWith('radix-tree') ? [] : [name, facts[i + 1] as ExpectedAnswer],
-  );
+  return facts.filter((_, i) => !RADIX_FIGURES.has(facts[i - (i % 2)]));
 }
 
 /** A large hash is listed in an order of its own. */
-export function sortedPairs(flat: ExpectedAnswer): ExpectedAnswer {
+function sortedPairs(flat: ExpectedAnswer): ExpectedAnswer {
   const words = flat as readonly string[];
   const pairs = words.flatMap((name, i) => (i % 2 === 0 ? [[name, words[i + 1] as string] as const] : []));
   return pairs.sort(([a], [b]) => (a < b ? -1 : 1)).flat();
 }
+
+const sorted = (members: ExpectedAnswer): ExpectedAnswer => (members as readonly string[]).toSorted();

@@ -32,6 +32,8 @@ function dumpValue(value: Value): DumpedKey['value'] {
       return flatPairs([...value.entries()].sort(([a], [b]) => (a < b ? -1 : 1)));
     case 'list':
       return value.slice(0, value.size);
+    case 'set':
+      return [...value.members].sort();
     case 'zset':
       return value.ordered.map(({ score, member }) => [String(score), member]);
     case 'stream':

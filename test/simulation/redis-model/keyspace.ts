@@ -2,6 +2,7 @@ import type { Bytes } from './bytes.ts';
 import { HashValue } from './hash-value.ts';
 import { ListValue } from './list-value.ts';
 import { RedisReplyError } from './redis-reply-error.ts';
+import { SetValue } from './set-value.ts';
 import { SortedSetValue } from './sorted-set-value.ts';
 import { StreamValue } from './stream-value.ts';
 import type { StringValue } from './string-value.ts';
@@ -15,7 +16,7 @@ import type { StringValue } from './string-value.ts';
  * RK1 A key whose time is over is gone before a command can see it.
  * RK2 A fork shares values with its origin until one of the two changes them; no change of one is seen by the other.
  * RK3 `usedBytes` is a function of the keys and values alone, however they came about.
- * RK4 An empty hash, list or sorted set is no key; an emptied stream is.
+ * RK4 An empty hash, list, set or sorted set is no key; an emptied stream is.
  */
 export class Keyspace {
   readonly #entries: Map<Bytes, Entry>;
@@ -118,7 +119,7 @@ export class Keyspace {
   }
 
   clear(): void {
-    for (const key of [...this.#entries.keys()]) this.delete(key);
+    for (const key of this.#entries.keys()) this.delete(key);
   }
 
   expiryOf(key: Bytes): number | null {
@@ -165,6 +166,7 @@ interface Values {
   readonly string: StringValue;
   readonly hash: HashValue;
   readonly list: ListValue;
+  readonly set: SetValue;
   readonly zset: SortedSetValue;
   readonly stream: StreamValue;
 }
@@ -182,6 +184,7 @@ interface Entry {
 const EMPTY: { readonly [K in Changeable]: () => Values[K] } = {
   hash: () => new HashValue(),
   list: () => new ListValue(),
+  set: () => new SetValue(),
   zset: () => new SortedSetValue(),
   stream: () => new StreamValue(),
 };

@@ -16,9 +16,10 @@ export const LIST_COMMANDS: CommandTable = {
   }),
   LINDEX: reads(3, (args, keys) => {
     const list = keys.read(arg(args, 0), 'list');
+    if (list === null) return null;
     const index = integerArg(args, 1);
-    const at = index < 0 ? index + (list?.size ?? 0) : index;
-    return at < 0 ? null : (list?.slice(at, at + 1)[0] ?? null);
+    const at = index < 0 ? index + list.size : index;
+    return at < 0 ? null : (list.slice(at, at + 1)[0] ?? null);
   }),
   RPUSH: grows(-3, ([key = '', ...items], keys) =>
     keys.changeOrMake(key, 'list', (list) => {

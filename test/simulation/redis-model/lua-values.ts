@@ -1,7 +1,7 @@
 import type { Bytes } from './bytes.ts';
 import { latin1, lua, luaBytes, type LuaState } from './lua-runtime.ts';
 import { type Answer, assertDepth, isList } from './redis-reply.ts';
-import { RedisReplyError } from './redis-reply-error.ts';
+import { RedisModelGap, RedisReplyError } from './redis-reply-error.ts';
 
 /** Pushes a reply as scripts see it: null is false, a status a table with `ok`. */
 export function pushAnswer(state: LuaState, answer: Answer): void {
@@ -68,6 +68,7 @@ export function fieldText(state: LuaState, index: number, name: Bytes): Bytes | 
 function tableAt(state: LuaState, index: number, depth: number): Answer {
   lua.lua_checkstack(state, 3);
   const error = fieldText(state, index, 'err');
+  if (error !== null && depth > 0) throw new RedisModelGap('errors inside of an array');
   if (error !== null) throw new RedisReplyError(error.replace(/^-/, ''));
   const status = fieldText(state, index, 'ok');
   if (status !== null) return { status: status.replaceAll(/[\r\n]/g, ' ') };

@@ -10,6 +10,7 @@ import { type Answer, type Reply, replyOf } from './redis-reply.ts';
 import { RedisReplyError } from './redis-reply-error.ts';
 import { scriptCommands } from './script-commands.ts';
 import { serverCommands, type ServerSettings } from './server-commands.ts';
+import { SET_COMMANDS } from './set-commands.ts';
 import { sha1 } from './sha1.ts';
 import { SORTED_SET_COMMANDS } from './sorted-set-commands.ts';
 import { STREAM_COMMANDS } from './stream-commands.ts';
@@ -176,11 +177,9 @@ export class RedisModel {
       atMs,
       keys: new Set([...changed].map((key) => Buffer.from(key, 'latin1').toString())),
     };
-    for (const listener of [...this.#listeners]) listener(write);
+    for (const listener of this.#listeners) listener(write);
   }
 }
-
-export { type Reply, RedisReplyError };
 
 export interface RedisModelOptions {
   /** Epoch ms, whole, never falling. */
@@ -216,6 +215,7 @@ const DATA_COMMANDS = {
   ...KEY_COMMANDS,
   ...HASH_COMMANDS,
   ...LIST_COMMANDS,
+  ...SET_COMMANDS,
   ...SORTED_SET_COMMANDS,
   ...STREAM_COMMANDS,
 };

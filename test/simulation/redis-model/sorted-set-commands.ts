@@ -1,5 +1,5 @@
-import { arg, type CommandTable, grows, integerArg, reads, writes } from './command.ts';
-import { type Bytes, doubleOf, integerOf } from './bytes.ts';
+import { arg, type CommandTable, grows, reads, writes } from './command.ts';
+import { type Bytes, integerOf } from './bytes.ts';
 import type { Keyspace } from './keyspace.ts';
 import { numberText } from './lua-number-text.ts';
 import type { Answer } from './redis-reply.ts';
@@ -39,17 +39,13 @@ export const SORTED_SET_COMMANDS: CommandTable = {
     return removeAll(arg(args, 0), keys, (all) => all.filter((one) => within(range, one.score))).length;
   }),
   ZREMRANGEBYRANK: writes(4, (args, keys) => {
-    const { select } = sortedSetRange([
-      arg(args, 0),
-      String(integerArg(args, 1)),
-      String(integerArg(args, 2)),
-    ]);
+    const { select } = sortedSetRange(args.slice(0, 3));
     return removeAll(arg(args, 0), keys, select).length;
   }),
 };
 
 /** RESP2 has a score as the text of `%.17g`. */
-export const scoreText = (score: number): Bytes => numberText(score, 17);
+const scoreText = (score: number): Bytes => numberText(score, 17);
 
 function listed(
   range: ReturnType<typeof sortedSetRange>,
@@ -87,6 +83,3 @@ function removeAll(
   });
   return taken ?? [];
 }
-
-/** @throws RedisReplyError */
-export const scoreArg = (args: readonly Bytes[], index: number): number => doubleOf(arg(args, index));

@@ -22,12 +22,13 @@ export const STREAM_COMMANDS: CommandTable = {
     return keys.change(arg(args, 0), 'stream', (stream) => trimStream(stream, trim)) ?? 0;
   }),
   XDEL: writes(-3, ([key = '', ...texts], keys) => {
+    if (keys.read(key, 'stream') === null) return 0;
     const ids = texts.map((text) => parseStreamId(text));
-    return keys.change(key, 'stream', (stream) => ids.filter((id) => stream.delete(id)).length) ?? 0;
+    return keys.change(key, 'stream', (stream) => ids.filter((id) => stream.delete(id)).length);
   }),
 };
 
-export const entryAnswer = ({ id, fields }: StreamValueEntry): Answer => [idText(id), fields];
+const entryAnswer = ({ id, fields }: StreamValueEntry): Answer => [idText(id), fields];
 
 function range(args: readonly Bytes[], keys: Keyspace, reverse: boolean): Answer {
   const start = parseRangeStart(arg(args, reverse ? 2 : 1));

@@ -25,7 +25,11 @@ export const STRING_COMMANDS: CommandTable = {
   INCR: grows(2, ([key = ''], keys) => add(keys, key, 1n)),
   DECR: grows(2, ([key = ''], keys) => add(keys, key, -1n)),
   INCRBY: grows(3, (args, keys) => add(keys, arg(args, 0), bigintArg(args, 1))),
-  DECRBY: grows(3, (args, keys) => add(keys, arg(args, 0), -bigintArg(args, 1))),
+  DECRBY: grows(3, (args, keys) => {
+    const by = bigintArg(args, 1);
+    if (by === -(2n ** 63n)) throw new RedisReplyError('ERR decrement would overflow');
+    return add(keys, arg(args, 0), -by);
+  }),
 };
 
 function add(keys: Keyspace, key: Bytes, by: bigint): Answer {

@@ -74,6 +74,25 @@ export const COLLECTION_CASES: readonly RedisCase[] = [
     ],
   },
   {
+    title: 'a set has each member once',
+    steps: [
+      ['SADD s a b a', 2],
+      ['SADD s b c', 1],
+      ['SCARD s', 3],
+      ['SISMEMBER s c', 1],
+      ['SISMEMBER s d', 0],
+      ['SMISMEMBER s a d', [1, 0]],
+      ['SREM s a d b', 2],
+      ['SMEMBERS s', ['c']],
+      ['SREM s c', 1],
+      ['EXISTS s', 0],
+      ['SMEMBERS s', []],
+      ['SISMEMBER s c', 0],
+      ['SET t x', 'OK'],
+      ['SADD t a', WRONGTYPE],
+    ],
+  },
+  {
     title: 'ZADD keeps to NX, XX, GT and LT',
     steps: [
       ['ZADD z 1 a 2 b', 2],

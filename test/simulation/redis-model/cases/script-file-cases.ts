@@ -1,2 +1,0 @@
-import type { RedisCase } from './case.ts';
-export const SCRIPT_FILE_CASES: readonly RedisCase[] = [];
