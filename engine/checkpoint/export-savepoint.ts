@@ -1,9 +1,10 @@
 import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CheckpointId } from '../base/brand.ts';
-import { MillraceError } from '../base/errors.ts';
+import { errorText, MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { BlobRef, CheckpointStore } from './checkpoint-store.ts';
+import { syncFolder } from './folder-blobs.ts';
 import type { Manifest, SnapshotRef } from './manifest.ts';
 import { blobsOf, encodeManifest } from './manifest-codec.ts';
 import {
@@ -18,7 +19,8 @@ import {
 /**
  * Copies a retained savepoint (or checkpoint) into a folder of plain files, which need neither the store nor the job
  * (savepoint-folder.ts). The folder is complete once it holds `savepoint.json`.
- * @throws MR_CONFIG_INVALID when the id is not retained or the folder holds a savepoint; MR_CHECKPOINT_CORRUPT when a blob is damaged
+ * @throws MR_CONFIG_INVALID when the id is not retained or the folder holds a savepoint; MR_CHECKPOINT_CORRUPT when a blob is damaged;
+ *   MR_CHECKPOINT_FAILED when the folder cannot be written
  */
 export async function exportSavepoint(
   store: CheckpointStore,
@@ -33,6 +35,23 @@ export async function exportSavepoint(
       `Job '${job}' has no checkpoint or savepoint ${id}. List what it retains, and choose one of these.`,
     );
   }
+  try {
+    return await exportManifest(store, manifest, folder);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
+    throw new MillraceError(
+      'MR_CHECKPOINT_FAILED',
+      `Savepoint ${id} of job '${job}' cannot be exported into '${folder}': ${errorText(cause)}. Check its space and permissions.`,
+      { cause, details: { job, checkpoint: id } },
+    );
+  }
+}
+
+async function exportManifest(
+  store: CheckpointStore,
+  manifest: Manifest,
+  folder: string,
+): Promise<SavepointFile> {
   await mkdir(join(folder, 'blobs'), { recursive: true });
   if (await exists(join(folder, SAVEPOINT_FILE))) {
     throw new MillraceError(
@@ -40,14 +59,14 @@ export async function exportSavepoint(
       `'${folder}' holds a savepoint already. Export into another folder.`,
     );
   }
-  const blobs = await exportBlobs(store, job, blobsOf(manifest), folder);
+  const blobs = await exportBlobs(store, manifest.job, blobsOf(manifest), folder);
   const encoded = encodeManifest(manifest);
   await writeDurably(join(folder, MANIFEST_FILE), encoded);
+  await syncFolder(join(folder, 'blobs'));
   const described = describe(manifest, blobs, encoded);
-  await writeDurably(
-    join(folder, SAVEPOINT_FILE),
-    Buffer.from(`${JSON.stringify(described, undefined, 2)}\n`),
-  );
+  const text = `${JSON.stringify(described, undefined, 2)}\n`;
+  await writeDurably(join(folder, SAVEPOINT_FILE), Buffer.from(text));
+  await syncFolder(folder);
   return described;
 }
 

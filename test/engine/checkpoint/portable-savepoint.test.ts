@@ -58,41 +58,44 @@ async function restoredGroups(
   return new Map(parts.flatMap((part) => [...part.groups]));
 }
 
-await t.test('a savepoint goes from any store to any other, under its job and under another', async (t) => {
-  const server = await startRedis();
-  t.teardown(() => server.stop());
-  const dir = t.testdir();
-  const open = {
-    memory: async () => openMemoryCheckpointStore(),
-    redis: async (namespace: string) =>
-      openRedisCheckpointStore({ url: server.url, namespace, clock: systemClock, durability: 'process' }),
-    folder: async (namespace: string) =>
-      withBlobStorage(openMemoryCheckpointStore(), folderBlobs(join(dir, 'objects')), { namespace }),
-  };
-  for (const [from, openFrom] of Object.entries(open)) {
-    const source = await openFrom(`from-${from}`);
-    const { manifest } = await takeSavepoint(source);
-    const folder = join(dir, from);
-    await exportSavepoint(source, JOB, manifest.id, folder);
-    await source.close();
-    for (const [to, openTo] of Object.entries(open)) {
-      for (const job of [JOB, 'fork']) {
-        const target = await openTo(`${from}-${to}`);
-        const owner = await target.takeOver(job, 'importer');
-        const imported = await importSavepoint(target, folder, owner);
-        const latest = (await target.latest(job)) as Manifest;
-        t.same(latest, imported);
-        t.match(latest, { job, kind: 'savepoint', generation: owner.generation, jobVersion: 'v1' });
-        t.same(latest.sinks, job === JOB ? manifest.sinks : [], 'a fork has sinks of its own');
-        t.same(latest.positions, manifest.positions);
-        t.ok(sameState(await restoredGroups(target, latest)), `${from} to ${to} as ${job}`);
-        await target.collect(job);
-        t.ok(sameState(await restoredGroups(target, latest)), 'and is pinned');
-        await target.close();
+await t.test(
+  'E8: a savepoint goes from any store to any other, under its job and under another',
+  async (t) => {
+    const server = await startRedis();
+    t.teardown(() => server.stop());
+    const dir = t.testdir();
+    const open = {
+      memory: async () => openMemoryCheckpointStore(),
+      redis: async (namespace: string) =>
+        openRedisCheckpointStore({ url: server.url, namespace, clock: systemClock, durability: 'process' }),
+      folder: async (namespace: string) =>
+        withBlobStorage(openMemoryCheckpointStore(), folderBlobs(join(dir, 'objects')), { namespace }),
+    };
+    for (const [from, openFrom] of Object.entries(open)) {
+      const source = await openFrom(`from-${from}`);
+      const { manifest } = await takeSavepoint(source);
+      const folder = join(dir, from);
+      await exportSavepoint(source, JOB, manifest.id, folder);
+      await source.close();
+      for (const [to, openTo] of Object.entries(open)) {
+        for (const job of [JOB, 'fork']) {
+          const target = await openTo(`${from}-${to}`);
+          const owner = await target.takeOver(job, 'importer');
+          const imported = await importSavepoint(target, folder, owner);
+          const latest = (await target.latest(job)) as Manifest;
+          t.same(latest, imported);
+          t.match(latest, { job, kind: 'savepoint', generation: owner.generation, jobVersion: 'v1' });
+          t.same(latest.sinks, job === JOB ? manifest.sinks : [], 'a fork has sinks of its own');
+          t.same(latest.positions, manifest.positions);
+          t.ok(sameState(await restoredGroups(target, latest)), `${from} to ${to} as ${job}`);
+          await target.collect(job);
+          t.ok(sameState(await restoredGroups(target, latest)), 'and is pinned');
+          await target.close();
+        }
       }
     }
-  }
-});
+  },
+);
 
 await t.test('the folder says what it holds, in words', async (t) => {
   const store = openMemoryCheckpointStore();
@@ -172,6 +175,13 @@ await t.test('a list of files that leads out of the folder, or has another forma
   await rejectedAs(t, 'MR_CHECKPOINT_CORRUPT', importing(null), 'savepoint.json');
   await rejectedAs(t, 'MR_STATE_INCOMPATIBLE', importing({ ...file, format: 2 }), 'format 2');
   t.equal(await target.latest('target'), null);
+});
+
+await t.test('a folder that cannot be written is named', async (t) => {
+  const source = openMemoryCheckpointStore();
+  const { manifest } = await takeSavepoint(source);
+  const folder = join(t.testdir({ file: 'in the way' }), 'file');
+  await rejectedAs(t, 'MR_CHECKPOINT_FAILED', exportSavepoint(source, JOB, manifest.id, folder), folder);
 });
 
 await t.test('an export that was cut short is not taken for a savepoint', async (t) => {

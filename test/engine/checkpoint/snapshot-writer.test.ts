@@ -15,7 +15,7 @@ import { propertyRuns } from '../../support/property-runs.ts';
 import { bound, incrementalSnapshots, noise } from './incremental-snapshots.contract.ts';
 
 await t.test(
-  'whatever changes, fails, is aborted, collected, restored and rescaled, a manifest restores what was there at its barrier (SN1, SN2, SN3, PG1, PG2, PG3, RD1, RD2, BP1)',
+  'E7: whatever changes, fails, is aborted, collected, restored and rescaled, a manifest restores what was there at its barrier (SN1, SN2, SN3, PG1, PG2, PG3, RD1, RD2, BP1)',
   async (t) => {
     const found = await incrementalSnapshots({ runs: propertyRuns(250), store: openMemoryCheckpointStore() });
     t.notOk(found.failed, fc.defaultReportMessage(found) ?? '');
@@ -63,7 +63,7 @@ await t.test('a part larger than a blob lies in several, whole (BP1)', async (t)
   t.ok((ref.groups[0]?.pieces.length ?? 0) >= 3);
 });
 
-await t.test('what has not changed is not written again, up to nothing at all', async (t) => {
+await t.test('E7: what has not changed is not written again, up to nothing at all', async (t) => {
   const { write } = await opened();
   const groups = new Map([1, 2, 3, 4].map((group) => [group, noise(group, 20_000)]));
   const full = await write({ groups, items: [], dirty: new Set([1, 2, 3, 4]) });
@@ -180,11 +180,24 @@ await t.test(
   },
 );
 
+await t.test('a snapshot that never came is taken for one that changed everything (SN1)', async (t) => {
+  const { store, write } = await opened();
+  const groups = new Map([1, 2, 3].map((group) => [group, noise(group, 20_000)]));
+  const state = { groups, items: [], dirty: new Set<number>() };
+  const first = await write(state);
+  t.equal((await write(state)).writtenBytes, 0);
+  await store.nextCheckpointId(await store.takeOver('another', 'test'));
+  t.equal((await write(state)).writtenBytes, 0, 'ids of other jobs do not count');
+  t.equal((await write({ ...state, skip: true })).writtenBytes, first.stateBytes - headBytes(first.ref));
+  t.equal((await write(state)).writtenBytes, 0);
+});
+
 interface Opened {
   readonly store: CheckpointStore;
   readonly owner: Ownership;
+  /** The next checkpoint's snapshot; `skip` leaves one id out. */
   readonly write: (
-    state: Partial<OperatorState>,
+    state: Partial<OperatorState> & { readonly skip?: true },
   ) => Promise<{ ref: SnapshotRef; stateBytes: number; writtenBytes: number; checkpoint: CheckpointId }>;
   readonly blobs: (ref: SnapshotRef) => readonly BlobRef[];
 }
@@ -196,7 +209,8 @@ async function opened(): Promise<Opened> {
   return {
     store,
     owner,
-    async write(part) {
+    async write({ skip, ...part }) {
+      if (skip) await store.nextCheckpointId(owner);
       const checkpoint = await store.nextCheckpointId(owner);
       const state = { watermark: 0, idle: false, items: [], groups: new Map(), ...part };
       const snapshot = { operator: 'agg', subtask: 0, parallelism: 1, state };
@@ -204,4 +218,8 @@ async function opened(): Promise<Opened> {
     },
     blobs: (ref) => blobsOf({ ...manifestOf(owner, 1), snapshots: [ref] }),
   };
+}
+
+function headBytes({ head }: SnapshotRef): number {
+  return head.pieces.reduce((sum, { bytes }) => sum + bytes, 0);
 }
