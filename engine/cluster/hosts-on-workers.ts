@@ -20,6 +20,8 @@ export interface WorkersOptions {
   readonly openLink: () => Promise<RedisLink>;
   /** SHA-256 of the job's code; null for a job that workers know by name. */
   readonly bundle: string | null;
+  /** Told where an attempt's slots run, worker by slot, whenever one has opened. */
+  readonly placed?: (workers: readonly string[]) => void;
 }
 
 /** A job's slots on the workers of a cluster, one host per slot, spread evenly; where they were before as far as that goes. */
@@ -30,6 +32,7 @@ export function hostsOnWorkers(options: WorkersOptions): OpenHosts {
     try {
       const opened = await hosts.open(previous);
       previous = new Map(hosts.workers.entries());
+      options.placed?.(hosts.workers);
       return opened;
     } catch (error) {
       await hosts.end();

@@ -1,4 +1,5 @@
 import { checkpointId } from '../base/brand.ts';
+import { ERROR_CATALOGUE, errorCode } from '../base/errors.ts';
 import { errorRecord } from '../host/host-messages.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { RestoreFrom } from '../coordinator/choose-restore.ts';
@@ -19,9 +20,14 @@ export interface CoordinationOptions {
   readonly lease: JobLease;
   readonly desired: DesiredJob;
   /** The job's plan with these options changed, and what it runs on. */
-  readonly load: (
-    desired: DesiredJob,
-  ) => Promise<{ readonly graph: JobGraph; readonly environment: JobEnvironment }>;
+  readonly load: (desired: DesiredJob) => Promise<LoadedPlan>;
+}
+
+export interface LoadedPlan {
+  readonly graph: JobGraph;
+  readonly environment: JobEnvironment;
+  /** Worker by slot, where the newest attempt runs on workers. */
+  readonly workers?: () => readonly string[];
 }
 
 /** The state that a job that has ended by itself is kept in. */
@@ -33,7 +39,9 @@ const ENDED: ReadonlySet<JobState> = new Set(['finished', 'stopped', 'cancelled'
  *
  * JC1 when the lease is lost the job is dropped at once, without a last checkpoint: another coordinator goes on with it.
  * JC2 a request is answered once, whether it succeeds or fails; one that was under way when its coordinator died is begun again.
- * JC3 a job that has ended by itself is noted as not to be run, before its lease is given back.
+ * JC3 a job that has ended by itself is noted as not to be run, before its lease is given back; so is one that cannot be planned at
+ *     all, unless trying again may help.
+ * JC4 a job with slots on a draining worker restarts from a new checkpoint as soon as others have room for all of it.
  */
 export class JobCoordination {
   readonly job: string;
@@ -48,6 +56,7 @@ export class JobCoordination {
   #lost = false;
   #leaving = false;
   #stopping = false;
+  #moving = false;
   #look: () => void = () => {};
 
   constructor(options: CoordinationOptions) {
@@ -79,7 +88,7 @@ export class JobCoordination {
 
   /** Runs the job as it is desired now, until it ends or something else is desired. */
   async #runVersion(): Promise<void> {
-    const { graph, environment } = await this.#options.load(this.#desired);
+    const { graph, environment, workers } = await this.#options.load(this.#desired);
     const restoreFrom = restoreFromOf(this.#desired.settings);
     const handle = runJob(graph, { ...environment, ...(restoreFrom === null ? {} : { restoreFrom }) });
     this.#handle = handle;
@@ -88,6 +97,7 @@ export class JobCoordination {
     const running = this.#desired;
     while (!this.#over && !ENDED.has(handle.status().state)) {
       await this.#follow(handle, running);
+      if (workers !== undefined && !this.#moving) void this.#leaveDraining(handle, workers());
       await this.#publish(handle);
       await this.#wait();
     }
@@ -121,6 +131,22 @@ export class JobCoordination {
       this.#stopping = true;
       void handle.stop();
     }
+  }
+
+  /** JC4 */
+  async #leaveDraining(handle: JobHandle, places: readonly string[]): Promise<void> {
+    this.#moving = true;
+    try {
+      const workers = await new WorkerRegistry(this.#options.cluster).list();
+      const draining = new Set(workers.filter((worker) => worker.draining).map(({ id }) => id));
+      const staying = places.filter((id) => !draining.has(id)).length;
+      const { state, parallelism } = handle.status();
+      const possible = state === 'running' && !this.#stopping && freeSlots(workers) + staying >= parallelism;
+      if (possible && places.some((id) => draining.has(id))) await handle.rescale(parallelism);
+    } catch {
+      // begun again at a later look, unless the worker is gone by then
+    }
+    this.#moving = false;
   }
 
   async #answer(handle: JobHandle, request: JobRequest): Promise<void> {
@@ -214,6 +240,9 @@ export class JobCoordination {
   async #noteFailure(error: unknown): Promise<void> {
     if (this.#lost) return;
     const { code, message } = errorRecord(error);
+    const known = errorCode(error);
+    if (known !== null && ERROR_CATALOGUE[known].retry !== 'never')
+      return this.#options.cluster.clock.sleep(LIMITS.coordinationLookMs);
     const document = Buffer.from(JSON.stringify({ name: this.job, state: 'failed', code, message }));
     await this.#registry.publishStatus(this.#keeper.lease(), ++this.#version, document).catch(() => {});
     await this.#registry

@@ -1,14 +1,25 @@
 import { LIMITS } from '../base/limits.ts';
 import type { ClusterContext } from './cluster-context.ts';
-import { type CoordinationOptions, JobCoordination } from './job-coordination.ts';
-import { JobLeases } from './job-lease.ts';
+import type { DesiredJob } from './job-commands.ts';
+import { type JobLease, JobLeases } from './job-lease.ts';
 import { JobRegistry } from './job-registry.ts';
+
+/** A job that this process coordinates. */
+export interface Coordination {
+  /** Resolves when the lease is over or given back, and the job may be looked at again. */
+  readonly done: Promise<void>;
+  /** Gives the job up for another coordinator, after a last checkpoint. */
+  readonly leave: () => Promise<void>;
+}
 
 export interface SupervisorOptions {
   readonly cluster: ClusterContext;
   /** Who it is, for people: host and process id. */
   readonly owner: string;
-  readonly load: CoordinationOptions['load'];
+  /** Begins to coordinate a job whose lease was got for it: a {@link JobCoordination}, here or in a thread of its own. */
+  readonly coordinate: (leases: JobLeases, lease: JobLease, desired: DesiredJob) => Coordination;
+  /** Whether the job's code can be had here; jobs without are left to others. Default: always. */
+  readonly knows?: (desired: DesiredJob) => boolean;
 }
 
 /**
@@ -21,7 +32,7 @@ export class JobSupervisor {
   readonly #options: SupervisorOptions;
   readonly #registry: JobRegistry;
   readonly #leases: JobLeases;
-  readonly #coordinations = new Map<string, JobCoordination>();
+  readonly #coordinations = new Map<string, Coordination>();
   readonly #stopped = new AbortController();
   readonly #done: Promise<void>;
 
@@ -53,12 +64,14 @@ export class JobSupervisor {
   }
 
   async #look(): Promise<void> {
-    const { cluster, owner, load } = this.#options;
+    const { owner, coordinate, knows } = this.#options;
     for (const desired of await this.#registry.jobs()) {
       if (desired.desired !== 'running' || this.#coordinations.has(desired.name)) continue;
-      const lease = await this.#leases.acquire(desired.name, `${owner}`);
+      if (knows !== undefined && !knows(desired)) continue;
+      if (this.#stopped.signal.aborted) return;
+      const lease = await this.#leases.acquire(desired.name, owner);
       if (lease === null) continue;
-      const coordination = new JobCoordination({ cluster, leases: this.#leases, lease, desired, load });
+      const coordination = coordinate(this.#leases, lease, desired);
       this.#coordinations.set(desired.name, coordination);
       void coordination.done.then(() => this.#coordinations.delete(desired.name));
     }

@@ -19,6 +19,8 @@ export interface HostSettings {
   readonly replicas?: number;
   /** Blob bytes of one job at most; default LIMITS.checkpointReservedBytes. */
   readonly reservedBytes?: number;
+  /** JavaScript heap of one host's thread at most, in MB; default what Node gives a thread. Buffers do not count. */
+  readonly heapMbMax?: number;
   /** Environment variables for the job's module. */
   readonly variables: Readonly<Record<string, string>>;
 }

@@ -34,7 +34,7 @@ async function main(port: MessagePort, data: HostThreadData): Promise<void> {
   );
   await served;
   for (const close of closing.reverse()) await close();
-  port.close();
+  process.exit(0); // of the thread alone: what the job's code has left open does not keep it
 }
 
 async function openHost(
@@ -43,7 +43,7 @@ async function openHost(
   closing: (() => Promise<unknown> | void)[],
 ): Promise<TaskHost> {
   const [job, opened] = await Promise.all([
-    loadJob(moduleUrl, settings),
+    loadJob(moduleUrl, settings, deployment.job),
     openHostEnvironment(settings, deployment),
   ]);
   closing.push(opened.close);

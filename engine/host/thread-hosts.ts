@@ -37,9 +37,11 @@ export function startHostThreads(
 }
 
 function startThread(data: HostThreadData): HostThread {
+  const { heapMbMax } = data.settings;
   const worker = new Worker(new URL('./host-thread.ts', import.meta.url), {
     workerData: data,
     transferList: data.ports.map(([, port]) => port),
+    ...(heapMbMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMbMax } }),
   });
   let ending = false;
   let failure: unknown = null;
@@ -84,7 +86,7 @@ export function hostsInThreads(moduleUrl: string, settings: HostSettings, thread
     const settled = await Promise.allSettled(opening);
     const failed = settled.find((one) => one.status === 'rejected');
     if (failed === undefined) return Promise.all(opening);
-    await Promise.all(settled.map((one) => (one.status === 'fulfilled' ? one.value.close() : null)));
+    await Promise.all(settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value.close()] : [])));
     throw failed.reason;
   };
 }

@@ -11,6 +11,7 @@ import {
 } from '#engine';
 import { ClusterWorker } from '../../engine/cluster/cluster-worker.ts';
 import { hostsOnWorkers } from '../../engine/cluster/hosts-on-workers.ts';
+import { type CoordinationOptions, JobCoordination } from '../../engine/cluster/job-coordination.ts';
 import { JobRegistry } from '../../engine/cluster/job-registry.ts';
 import { JobSupervisor } from '../../engine/cluster/job-supervisor.ts';
 import { startHostThreads } from '../../engine/host/thread-hosts.ts';
@@ -57,23 +58,25 @@ export async function openTestCluster(options: {
       return worker;
     },
     supervisor() {
+      const load: CoordinationOptions['load'] = async ({ name, parallelism, bundle }) => ({
+        graph: options.graph(name, parallelism),
+        environment: {
+          namespace,
+          redisUrl: url,
+          log,
+          store,
+          clock: systemClock,
+          random: systemRandom,
+          uuid: () => randomUUID(),
+          owner: 'test',
+          openHosts: hostsOnWorkers({ cluster, openLink: () => openLink('reports'), bundle }),
+        },
+      });
       const supervisor = new JobSupervisor({
         cluster,
         owner: `test:${randomUUID().slice(0, 8)}`,
-        load: async ({ name, parallelism, bundle }) => ({
-          graph: options.graph(name, parallelism),
-          environment: {
-            namespace,
-            redisUrl: url,
-            log,
-            store,
-            clock: systemClock,
-            random: systemRandom,
-            uuid: () => randomUUID(),
-            owner: 'test',
-            openHosts: hostsOnWorkers({ cluster, openLink: () => openLink('reports'), bundle }),
-          },
-        }),
+        coordinate: (leases, lease, desired) =>
+          new JobCoordination({ cluster, leases, lease, desired, load }),
       });
       closing.unshift(() => supervisor.stop());
       return supervisor;
