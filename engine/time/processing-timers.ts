@@ -43,10 +43,10 @@ export class ProcessingTimers {
     return this.#queue.delete(slot, time);
   }
 
-  /** Takes the earliest timer that is due now, or null. */
-  takeDue(): { readonly slot: number; readonly time: number } | null {
+  /** Takes the earliest timer that is due now, or null. @param before called with its slot while it is still there */
+  takeDue(before?: (slot: number) => void): { readonly slot: number; readonly time: number } | null {
     if (this.#queue.size === 0) return null;
-    const due = this.#queue.takeDue(this.#clock.now());
+    const due = this.#queue.takeDue(this.#clock.now(), before);
     if (due === null) this.#arm();
     return due;
   }

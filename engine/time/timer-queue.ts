@@ -47,8 +47,14 @@ export class TimerQueue {
     return true;
   }
 
-  /** Takes the earliest timer due at `watermark`, or null. A timer added meanwhile for a due time fires too. */
-  takeDue(watermark: number): { readonly slot: number; readonly time: number } | null {
+  /**
+   * Takes the earliest timer due at `watermark`, or null. A timer added meanwhile for a due time fires too.
+   * @param before called with its slot while it is still there
+   */
+  takeDue(
+    watermark: number,
+    before?: (slot: number) => void,
+  ): { readonly slot: number; readonly time: number } | null {
     for (let time = this.#heap[0]; time !== undefined && time <= watermark; time = this.#heap[0]) {
       const first = this.#buckets.get(time);
       if (first === undefined) {
@@ -56,6 +62,7 @@ export class TimerQueue {
         continue;
       }
       const slot = this.#entries.slotOf(first);
+      before?.(slot);
       this.#remove(first, time, first);
       return { slot, time };
     }

@@ -26,6 +26,7 @@ export class KeyTimers {
   readonly handle: Timers;
   readonly #operator: string;
   readonly #slots: SlotTable;
+  readonly #touch: CurrentKey['touch'];
   readonly #event = new TimerQueue();
   readonly #processing: ProcessingTimers;
   readonly #handled: { readonly event: boolean; readonly processing: boolean };
@@ -45,6 +46,7 @@ export class KeyTimers {
   ) {
     this.#operator = context.operator;
     this.#slots = slots;
+    this.#touch = current.touch;
     this.#processing = new ProcessingTimers(context.clock, context.wake);
     this.#handled = handled;
     this.handle = {
@@ -59,9 +61,10 @@ export class KeyTimers {
     return this.#event.size + this.#processing.size;
   }
 
-  /** Fires every event-time timer that is due. */
+  /** Fires every event-time timer that is due. Its key is touched while the timer is there: a snapshot may want it. */
   fireAt(watermark: number, fire: Fire): void {
-    for (let due = this.#event.takeDue(watermark); due !== null; due = this.#event.takeDue(watermark)) {
+    const take = () => this.#event.takeDue(watermark, this.#touch);
+    for (let due = take(); due !== null; due = take()) {
       this.#firingAt = due.time;
       fire(due.slot, due.time);
       this.#slots.drop(due.slot);
@@ -74,7 +77,8 @@ export class KeyTimers {
   fireProcessing(fire: Fire): void {
     if (this.#processing.size === 0) return;
     this.#firesProcessing = true;
-    for (let due = this.#processing.takeDue(); due !== null; due = this.#processing.takeDue()) {
+    const take = () => this.#processing.takeDue(this.#touch);
+    for (let due = take(); due !== null; due = take()) {
       fire(due.slot, due.time);
       this.#slots.drop(due.slot);
     }

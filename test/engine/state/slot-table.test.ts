@@ -39,6 +39,29 @@ void t.test('ST1: exactly the slots that nobody holds are reclaimed, once, and o
   );
 });
 
+void t.test(
+  'ST2: while it is pinned no slot is reclaimed; each new slot is told before it is held',
+  async (test) => {
+    const table = new SlotTable();
+    const added: number[] = [];
+    table.onAdd((slot) => added.push(slot));
+    table.add(3);
+    table.add(1);
+    test.same(added, [3, 1]);
+    const [first, second] = [table.pin(), table.pin()];
+    const freed: number[] = [];
+    const reclaim = () => table.reclaim((slot) => freed.push(slot));
+    reclaim();
+    first();
+    first();
+    reclaim();
+    test.same(freed, []);
+    second();
+    reclaim();
+    test.same(freed, [3, 1]);
+  },
+);
+
 void t.test('dropping more often than holding is an invariant broken', async (test) => {
   const table = new SlotTable();
   table.add(3);

@@ -68,6 +68,46 @@ void t.test('TQ1 TQ2: equal to a list searched from the front, under any script'
   test.pass('1000 scripts');
 });
 
+void t.test('TE1 TE2: the timers of a slot are found by the slot, be they few or many', async (test) => {
+  const at = fc.record({ slot: fc.nat(2), time: fc.nat(80), adds: fc.boolean() });
+  fc.assert(
+    fc.property(
+      fc.array(at, { maxLength: 400, size: 'max' }),
+      fc.array(at, { maxLength: 60 }),
+      (first, then) => {
+        const queue = new TimerQueue();
+        const model = [0, 1, 2].map(() => new Set<number>());
+        for (const { slot, time, adds } of [...first.map((it) => ({ ...it, adds: true })), ...then]) {
+          const ofSlot = model[slot] as Set<number>;
+          if (adds) mustEqual(queue.add(slot, time), !ofSlot.has(time));
+          else mustEqual(queue.delete(slot, time), ofSlot.has(time));
+          if (adds) ofSlot.add(time);
+          else ofSlot.delete(time);
+        }
+        for (const [slot, expected] of model.entries()) {
+          const found: number[] = [];
+          queue.forEachOf(slot, (time) => found.push(time));
+          mustEqual(found.sort((a, b) => a - b).join(), [...expected].sort((a, b) => a - b).join());
+        }
+      },
+    ),
+    { numRuns: propertyRuns(200) },
+  );
+  test.pass();
+});
+
+void t.test('timers that are set and deleted over and over leave nothing behind', async (test) => {
+  const queue = new TimerQueue();
+  queue.add(0, 5);
+  for (let time = 100_000; time > 10; time--) {
+    queue.add(1, time);
+    queue.delete(1, time);
+  }
+  test.equal(queue.size, 1);
+  test.same(queue.takeDue(1e6), { slot: 0, time: 5 });
+  test.equal(queue.takeDue(1e6), null);
+});
+
 void t.test('a timer added while taking, for a time already due, is taken too', async (test) => {
   const queue = new TimerQueue();
   queue.add(1, 10);
