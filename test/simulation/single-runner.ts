@@ -54,6 +54,8 @@ class SingleRunner {
   readonly #armed: { readonly point: string; hit: number }[] = [];
   readonly #failures = new Map<string, number>();
   readonly #problems: string[] = [];
+  /** When the last fault is over, virtual ms: what is complete before may be taken back. */
+  readonly #quietFromMs: number;
   #isComplete = false;
 
   constructor(seed: number, { onEvent, planted = null, durability, faults }: ScenarioOptions) {
@@ -77,6 +79,7 @@ class SingleRunner {
         faultsMax: 10,
         powerLoss: this.#durability === 'process',
       });
+    this.#quietFromMs = Math.max(SPAN_MS, ...this.#faults.map(endOf)) + SETTLING_MS;
   }
 
   async run(): Promise<SimReport> {
@@ -171,7 +174,7 @@ class SingleRunner {
     const entered = isReplicated ? this.#ledger.entries.length : Number.POSITIVE_INFINITY;
     const total = this.#windows.rows().reduce((sum, { n }) => sum + n, 0) + this.#late.rows().length;
     this.#isComplete =
-      Math.min(total, entered) >= this.#workload.readings.length && this.#kernel.nowMs > SPAN_MS + 2_000;
+      Math.min(total, entered) >= this.#workload.readings.length && this.#kernel.nowMs > this.#quietFromMs;
   }
 
   #lookAtJob(handle: JobHandle, watermarks: Map<string, number>): void {
@@ -233,6 +236,11 @@ class SingleRunner {
   }
 }
 
+function endOf(fault: Fault): number {
+  return fault.atMs + ('forMs' in fault ? fault.forMs : 0) + ('lagMs' in fault ? fault.lagMs : 0);
+}
+
+const SETTLING_MS = 1_000;
 const UNAVAILABLE_MS = 4_000;
 const LOOK_EVERY_MS = 250;
 const AFTERMATH_MS = 1_500;
