@@ -72,6 +72,7 @@ const INT64_MIN = -(2n ** 63n);
 /** `%.<digits>f`: a tie goes to the even neighbour, where `toFixed` takes the larger one. */
 function fixed(value: number, digits: number): string {
   if (!Number.isFinite(value)) return numberText(value, 14);
+  if (digits === 0 && Number.isSafeInteger(value) && !Object.is(value, -0)) return String(value);
   if (Math.abs(value) >= 1e21)
     return digits === 0 ? String(BigInt(value)) : `${BigInt(value)}.${'0'.repeat(digits)}`;
   const rounded = Math.abs(value).toFixed(digits);

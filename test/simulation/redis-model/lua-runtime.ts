@@ -7,13 +7,13 @@ import { numberText } from './lua-number-text.ts';
  * are replaced in between. So is its hash of strings, by which it finds and orders them: it takes "\x01\x23" and "\x12\x03" for one.
  */
 const SHORT_BYTES_MAX = 24;
-const load = createRequire(import.meta.url);
-load('fengari/src/defs.js');
-Object.assign(load('fengari/src/luaconf.js') as object, {
+const require = createRequire(import.meta.url);
+require('fengari/src/defs.js');
+Object.assign(require('fengari/src/luaconf.js') as object, {
   LUA_COMPAT_FLOATSTRING: true,
   lua_number2str: (value: number) => numberText(value, 14),
 });
-const strings = load('fengari/src/lstring.js') as { TString: new (_: null, bytes: Uint8Array) => object };
+const strings = require('fengari/src/lstring.js') as { TString: new (_: null, bytes: Uint8Array) => object };
 const { TString } = strings;
 Object.assign(strings, {
   luaS_new: function copied(_: LuaState, bytes: Uint8Array) {
@@ -25,14 +25,14 @@ Object.assign(strings, {
     return text.hash;
   },
 });
-const api = load('fengari/src/lapi.js') as { lua_pushnumber: unknown; lua_pushinteger: unknown };
+const api = require('fengari/src/lapi.js') as { lua_pushnumber: unknown; lua_pushinteger: unknown };
 api.lua_pushinteger = api.lua_pushnumber;
-const { TValue } = load('fengari/src/lobject.js') as {
+const { TValue } = require('fengari/src/lobject.js') as {
   TValue: { prototype: { setivalue: unknown; setfltvalue: unknown } };
 };
 TValue.prototype.setivalue = TValue.prototype.setfltvalue;
 
-const fengari = load('fengari') as {
+const fengari = require('fengari') as {
   readonly lua: LuaApi;
   readonly lauxlib: LuaAuxiliary;
   readonly lualib: { readonly luaL_openlibs: (state: LuaState) => void };

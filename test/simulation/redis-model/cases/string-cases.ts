@@ -47,7 +47,7 @@ export const STRING_CASES: readonly RedisCase[] = [
       ['DECR n', 41],
       ['DECRBY n 50', -9],
       ['SET n 9223372036854775806', 'OK'],
-      ['INCR n', 9223372036854775807],
+      ['INCR n', 2 ** 63],
       ['GET n', '9223372036854775807'],
       ['INCR n', refused('ERR increment or decrement would overflow')],
       ['INCRBY n 1.5', NOT_INTEGER],
