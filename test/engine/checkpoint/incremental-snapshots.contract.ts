@@ -80,7 +80,8 @@ export async function incrementalSnapshots(options: IncrementalOptions): Promise
       await life.act({ kind: 'checkpoint', fates: ALL_WRITTEN, publish: true, retain: 1 });
       await life.act({ kind: 'restore', parallelism: 3 });
     }),
-    { numRuns: options.runs },
+    // A planted bug is only to be found, not made small.
+    { numRuns: options.runs, endOnFailure: options.plant !== undefined },
   );
 }
 
