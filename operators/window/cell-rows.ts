@@ -99,20 +99,30 @@ export class CellRows {
     return { cells, objects: objects.map((object) => object.state()), accumulator: null };
   }
 
-  /** Copies of rows as plain data. */
-  store(rows: readonly KeptRow[]): StoredRows {
+  /** Rows as plain data: kept ones, and others, by number, as they are now. */
+  store(rows: readonly (KeptRow | number)[]): StoredRows {
+    const rowOf = (row: KeptRow | number) => (typeof row === 'number' ? this.keep(row) : row);
     if (this.#folds)
-      return { cells: {}, objects: {}, accumulators: rows.map(({ accumulator }) => accumulator) };
-    const cells = this.#plan.cells.map(({ name }, c) => {
-      const values = new Float64Array(rows.length);
-      for (let i = 0; i < values.length; i++) values[i] = (rows[i] as KeptRow).cells[c] as number;
-      return [name, values];
-    });
+      return { cells: {}, objects: {}, accumulators: rows.map((row) => rowOf(row).accumulator) };
+    const cells = this.#plan.cells.map(({ name }, c) => [name, this.#column(rows, c)]);
+    const kept = this.#plan.objects.length === 0 ? [] : rows.map(rowOf);
     const objects = this.#plan.objects.map(({ name }, o) => [
       name,
-      rows.map((row) => row.objects[o] as CellObjectState),
+      kept.map((row) => row.objects[o] as CellObjectState),
     ]);
     return { cells: Object.fromEntries(cells), objects: Object.fromEntries(objects), accumulators: null };
+  }
+
+  #column(rows: readonly (KeptRow | number)[], cell: number): Float64Array {
+    const values = new Float64Array(rows.length);
+    for (let i = 0; i < values.length; i++) {
+      const row = rows[i] as KeptRow | number;
+      values[i] =
+        typeof row === 'number'
+          ? ((this.pages[row >>> PAGE_BITS] as Float64Array)[this.#at(row) + cell] as number)
+          : (row.cells[cell] as number);
+    }
+    return values;
   }
 
   /** Fills a new row with the `i`-th stored. An aggregate that the stored one does not know has seen nothing of what it holds. */

@@ -55,7 +55,7 @@ const NONE = -1;
 export class WindowStore {
   watermark = MIN_WATERMARK;
   /** Of a snapshot that is being written: called before any window of a slot changes, so once per record and per fired timer. */
-  frozen: Pick<SlotJournal<unknown>, 'before'> | null = null;
+  frozen: Pick<SlotJournal<object>, 'before'> | null = null;
   readonly #latenessMs: number;
   readonly #slots: SlotTable;
   readonly #clock: Clock;

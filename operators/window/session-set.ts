@@ -25,7 +25,7 @@ export class SessionSet {
   armed = new Float64Array(1024);
   watermark: number;
   /** Of a snapshot that is being written: called before anything of a slot changes. */
-  frozen: Pick<SlotJournal<unknown>, 'before'> | null = null;
+  frozen: Pick<SlotJournal<object>, 'before'> | null = null;
   #size = 0;
   /** The next earlier session of the same key. */
   #next = new Int32Array(1024);
@@ -130,11 +130,14 @@ export class SessionSet {
       for (let id = this.#head(slot); id !== NO_SESSION; id = this.#next[id] as number) visit(id, slot);
   }
 
-  /** A key's sessions, the latest first. */
-  of(slot: number): number[] {
-    const ids: number[] = [];
-    for (let id = this.#head(slot); id !== NO_SESSION; id = this.#next[id] as number) ids.push(id);
-    return ids;
+  /** A key's latest session, or NO_SESSION. */
+  latest(slot: number): number {
+    return this.#head(slot);
+  }
+
+  /** The session of the same key before it, or NO_SESSION. */
+  before(id: number): number {
+    return this.#next[id] as number;
   }
 
   slotOf(id: number): number {

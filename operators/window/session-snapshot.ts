@@ -22,20 +22,22 @@ interface SessionState {
 }
 
 /** All sessions by key group, each kept when it is about to change: later records do not show in it. */
-export function snapshotSessions({ sessions, rows, keys }: SessionState): SnapshotGroups {
-  const journal = new SlotJournal((slot) =>
-    sessions.of(slot).map(
-      (id): KeptSession => ({
+export function snapshotSessions(state: SessionState): SnapshotGroups {
+  const { sessions, rows, keys } = state;
+  const journal = new SlotJournal((slot) => {
+    const kept: KeptSession[] = [];
+    for (let id = sessions.latest(slot); id !== NO_SESSION; id = sessions.before(id))
+      kept.push({
         start: sessions.starts[id] as number,
         end: sessions.ends[id] as number,
         row: rows.keep(id),
-      }),
-    ),
-  );
+      });
+    return kept;
+  });
   sessions.frozen = journal;
   return snapshotGroups(
     keys,
-    (slots) => storeGroup(journal, slots, keys, rows),
+    (slots) => storeGroup(journal, slots, state),
     () => {
       sessions.frozen = null;
     },
@@ -51,28 +53,35 @@ interface KeptSession {
 function storeGroup(
   journal: SlotJournal<readonly KeptSession[]>,
   slots: Int32Array,
-  keys: KeySpace,
-  rows: CellRows,
+  { sessions, rows, keys }: SessionState,
 ): SessionGroup {
   const held = new Int32Array(slots.length);
   let keyCount = 0;
   const key: number[] = [];
-  const kept: KeptSession[] = [];
+  const start: number[] = [];
+  const end: number[] = [];
+  const stored: (KeptRow | number)[] = [];
+  const add = (from: number, to: number, row: KeptRow | number) => {
+    key.push(keyCount);
+    start.push(from);
+    end.push(to);
+    stored.push(row);
+  };
   for (const slot of slots) {
-    const sessions = journal.of(slot);
-    if (sessions.length === 0) continue;
-    for (const session of sessions) {
-      key.push(keyCount);
-      kept.push(session);
-    }
-    held[keyCount++] = slot;
+    const before = key.length;
+    const kept = journal.kept(slot);
+    if (kept !== undefined) for (const session of kept) add(session.start, session.end, session.row);
+    else
+      for (let id = sessions.latest(slot); id !== NO_SESSION; id = sessions.before(id))
+        add(sessions.starts[id] as number, sessions.ends[id] as number, id);
+    if (key.length > before) held[keyCount++] = slot;
   }
   return {
     keys: keys.pack(held.subarray(0, keyCount)),
     key: Int32Array.from(key),
-    start: Float64Array.from(kept, ({ start }) => start),
-    end: Float64Array.from(kept, ({ end }) => end),
-    rows: rows.store(kept.map(({ row }) => row)),
+    start: Float64Array.from(start),
+    end: Float64Array.from(end),
+    rows: rows.store(stored),
   };
 }
 

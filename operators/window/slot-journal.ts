@@ -7,7 +7,7 @@ const PAGE_BITS = 10;
  *
  * SJ1 `of` gives what `keep` would have given at the time of the snapshot.
  */
-export class SlotJournal<Kept> {
+export class SlotJournal<Kept extends object> {
   readonly #keep: (slot: number) => Kept;
   /** In pages: no table of a million entries ever grows in one go. */
   readonly #pages: (Map<number, Kept> | undefined)[] = [];
@@ -25,7 +25,12 @@ export class SlotJournal<Kept> {
   }
 
   of(slot: number): Kept {
-    const page = this.#pages[slot >>> PAGE_BITS];
-    return page?.has(slot) === true ? (page.get(slot) as Kept) : this.#keep(slot);
+    const kept = this.kept(slot);
+    return kept === undefined ? this.#keep(slot) : kept;
+  }
+
+  /** What was kept; undefined for a slot that is still as it was. */
+  kept(slot: number): Kept | undefined {
+    return this.#pages[slot >>> PAGE_BITS]?.get(slot);
   }
 }

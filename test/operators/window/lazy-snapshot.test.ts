@@ -254,7 +254,7 @@ for (const [name, definition] of Object.entries(definitions))
           fc.property(fc.array(step, { minLength: 8, maxLength: 30, size: 'max' }), (script) =>
             runs(definition, interpreted, script),
           ),
-          { numRuns: propertyRuns(20) },
+          { numRuns: propertyRuns(12) },
         );
       },
     );
