@@ -19,7 +19,7 @@ results differ from the others' fails.
     --keys <n>          default 10000
 
   checkpoint            snapshots of one operator while it takes records: how long these wait, and the restore
-    --workloads <list>  of windows, sessions; default all
+    --workloads <list>  of windows, sessions, process; default all
     --keys <n>          default 1000000
 
   --runs <n>            counted runs of each variant, default 5
@@ -48,7 +48,7 @@ const DEFAULTS: Readonly<Record<string, { events: string; keys: string; workload
     keys: '10000',
     workloads: 'session,sliding,sliding-dense,process,interval-join,top-n',
   },
-  checkpoint: { events: '1', keys: '1000000', workloads: 'windows,sessions' },
+  checkpoint: { events: '1', keys: '1000000', workloads: 'windows,sessions,process' },
 };
 const [command = ''] = positionals;
 const known = Object.hasOwn(DEFAULTS, command) ? DEFAULTS[command] : undefined;

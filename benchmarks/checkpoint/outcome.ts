@@ -7,6 +7,13 @@ export interface CheckpointOutcome {
   readonly snapshots: readonly SnapshotOutcome[];
   /** CPU time from stored bytes to an operator that takes records. */
   readonly restoreCpuMs: number;
+  /** A snapshot after records of a few key groups only, beside a whole one. */
+  readonly incremental?: {
+    readonly dirtyShare: number;
+    readonly bytes: number;
+    readonly writtenBytes: number;
+    readonly cpuMs: number;
+  };
 }
 
 /** One snapshot, from its barrier to its last blob, with batches all along. */

@@ -1,10 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import type { CheckpointOutcome, CheckpointWorkload } from './outcome.ts';
+import { processState } from './process.ts';
 import { sessions, windows } from './windows.ts';
 
 /** By the names that the command line knows them by. */
-const CHECKPOINT_WORKLOADS: Readonly<Record<string, CheckpointWorkload>> = { windows, sessions };
+const CHECKPOINT_WORKLOADS: Readonly<Record<string, CheckpointWorkload>> = {
+  windows,
+  sessions,
+  process: processState,
+};
 
 export interface CheckpointOptions {
   readonly keys: number;
@@ -32,7 +37,13 @@ export async function runCheckpoint({ keys, runs, workloads, json }: CheckpointO
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(outcomes, null, 2)}\n`);
 }
 
-function tableOf({ turnMs, quietStallMs, snapshots, restoreCpuMs }: CheckpointOutcome): string[] {
+function tableOf({
+  turnMs,
+  quietStallMs,
+  snapshots,
+  restoreCpuMs,
+  incremental,
+}: CheckpointOutcome): string[] {
   return [
     `without a snapshot: a batch every ${turnMs.toFixed(2)} ms, at most ${quietStallMs.toFixed(1)} ms late`,
     '| snapshot | barrier ms | longest stall ms | of it CPU ms | CPU ms | wall ms | MB | batches meanwhile |',
@@ -42,7 +53,17 @@ function tableOf({ turnMs, quietStallMs, snapshots, restoreCpuMs }: CheckpointOu
       return `| ${i === 0 ? 'first' : i} | ${barrier} | ${stall} | ${it.stallCpuMs.toFixed(1)} | ${it.cpuMs.toFixed(0)} | ${it.wallMs.toFixed(0)} | ${(it.bytes / 1e6).toFixed(1)} | ${it.batches} |`;
     }),
     `restore: ${restoreCpuMs.toFixed(0)} ms CPU`,
+    ...(incremental === undefined ? [] : [incrementalText(incremental)]),
   ];
+}
+
+function incrementalText({
+  dirtyShare,
+  bytes,
+  writtenBytes,
+  cpuMs,
+}: NonNullable<CheckpointOutcome['incremental']>): string {
+  return `incremental, ${(dirtyShare * 100).toFixed(1)} % of the key groups dirty: ${(writtenBytes / 1e6).toFixed(2)} MB of ${(bytes / 1e6).toFixed(1)} MB, ${cpuMs.toFixed(0)} ms CPU`;
 }
 
 function print(...lines: readonly string[]): void {

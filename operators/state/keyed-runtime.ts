@@ -202,7 +202,12 @@ export class KeyedRuntime {
       spilled === null
         ? null
         : {
-            addTo: ({ state }, group, place) => this.#asOfSnapshot(() => spilled.store(group, state, place)),
+            addTo: ({ state }, group, place) => {
+              const { now } = this.state;
+              this.state.now = this.#snapshotAt;
+              spilled.store(group, state, place);
+              this.state.now = now;
+            },
             release: spilled.release,
           },
     );
@@ -237,10 +242,10 @@ export class KeyedRuntime {
   }
 
   #store(slot: number, { state, timers, processingTimers }: NewKeyedBody, key: number): boolean {
-    let isKept = false;
-    this.#asOfSnapshot(() => {
-      isKept = this.state.storeSlot(slot, state, key);
-    });
+    const { now } = this.state;
+    this.state.now = this.#snapshotAt;
+    let isKept = this.state.storeSlot(slot, state, key);
+    this.state.now = now;
     this.#timers.forEachOf(slot, (time) => {
       timers.push([key, time]);
       isKept = true;
@@ -250,13 +255,6 @@ export class KeyedRuntime {
       isKept = true;
     });
     return isKept;
-  }
-
-  #asOfSnapshot(store: () => void): void {
-    const { now } = this.state;
-    this.state.now = this.#snapshotAt;
-    store();
-    this.state.now = now;
   }
 
   #restoreGroup(number: number, { keys, state, timers, processingTimers }: StoredKeyGroup<KeyedBody>): void {
