@@ -144,7 +144,9 @@ class RedisCheckpointStore implements CheckpointStore {
     await this.#durable();
     for (const [job, id] of expected) {
       const published = Number(await this.#redis.call('HGET', this.#keys(job).control, 'published'));
-      if (!(published >= id)) throw rolledBack(job, id, published);
+      if (published >= id) continue;
+      this.#published.delete(job);
+      throw rolledBack(job, id, published);
     }
   }
 

@@ -44,6 +44,8 @@ export interface CompletedCheckpoint {
  * AT2 a checkpoint's sinks commit only after its manifest is published and durable.
  * AT3 one checkpoint at a time; one that is given up before it is published is given up at every host before the next begins.
  * AT4 no host processes anything before all are open.
+ * AT5 before a manifest is published everything that it names is durable, and so is the output of the checkpoint before it: a server that
+ *     has lost writes since is noticed here, and the attempt ends.
  */
 export class Attempt {
   readonly #options: AttemptOptions;
@@ -115,9 +117,11 @@ export class Attempt {
     const manifest = this.#manifest({ id, kind, triggeredAt, ...acknowledged });
     environment.killPoint('checkpoint:before-publish');
     this.publishing = true;
+    // What hosts staged and stored, and what was committed for the checkpoint before: a manifest must not outlive it (AT5).
+    await this.#confirmDurable();
     await store.publish(ownership, manifest, graph.job.options.checkpointsRetained);
     environment.killPoint('checkpoint:published');
-    await store.confirmDurable();
+    await this.#confirmDurable();
     environment.killPoint('checkpoint:after-publish');
     await this.#committers.commit(manifest);
     environment.killPoint('checkpoint:committed');
@@ -187,8 +191,9 @@ export class Attempt {
       positions,
       staged: [],
     });
+    await this.#confirmDurable();
     await store.publish(ownership, manifest, job.options.checkpointsRetained);
-    await store.confirmDurable();
+    await this.#confirmDurable();
     this.#retained = [manifest];
     for (const host of this.#hosts) host.completed(id);
   }
@@ -233,6 +238,11 @@ export class Attempt {
       positions,
       sinks: this.#committers.commitsOf(id, staged),
     };
+  }
+
+  async #confirmDurable(): Promise<void> {
+    const { store, environment } = this.#options;
+    await Promise.all([environment.log.confirmDurable(), store.confirmDurable()]);
   }
 
   #over(id: CheckpointId): MillraceError {

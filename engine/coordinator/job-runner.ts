@@ -53,6 +53,8 @@ export function runJob(graph: JobGraph, environment: JobEnvironment): JobHandle 
   return new JobRunner(graph, environment);
 }
 
+/** Attempts to have a new generation made durable, across a fail-over that is noticed meanwhile. */
+const OWNING_TRIES_MAX = 3;
 const FINAL: readonly JobState[] = ['finished', 'stopped', 'cancelled', 'failed'];
 
 /**
@@ -206,14 +208,13 @@ class JobRunner implements JobHandle {
 
   /** Attempt after attempt, until one ends by itself or on request, or the restart strategy gives up. */
   async #attempts(): Promise<JobState> {
-    const { store, owner, clock, random } = this.#environment;
+    const { clock, random } = this.#environment;
     let ownership: Ownership | null = null;
     for (let inRow = 0; ; ) {
       const startedMs = clock.monotonic();
       try {
         this.#enter('starting');
-        ownership =
-          ownership === null ? await store.takeOver(this.name, owner) : await store.nextGeneration(ownership);
+        ownership = await this.#own(ownership);
         this.#generation = ownership.generation;
         const outcome = await this.#runAttempt(ownership);
         if (this.#endRequested) return this.#requestedEnd();
@@ -235,6 +236,24 @@ class JobRunner implements JobHandle {
         this.#history.restarts++;
         await clock.sleep(decision.delayMs, this.#abort.signal);
         if (this.#abort.signal.aborted) return this.#requestedEnd();
+      }
+    }
+  }
+
+  /**
+   * Token and generation of the next attempt. They are durable before they are used, so that no other attempt is ever given the same ones; what
+   * a server has lost before that is nothing of this attempt's.
+   */
+  async #own(before: Ownership | null): Promise<Ownership> {
+    const { store, log, owner } = this.#environment;
+    for (let tries = 1; ; tries++) {
+      const ownership =
+        before === null ? await store.takeOver(this.name, owner) : await store.nextGeneration(before);
+      try {
+        await Promise.all([store.confirmDurable(), log.confirmDurable()]);
+        return ownership;
+      } catch (error) {
+        if (!hasCode(error, 'MR_CHECKPOINT_NOT_DURABLE') || tries === OWNING_TRIES_MAX) throw error;
       }
     }
   }
@@ -269,7 +288,7 @@ class JobRunner implements JobHandle {
         signal,
         killPoint: killPoint ?? (() => {}),
       },
-    });
+    }).catch((error: unknown) => this.#ruleOut(restored, error, true));
     try {
       if (this.#endRequested) return 'stopped';
       this.#begin(attempt);
@@ -278,13 +297,24 @@ class JobRunner implements JobHandle {
         this.#drained = await this.#checkpoint(attempt, this.#drainTo ?? 'checkpoint');
       return outcome;
     } catch (error) {
-      if (hasCode(error, 'MR_LOG_ROLLED_BACK') && restored !== null) this.#ruledOut.add(restored.id);
-      throw error;
+      return this.#ruleOut(restored, error, false);
     } finally {
       ending.abort();
       this.#reschedule();
       await attempt.close();
     }
+  }
+
+  /** A checkpoint that does not match its logs is not tried again: found so while opening, or by a reader at the very position it restored. */
+  #ruleOut(restored: Manifest | null, error: unknown, opening: boolean): never {
+    if (restored !== null && hasCode(error, 'MR_LOG_ROLLED_BACK')) {
+      const { topic, partition, offset } = error.details;
+      const atStart = restored.positions.some(
+        (p) => p.topic === topic && p.partition === partition && p.offset === offset,
+      );
+      if (opening || atStart) this.#ruledOut.add(restored.id);
+    }
+    throw error;
   }
 
   #begin(attempt: Attempt): void {

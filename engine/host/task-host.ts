@@ -1,5 +1,5 @@
 import type { CheckpointId } from '../base/brand.ts';
-import { invariant } from '../base/errors.ts';
+import { MillraceError } from '../base/errors.ts';
 import type { CheckpointStore } from '../checkpoint/checkpoint-store.ts';
 import type { SnapshotRef } from '../checkpoint/manifest.ts';
 import { RestoredState } from '../checkpoint/restored-state.ts';
@@ -188,7 +188,12 @@ export class TaskHost implements HostHandle {
     const { restored } = deployment;
     if (restored === null) return RestoredState.empty();
     const manifest = await store.manifest(restored.job, restored.checkpoint);
-    invariant(manifest !== null, `checkpoint ${restored.checkpoint} of '${restored.job}' is retained`);
+    if (manifest === null) {
+      throw new MillraceError(
+        'MR_CHECKPOINT_FAILED',
+        `Checkpoint ${restored.checkpoint} of job '${restored.job}' is not there any more: the server has lost it, or it was retired. The job restarts from what there is.`,
+      );
+    }
     const operators = new Set(graph.job.nodes.flatMap((node) => (node.kind === 'stage' ? [] : [node.id])));
     const { parallelism, maxParallelism } = graph.job.options;
     const subtasks = deployment.places.flatMap((place, slot) => (place === deployment.host ? [slot] : []));

@@ -41,7 +41,8 @@ export function redisTopics(
       const settings = topicSettings(name, options);
       await registerSchema(options.schema);
       await connection.call('HSETNX', topicsKey(namespace), name, JSON.stringify(settings));
-      const created = (await topic(name)) as Topic;
+      const created = await topic(name);
+      if (created === null) throw redisLostIt(name);
       if (created.partitions !== options.partitions)
         throw topicMismatch(name, created.partitions, options.partitions);
       await initPartitions(context, created);
@@ -57,4 +58,11 @@ async function initPartitions({ connection, namespace }: RedisContext, topic: To
     partitionKeys(namespace, topic.name, p),
   );
   await Promise.all(partitions.map((keys) => connection.script(initPartition, [keys.meta], args)));
+}
+
+function redisLostIt(name: string): MillraceError {
+  return new MillraceError(
+    'MR_REDIS_UNAVAILABLE',
+    `Topic '${name}' was created and is not there: the server has lost it in a fail-over or restart. Create it again.`,
+  );
 }

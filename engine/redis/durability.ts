@@ -27,7 +27,8 @@ export interface DurabilityOptions {
  * history's id (master_replid) changes on every restart and promotion, and then the wait fails once. It does as well when a cluster
  * gets another node: what is new cannot be told from what was promoted.
  *
- * `disk` on servers without WAITAOF needs `appendfsync always`, under which an answered write is on disk.
+ * `disk` on servers without WAITAOF needs `appendfsync always`, under which an answered write is on disk. There, and for `process`, only
+ * the history is looked at: a server that was restarted may have lost what it had answered.
  * @throws MR_REDIS_UNSUPPORTED when the settings of a server cannot give what is declared
  */
 export async function openDurability(
@@ -35,13 +36,11 @@ export async function openDurability(
   key: string,
   options: DurabilityOptions,
 ): Promise<() => Promise<void>> {
-  if (options.durability === 'process') return () => Promise.resolve();
   const atStart = await primariesOf(link);
   if (options.durability === 'disk') {
     await Promise.all(atStart.map((primary) => assertAppendOnly(primary, link.server)));
-    if (!link.server.waitAof) return () => Promise.resolve();
   }
-  const wait = waitFor(options);
+  const wait = waitFor(options, link.server);
   let histories: ReadonlySet<string> = new Set(await Promise.all(atStart.map(historyId)));
 
   /** Calls of a link are repeated by itself, those of a node are not: another try is made with the nodes as they are then. */
@@ -68,7 +67,7 @@ export async function openDurability(
       const least = Math.min(...confirmations.map(({ confirmed }) => confirmed));
       if (least >= wait.needed) return;
       throw notDurable(
-        `${least} of ${wait.needed} confirmed it within ${LIMITS.redisDurableMs} ms (${wait.command[0]})`,
+        `${least} of ${wait.needed} confirmed it within ${LIMITS.redisDurableMs} ms (${wait.command?.[0]})`,
       );
     }
     throw notDurable(`a connection was lost ${ATTEMPTS_MAX} times while waiting`);
@@ -76,7 +75,8 @@ export async function openDurability(
 }
 
 interface Wait {
-  readonly command: readonly [string, ...(string | number)[]];
+  /** Null where an answered write is as durable as declared: only the history counts then. */
+  readonly command: readonly [string, ...(string | number)[]] | null;
   /** Who must have confirmed: replicas, or the server itself. */
   readonly needed: number;
 }
@@ -90,7 +90,8 @@ const ATTEMPTS_MAX = 3;
 const PASSING: ReadonlySet<RedisFailure> = new Set(['lost', 'moved', 'transient']);
 const markWrite = loadScript(new URL('./scripts/mark-write-1.lua', import.meta.url));
 
-function waitFor({ durability, replicas = 1 }: DurabilityOptions): Wait {
+function waitFor({ durability, replicas = 1 }: DurabilityOptions, { waitAof }: ServerFacts): Wait {
+  if (durability === 'process' || (durability === 'disk' && !waitAof)) return { command: null, needed: 0 };
   return durability === 'disk'
     ? { command: ['WAITAOF', 1, 0, LIMITS.redisDurableMs], needed: 1 }
     : { command: ['WAIT', replicas, LIMITS.redisDurableMs], needed: replicas };
@@ -115,6 +116,7 @@ async function primariesOf(link: RedisLink): Promise<readonly RedisPrimary[]> {
 /** One server's answer, or null when it was not one connection that wrote and waited. */
 async function confirmAt(primary: RedisPrimary, base: string, wait: Wait): Promise<Confirmation | null> {
   const { losses } = primary;
+  if (wait.command === null) return { history: await historyId(primary), confirmed: 0 };
   const key = primary.keyOf(base);
   if (key === null) return null;
   // One after another: a write that had to be repeated would otherwise come behind its wait.

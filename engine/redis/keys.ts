@@ -36,6 +36,7 @@ import { LIMITS } from '../base/limits.ts';
  *   mr:<namespace>:{job:<job>}:status                hash    token, version, at, document
  *   mr:<namespace>:{job:<job>}:exchanges             hash    generation → its hosts as JSON
  *   mr:<namespace>:{jobs}:names                      set     jobs with a desired state
+ *   mr:<namespace>:{commands}:jobs…                          BullMQ's, of the queue of control commands
  *   mr:<namespace>:{bundle:<sha256>}                 hash    index → chunk; chunks → how many, once all are there
  *   mr:<namespace>:{workers}:alive                   zset    worker by server time at which it counts as dead
  *   mr:<namespace>:{workers}:info                    hash    worker → description as JSON
@@ -141,6 +142,10 @@ export function jobKeys(namespace: string, job: string): JobKeys {
 /** Set of all jobs with a desired state. */
 export const jobNamesKey = (namespace: string): string =>
   `mr:${validName(namespace, 'namespace')}:{jobs}:names`;
+
+/** What all keys of the queue of control commands begin with. */
+export const commandsPrefix = (namespace: string): string =>
+  `mr:${validName(namespace, 'namespace')}:{commands}`;
 
 /** A job's code by the SHA-256 of its bytes. */
 export const bundleKey = (namespace: string, sha256: string): string =>

@@ -219,6 +219,7 @@ class TaskBuilder {
       parallelism: graph.job.options.parallelism,
       log: environment.log,
       redisUrl: environment.redisUrl,
+      openLink: environment.openLink,
       alignment: this.#shared.alignment,
       clock: environment.clock,
       signal: environment.signal,

@@ -117,6 +117,12 @@ class SingleRunner {
     );
   }
 
+  /** With that bug planted, calls writes durable before they are. */
+  #unconfirmed<Store extends object>(opened: Store): Store {
+    if (this.#planted !== 'ack-before-durable') return opened;
+    return Object.assign(opened, { confirmDurable: () => Promise.resolve() });
+  }
+
   /** The main function of a process that runs the job until the job gives up. */
   async #runJob(process: SimProcess): Promise<void> {
     const { clock, random, uuid } = process;
@@ -129,12 +135,8 @@ class SingleRunner {
       durability: this.#durability,
       unavailableMs: UNAVAILABLE_MS,
     };
-    const log = await openRedisPartitionLog(shared);
-    const opened = await openRedisCheckpointStore({ ...shared, uuid });
-    const store =
-      this.#planted === 'ack-before-durable'
-        ? Object.assign(opened, { confirmDurable: () => Promise.resolve() })
-        : opened;
+    const log = this.#unconfirmed(await openRedisPartitionLog(shared));
+    const store = this.#unconfirmed(await openRedisCheckpointStore({ ...shared, uuid }));
     const handle = runJob(simulatedJob(this.#parallelism, this.#ledger.sink(process)), {
       namespace: NAMESPACE,
       log,

@@ -18,6 +18,8 @@ for first = 7, #ARGV, 1000 do
   end
 end
 redis.call('HSET', KEYS[1], 'published', ARGV[3])
+-- The counter of ids may have been lost in a fail-over: an id is not given again.
+if tonumber(redis.call('HGET', KEYS[1], 'ids') or '0') < id then redis.call('HSET', KEYS[1], 'ids', ARGV[3]) end
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[4] .. ' ' .. ARGV[1])
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[6])
 

@@ -113,6 +113,9 @@ await t.test('what was published survives kill -9 of the server and dropped conn
     if (round % 2 === 1) {
       await durable.kill9();
       await durable.restart();
+      const notice = { code: 'MR_CHECKPOINT_NOT_DURABLE' };
+      await t.rejects(store.confirmDurable(), notice, 'once: it cannot know that nothing was lost');
+      await store.confirmDurable();
     }
     const latest = await store.latest('job');
     t.equal(latest?.id, id);
