@@ -30,7 +30,7 @@ export function snapshotSessions(state: SessionState): SnapshotGroups {
       kept.push({
         start: sessions.starts[id] as number,
         end: sessions.ends[id] as number,
-        row: rows.keep(id),
+        ...rows.keep(id),
       });
     return kept;
   });
@@ -44,10 +44,9 @@ export function snapshotSessions(state: SessionState): SnapshotGroups {
   );
 }
 
-interface KeptSession {
+interface KeptSession extends KeptRow {
   readonly start: number;
   readonly end: number;
-  readonly row: KeptRow;
 }
 
 function storeGroup(
@@ -55,34 +54,49 @@ function storeGroup(
   slots: Int32Array,
   { sessions, rows, keys }: SessionState,
 ): SessionGroup {
+  // Step by step for all: a step's look-ups do not wait for each other.
+  const latest = new Int32Array(slots.length);
+  for (let i = 0; i < slots.length; i++) latest[i] = sessions.latest(slots[i] as number);
   const held = new Int32Array(slots.length);
   let keyCount = 0;
   const key: number[] = [];
-  const start: number[] = [];
-  const end: number[] = [];
-  const stored: (KeptRow | number)[] = [];
-  const add = (from: number, to: number, row: KeptRow | number) => {
-    key.push(keyCount);
-    start.push(from);
-    end.push(to);
-    stored.push(row);
-  };
-  for (const slot of slots) {
+  const stored: (KeptSession | number)[] = [];
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i] as number;
     const before = key.length;
     const kept = journal.kept(slot);
-    if (kept !== undefined) for (const session of kept) add(session.start, session.end, session.row);
+    if (kept === undefined)
+      for (let id = latest[i] as number; id !== NO_SESSION; id = sessions.before(id)) {
+        key.push(keyCount);
+        stored.push(id);
+      }
     else
-      for (let id = sessions.latest(slot); id !== NO_SESSION; id = sessions.before(id))
-        add(sessions.starts[id] as number, sessions.ends[id] as number, id);
+      for (const session of kept) {
+        key.push(keyCount);
+        stored.push(session);
+      }
     if (key.length > before) held[keyCount++] = slot;
   }
   return {
     keys: keys.pack(held.subarray(0, keyCount)),
     key: Int32Array.from(key),
-    start: Float64Array.from(start),
-    end: Float64Array.from(end),
+    ...spansOf(stored, sessions),
     rows: rows.store(stored),
   };
+}
+
+function spansOf(
+  stored: readonly (KeptSession | number)[],
+  { starts, ends }: SessionSet,
+): { readonly start: Float64Array; readonly end: Float64Array } {
+  const start = new Float64Array(stored.length);
+  const end = new Float64Array(stored.length);
+  for (let i = 0; i < stored.length; i++) {
+    const session = stored[i] as KeptSession | number;
+    start[i] = typeof session === 'number' ? (starts[session] as number) : session.start;
+    end[i] = typeof session === 'number' ? (ends[session] as number) : session.end;
+  }
+  return { start, end };
 }
 
 /**

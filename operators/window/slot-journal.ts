@@ -1,4 +1,5 @@
 const PAGE_BITS = 10;
+const PAGE_SLOTS = 1 << PAGE_BITS;
 
 /**
  * What a snapshot that is still being written needs of slots that have changed since: each is kept when it is about to change for
@@ -10,7 +11,7 @@ const PAGE_BITS = 10;
 export class SlotJournal<Kept extends object> {
   readonly #keep: (slot: number) => Kept;
   /** In pages: no table of a million entries ever grows in one go. */
-  readonly #pages: (Map<number, Kept> | undefined)[] = [];
+  readonly #pages: ((Kept | undefined)[] | undefined)[] = [];
 
   /** @param keep the slot's state as it is now, copied */
   constructor(keep: (slot: number) => Kept) {
@@ -20,8 +21,9 @@ export class SlotJournal<Kept extends object> {
   before(slot: number): void {
     const number = slot >>> PAGE_BITS;
     while (this.#pages.length <= number) this.#pages.push(undefined);
-    const page = (this.#pages[number] ??= new Map());
-    if (!page.has(slot)) page.set(slot, this.#keep(slot));
+    const page = (this.#pages[number] ??= new Array<Kept | undefined>(PAGE_SLOTS).fill(undefined));
+    const at = slot & (PAGE_SLOTS - 1);
+    if (page[at] === undefined) page[at] = this.#keep(slot);
   }
 
   of(slot: number): Kept {
@@ -31,6 +33,6 @@ export class SlotJournal<Kept extends object> {
 
   /** What was kept; undefined for a slot that is still as it was. */
   kept(slot: number): Kept | undefined {
-    return this.#pages[slot >>> PAGE_BITS]?.get(slot);
+    return this.#pages[slot >>> PAGE_BITS]?.[slot & (PAGE_SLOTS - 1)];
   }
 }
