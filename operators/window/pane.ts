@@ -9,13 +9,9 @@ import {
   mergeCells,
   mergeObjects,
 } from './cells.ts';
-import { FrozenPane } from './frozen-pane.ts';
+import { FrozenPane, PAGE_BITS, PAGE_SLOTS } from './frozen-pane.ts';
 import { SparePages } from './spare-pages.ts';
 
-/** A page is what the first record of a key copies while a snapshot is being written. */
-const PAGE_BYTES_MAX = 16 * 1024;
-const PAGE_BITS_MIN = 4;
-const PAGE_BITS_MAX = 10;
 const NO_OBJECTS: readonly CellObject[] = [];
 
 /** What all panes of an operator have in common. */
@@ -23,22 +19,14 @@ export interface PaneShape {
   readonly plan: CellPlan;
   readonly fold: AggregateFunction<unknown, unknown, unknown> | null;
   readonly slots: SlotTable;
-  readonly pageBits: number;
   /** Cells of a slot. */
   readonly stride: number;
   readonly spare: SparePages;
 }
 
 export function paneShape({ plan, fold }: Pick<PaneShape, 'plan' | 'fold'>, slots: SlotTable): PaneShape {
-  const pageBits = pageBitsOf(plan);
   const stride = plan.cells.length;
-  return { plan, fold, slots, pageBits, stride, spare: new SparePages(stride << pageBits) };
-}
-
-/** The first cell of a slot is `pages[slot >>> bits][(slot & (1 << bits) - 1) * cells]`. */
-export function pageBitsOf({ cells }: CellPlan): number {
-  const bits = Math.floor(Math.log2(PAGE_BYTES_MAX / (8 * cells.length)));
-  return Math.min(Math.max(bits, PAGE_BITS_MIN), PAGE_BITS_MAX);
+  return { plan, fold, slots, stride, spare: new SparePages(stride * PAGE_SLOTS) };
 }
 
 /**
@@ -63,15 +51,11 @@ export class Pane {
   readonly #shape: PaneShape;
   readonly #plan: CellPlan;
   readonly #stride: number;
-  readonly #bits: number;
-  readonly #mask: number;
 
   constructor(shape: PaneShape) {
     this.#shape = shape;
     this.#plan = shape.plan;
     this.#stride = shape.stride;
-    this.#bits = shape.pageBits;
-    this.#mask = (1 << shape.pageBits) - 1;
   }
 
   /** A page to write to: a new one, or a copy of the one that a snapshot has (PN1). */
@@ -98,8 +82,8 @@ export class Pane {
 
   /** Page and first cell of a slot to write to, made when missing; for the paths that are not generated. */
   cellsOf(slot: number): { readonly page: Float64Array; readonly at: number } {
-    const page = this.pages[slot >>> this.#bits] ?? this.addPage(slot >>> this.#bits);
-    const at = (slot & this.#mask) * this.#stride;
+    const page = this.pages[slot >>> PAGE_BITS] ?? this.addPage(slot >>> PAGE_BITS);
+    const at = (slot & (PAGE_SLOTS - 1)) * this.#stride;
     if (page[at] === 0) this.touch(slot, page, at);
     return { page, at };
   }
@@ -114,18 +98,18 @@ export class Pane {
   /** What there is of a slot that it has touched, for reading. */
   peek(slot: number): CellView {
     const page = this.#readable(slot) as Float64Array;
-    return { page, at: (slot & this.#mask) * this.#stride, objects: this.objects[slot] ?? NO_OBJECTS };
+    return { page, at: (slot & (PAGE_SLOTS - 1)) * this.#stride, objects: this.objects[slot] ?? NO_OBJECTS };
   }
 
   has(slot: number): boolean {
     const page = this.#readable(slot);
-    return page !== undefined && page[(slot & this.#mask) * this.#stride] !== 0;
+    return page !== undefined && page[(slot & (PAGE_SLOTS - 1)) * this.#stride] !== 0;
   }
 
   /** Adds what `from` has seen of a slot that it has touched; `from` stays as it is. */
   merge(from: Pane, slot: number): void {
-    const at = (slot & this.#mask) * this.#stride;
-    const page = this.pages[slot >>> this.#bits] ?? this.addPage(slot >>> this.#bits);
+    const at = (slot & (PAGE_SLOTS - 1)) * this.#stride;
+    const page = this.pages[slot >>> PAGE_BITS] ?? this.addPage(slot >>> PAGE_BITS);
     if (page[at] === 0) this.touch(slot, page, at);
     mergeCells(this.#plan, page, at, from.#readable(slot) as Float64Array, at);
     if (this.#plan.objects.length > 0)
@@ -149,7 +133,7 @@ export class Pane {
 
   /** Shares all it holds with a snapshot. Costs one pointer per page. */
   freeze(): FrozenPane {
-    this.frozen = new FrozenPane(this, this.#shape);
+    this.frozen = new FrozenPane(this, this.#stride);
     this.pages.fill(undefined);
     return this.frozen;
   }
@@ -169,8 +153,8 @@ export class Pane {
   clear(): void {
     const { slots } = this.#shape;
     for (const slot of this.touched) {
-      const page = this.pages[slot >>> this.#bits];
-      if (page !== undefined) page[(slot & this.#mask) * this.#stride] = 0;
+      const page = this.pages[slot >>> PAGE_BITS];
+      if (page !== undefined) page[(slot & (PAGE_SLOTS - 1)) * this.#stride] = 0;
       slots.drop(slot);
     }
     if (this.frozen !== null) {
@@ -188,7 +172,7 @@ export class Pane {
   }
 
   #readable(slot: number): Float64Array | undefined {
-    const page = slot >>> this.#bits;
+    const page = slot >>> PAGE_BITS;
     return this.pages[page] ?? this.frozen?.pages[page];
   }
 

@@ -1,6 +1,6 @@
 import type { LoopWriter, RowText } from '#engine';
 import type { CellInput, CellPlan, CellStep } from './cells.ts';
-import { pageBitsOf } from './pane.ts';
+import { PAGE_BITS, PAGE_SLOTS } from './frozen-pane.ts';
 
 /** Expressions that an update works on; `values` are the plan's inputs in order. */
 export interface CellTexts {
@@ -22,9 +22,10 @@ export function writeCellUpdate(
   const { slot, pane, time, values } = names;
   const page = writer.local('page');
   const at = writer.local('at');
-  const bits = pageBitsOf(plan);
-  writer.line(`const ${page} = ${pane}.pages[${slot} >>> ${bits}] ?? ${pane}.addPage(${slot} >>> ${bits});`);
-  writer.line(`const ${at} = (${slot} & ${(1 << bits) - 1}) * ${plan.cells.length};`);
+  writer.line(
+    `const ${page} = ${pane}.pages[${slot} >>> ${PAGE_BITS}] ?? ${pane}.addPage(${slot} >>> ${PAGE_BITS});`,
+  );
+  writer.line(`const ${at} = (${slot} & ${PAGE_SLOTS - 1}) * ${plan.cells.length};`);
   writer.line(`if (${page}[${at}] === 0) ${pane}.touch(${slot}, ${page}, ${at});`);
   if (plan.objects.length > 0) writer.line(`if (${pane}.frozen !== null) ${pane}.frozen.changing(${slot});`);
   writeAddToCells(writer, plan, { page, at, objects: `${pane}.objects[${slot}]`, time, values });
