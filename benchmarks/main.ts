@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runCheckpoint } from './checkpoint/run.ts';
 import { runMicro } from './micro/run.ts';
+import { runWorkers } from './workers/run.ts';
 import { runT1 } from './t1/run.ts';
 
 const HELP = `Usage: npm run bench -- <command> [options]
@@ -21,6 +22,9 @@ results differ from the others' fails.
   checkpoint            snapshots of one operator while it takes records: how long these wait, and the restore
     --workloads <list>  of windows, sessions, process; default all
     --keys <n>          default 1000000
+
+  workers               the device telemetry job with all sinks on one slot, two threads and two workers
+    --events <n>        default 2000000
 
   --runs <n>            counted runs of each variant, default 5
   --json <file>         also writes every run there
@@ -48,6 +52,7 @@ const DEFAULTS: Readonly<Record<string, { events: string; keys: string; workload
     keys: '10000',
     workloads: 'session,sliding,sliding-dense,process,interval-join,top-n',
   },
+  workers: { events: '2000000', keys: '1', workloads: '' },
   checkpoint: { events: '1', keys: '1000000', workloads: 'windows,sessions,process' },
 };
 const [command = ''] = positionals;
@@ -65,6 +70,7 @@ if (values.help) {
   const json = values.json === undefined ? {} : { json: values.json };
   const workloads = (values.workloads ?? known.workloads).split(',');
   if (command === 't1') await runT1({ events, devices, runs, variants: values.variants.split(','), ...json });
+  else if (command === 'workers') await runWorkers({ events, runs, ...json });
   else if (command === 'micro') await runMicro({ events, keys, runs, workloads, ...json });
   else await runCheckpoint({ keys, runs, workloads, ...json });
 }
