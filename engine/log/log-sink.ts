@@ -14,7 +14,8 @@ import type {
 import { BatchBuilder } from '../wire/batch-builder.ts';
 import { encodeFrame } from '../wire/frame.ts';
 import type { Schema } from '../wire/schema.ts';
-import type { PartitionLog, StageTarget, Topic } from './partition-log.ts';
+import { openTopic } from './open-topic.ts';
+import type { StageTarget, Topic, TopicOptions } from './partition-log.ts';
 
 /** Key groups that a partitioner spreads over partitions; fixed, so that a key keeps its partition. */
 const PARTITIONER_GROUPS = 32_768;
@@ -49,11 +50,13 @@ export function logSink<Row>(
     guarantee: 'exactly-once',
     target: topic,
     async openWriter(context) {
-      const known = await openTopic(context.log, topic, schema, options);
+      const { log } = context;
+      await log.registerSchema(schema);
+      const known = (await log.topic(topic)) ?? (await openTopic(log, topic, topicOptions(schema, options)));
       return new LogWriter(known, schema, options.partitionBy, context);
     },
     async openCommitter(context) {
-      const known = await openTopic(context.log, topic, schema, options);
+      const known = await openTopic(context.log, topic, topicOptions(schema, options));
       return new LogCommitter(known, context);
     },
   };
@@ -236,15 +239,6 @@ function stageName(sinkId: string, subtask: number): string {
   return `${sinkId}.${subtask}`;
 }
 
-async function openTopic(
-  log: PartitionLog,
-  name: string,
-  schema: Schema,
-  { partitions, retention }: LogSinkOptions,
-): Promise<Topic> {
-  await log.registerSchema(schema);
-  return (
-    (await log.topic(name)) ??
-    (await log.createTopic(name, { partitions, schema, ...(retention === null ? {} : { retention }) }))
-  );
+function topicOptions(schema: Schema, { partitions, retention }: LogSinkOptions): TopicOptions {
+  return { partitions, schema, ...(retention === null ? {} : { retention }) };
 }

@@ -7,6 +7,7 @@ import { PartitionClock, type PartitionClockState } from '../time/partition-cloc
 import { MIN_WATERMARK } from '../time/watermark.ts';
 import { decodeFrame, readEnvelope } from '../wire/frame.ts';
 import type { Schema } from '../wire/schema.ts';
+import { openTopic } from './open-topic.ts';
 import type { LogReader, PartitionEnds, Position, StoredFrame } from './partition-log.ts';
 
 /** One partition's part of a snapshot: where to go on, and its event time. */
@@ -35,8 +36,9 @@ async function openLogSource(
   partitions: number,
   context: SourceContext,
 ): Promise<SourceReader> {
-  const known =
-    (await context.log.topic(topic)) ?? (await context.log.createTopic(topic, { partitions, schema }));
+  // Checkpoints name positions: with one, the partitions were there.
+  const made = context.restored.length > 0 ? await context.log.topic(topic) : null;
+  const known = made ?? (await openTopic(context.log, topic, { partitions, schema }));
   const mine = Array.from({ length: known.partitions }, (_, p) => p).filter(
     (p) => p % context.parallelism === context.subtask,
   );
