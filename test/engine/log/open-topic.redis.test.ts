@@ -4,7 +4,7 @@ import { openTopic } from '../../../engine/log/open-topic.ts';
 import { openRedisPartitionLog } from '../../../engine/log/redis-partition-log.ts';
 import { partitionKeys } from '../../../engine/redis/keys.ts';
 import { RedisConnection } from '../../../engine/redis/connection.ts';
-import { i32, schema } from '#wire';
+import { eventTime, schema } from '#wire';
 import { startRedis } from '../../support/redis-server.ts';
 
 const server = await startRedis();
@@ -16,7 +16,7 @@ t.teardown(async () => {
   link.close();
   await server.stop();
 });
-const Row = schema('row', { n: i32(1) });
+const Row = schema('row', { at: eventTime(1) });
 
 void t.test(
   'a topic whose maker died before it got to the partitions is made whole when it is opened',
