@@ -1,4 +1,4 @@
-import { MillraceError } from '../base/errors.ts';
+import { hasCode, MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { HostThread } from '../host/thread-hosts.ts';
 import { errorRecord } from '../host/host-messages.ts';
@@ -27,6 +27,7 @@ export interface ClusterWorkerOptions {
  *
  * CW1 of one job, hosts of one generation run at most: a newer one ends the older before it starts.
  * CW2 a worker that was given up, or has lost commands, ends everything and comes back as a new one, under a new id.
+ * CW3 it runs no more hosts than it has slots, whatever coordinators believe.
  */
 export class ClusterWorker {
   readonly #options: ClusterWorkerOptions;
@@ -178,7 +179,7 @@ class Session {
   }
 
   #start(start: HostsStart): void {
-    const { cluster, startHosts } = this.#options;
+    const { cluster, description, startHosts } = this.#options;
     const { job, generation, hosts } = start;
     const sender = new ControlSender(cluster, {
       inbox: coordinatorInbox(cluster.namespace, job, generation),
@@ -186,8 +187,11 @@ class Session {
       job,
       generation,
     });
-    const threads = startHosts(start);
-    this.#jobs.set(job, { generation, sender, threads, slots: hosts.length });
+    // Coordinators of two jobs may both have seen the same free slots.
+    const free = description.slots - this.used;
+    const fits = hosts.length <= free;
+    const threads = fits ? startHosts(start) : Promise.reject(noRoom(job, hosts.length, free));
+    this.#jobs.set(job, { generation, sender, threads, slots: fits ? hosts.length : 0 });
     this.#keeper?.beat();
     // A coordinator that takes no reports any more is one that has been replaced; its successor ends the hosts.
     const report = (message: WorkerReport) => void sender.send(message).catch(() => {});
@@ -217,7 +221,15 @@ class Session {
   }
 }
 
+function noRoom(job: string, hosts: number, free: number): MillraceError {
+  return new MillraceError(
+    'MR_SLOTS_SHORT',
+    `A worker was to run ${hosts} slots of job '${job}' and has ${free}: another job was faster. The job looks for slots again.`,
+  );
+}
+
 function startFailed(job: string, error: unknown): MillraceError {
+  if (hasCode(error, 'MR_SLOTS_SHORT')) return error;
   const why = error instanceof Error ? error.message : String(error);
   return new MillraceError('MR_HOST_LOST', `A worker cannot start job '${job}': ${why}`, { cause: error });
 }
