@@ -45,6 +45,8 @@ export { writeKeySlot } from './runtime/key-text.ts';
 export type { LoopWriter } from './runtime/loop-writer.ts';
 export { InputMerger, type MergedInputs } from './runtime/input-merger.ts';
 export type {
+  DescribeGroup,
+  KeyedStateView,
   MultiInputOperator,
   Operator,
   OperatorContext,
@@ -85,9 +87,8 @@ export type {
 export { MAX_WATERMARK, MIN_WATERMARK, minusSaturating, plusSaturating } from './time/watermark.ts';
 export { DeadLetter, deadLetterTopic } from './log/dead-letter.ts';
 export { partitionLog, type PartitionLogOptions } from './log/log-endpoint.ts';
-export { partitionOf } from './log/log-sink.ts';
 export { RedisConnection } from './redis/connection.ts';
-export { jobDataKey, type SeriesKeys, seriesKeys, validName } from './redis/keys.ts';
+export { commandsPrefix, jobDataKey, type SeriesKeys, seriesKeys, validName } from './redis/keys.ts';
 export { redisFailure } from './redis/redis-error.ts';
 export type { OpenRedisLink, RedisLink } from './redis/redis-link.ts';
 export { loadScript } from './redis/script.ts';
@@ -128,6 +129,21 @@ export { type LivingWorker, WorkerRegistry } from './cluster/worker-registry.ts'
 export { type ErrorRecord, errorOf, errorRecord } from './host/host-messages.ts';
 export type { HostSettings, JobModuleContext, LoadedJob } from './host/host-settings.ts';
 export { loadJob, MILLRACE_MODULES } from './host/load-job.ts';
+export {
+  type DiffOptions,
+  diffCheckpoints,
+  type KeyChange,
+  type OperatorDiff,
+} from './inspect/diff-checkpoints.ts';
+export {
+  type InspectedCheckpoint,
+  type InspectedOperator,
+  type InspectOptions,
+  type KeyEntry,
+  type KeysOptions,
+  type KeyState,
+  openCheckpoint,
+} from './inspect/inspected-checkpoint.ts';
 export { startHostThreads } from './host/thread-hosts.ts';
 export { parseRedisUrl, targetText } from './redis/redis-url.ts';
 export type { Durability } from './redis/durability.ts';

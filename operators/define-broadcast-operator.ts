@@ -18,6 +18,7 @@ import {
   timerFunctions,
   type TypeOf,
 } from './define-operator.ts';
+import { describeKeyed } from './inspect/describe-states.ts';
 import type { StateSpec } from './state/state-kinds.ts';
 
 /**
@@ -135,5 +136,6 @@ export function broadcastOperator(
     kind: 'broadcast-process',
     sides,
     create: (context) => new BroadcastOperator({ ...operator, sides }, context, backend),
+    describeGroup: describeKeyed(operator.state),
   };
 }

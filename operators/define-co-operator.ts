@@ -7,6 +7,7 @@ import {
   timerFunctions,
   type TypeOf,
 } from './define-operator.ts';
+import { describeKeyed } from './inspect/describe-states.ts';
 import type { ProcessContext } from './state/process-context.ts';
 import type { Handles, StateSpec } from './state/state-kinds.ts';
 
@@ -79,5 +80,6 @@ export function coProcessOperator(
     kind: 'co-process',
     sides,
     create: (context) => new CoProcessOperator({ ...operator, sides }, context, backend),
+    describeGroup: describeKeyed(operator.state),
   };
 }

@@ -1,4 +1,5 @@
 import type { OpenStateBackend, Operator, OperatorDefinition } from '#engine';
+import { describeKeyed } from './inspect/describe-states.ts';
 import { ProcessOperator } from './process-operator.ts';
 import type { ProcessContext } from './state/process-context.ts';
 import type { Handles, StateSpec } from './state/state-kinds.ts';
@@ -92,5 +93,6 @@ export function processOperator(
     kind: 'process',
     sides,
     create: (context) => new ProcessOperator({ ...operator, sides }, context, backend),
+    describeGroup: describeKeyed(operator.state),
   };
 }

@@ -1,4 +1,5 @@
 import { type Duration, durationMs, MillraceError, type Operator, type OperatorDefinition } from '#engine';
+import { describeDistinct } from './inspect/describe-values.ts';
 import { DistinctOperator, type DistinctSpec } from './distinct/distinct-operator.ts';
 
 /** How long a record is remembered. Only {@link DistinctForever} grows without end. */
@@ -42,7 +43,12 @@ export function distinct<T>(options: DistinctOptions<T>): OperatorDefinition<Ope
   };
   if (spec.time !== 'forever' && spec.ttlMs === 0)
     throw new MillraceError('MR_CONFIG_INVALID', 'The ttl of distinct must be at least 1 ms.');
-  return { kind: 'distinct', sides: [], create: (context) => new DistinctOperator(spec, context) };
+  return {
+    kind: 'distinct',
+    sides: [],
+    create: (context) => new DistinctOperator(spec, context),
+    describeGroup: describeDistinct,
+  };
 }
 
 function ttlOf({ ttl }: { readonly ttl?: Duration }): Duration {

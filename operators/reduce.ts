@@ -19,6 +19,7 @@ import {
   type ValueKeySpace,
   writeKeySlot,
 } from '#engine';
+import { describeReduce } from './inspect/describe-values.ts';
 import { recordLoop } from './record-loop.ts';
 import { copyOf } from './state/cell-kind.ts';
 
@@ -36,7 +37,12 @@ export interface ReduceOptions<T> {
  */
 export function reduce<T>(options: ReduceOptions<T>): OperatorDefinition<Operator> {
   const join = options.reduce as Reducer;
-  return { kind: 'reduce', sides: [], create: (context) => new ReduceOperator(join, context) };
+  return {
+    kind: 'reduce',
+    sides: [],
+    create: (context) => new ReduceOperator(join, context),
+    describeGroup: describeReduce,
+  };
 }
 
 type Reducer = (value: unknown, record: unknown) => unknown;

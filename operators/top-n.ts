@@ -1,4 +1,5 @@
 import { type Duration, durationMs, MillraceError, type Operator, type OperatorDefinition } from '#engine';
+import { describeTops } from './inspect/describe-values.ts';
 import { TopNOperator, type TopNSpec } from './top-n/top-n-operator.ts';
 import type { TimeWindow, TumblingWindows } from './window/assigner.ts';
 
@@ -79,6 +80,7 @@ export function topN<T>(options: TopNOptions<T>): OperatorDefinition<Operator> {
     kind: windows === undefined ? 'top-n' : 'window-top-n',
     sides: windows === undefined ? [] : ['late'],
     create: (context) => new TopNOperator(spec, context),
+    describeGroup: describeTops,
   };
 }
 

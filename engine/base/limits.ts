@@ -160,4 +160,6 @@ export const LIMITS = {
   /** Entries of one host that one read takes. */
   exchangeReadEntries: 16,
   exchangeBlockMs: 1_000,
+  /** Blobs that an inspection of a checkpoint keeps in memory. */
+  inspectBlobBytes: 16 * 1024 * 1024,
 } as const;

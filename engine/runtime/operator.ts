@@ -124,4 +124,15 @@ export interface OperatorDefinition<O extends Operator | MultiInputOperator = Op
   /** Names of its side outputs. */
   readonly sides: readonly string[];
   readonly create: (context: OperatorContext) => O;
+  /** How its keyed state looks to people; without it a key group is shown as it is stored. */
+  readonly describeGroup?: DescribeGroup;
 }
+
+/**
+ * Tells what one key group of a snapshot holds of each of its keys, which have numbers from 0 in the order stored. What it gives is
+ * plain data, equal exactly when what is stored of the key is. It may throw for what it does not know.
+ */
+export type DescribeGroup = (group: unknown) => (key: number) => KeyedStateView;
+
+/** What a snapshot holds of one key, by name. */
+export type KeyedStateView = Readonly<Record<string, unknown>>;

@@ -34,7 +34,7 @@ export interface DistinctSpec {
 }
 
 /** What one key group stores beside its keys. */
-interface SeenBody {
+export interface SeenBody {
   readonly time: DistinctSpec['time'];
   readonly isByValue: boolean;
   /** Per entry: its key's index, its value (null without `of`), and when it ends. */

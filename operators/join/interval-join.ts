@@ -6,6 +6,7 @@ import {
   type StoredKeyGroup,
   type Waiting,
 } from '#engine';
+import { describeIntervalJoin } from '../inspect/describe-joins.ts';
 import { Deadlines } from './deadlines.ts';
 import { emptyRows, restoreRows, type StoredRows, storeRows } from './stored-rows.ts';
 import { TimedRows } from './timed-rows.ts';
@@ -52,7 +53,8 @@ export function intervalJoin<Left, Right, Out, Type extends JoinType = 'inner'>(
   const bounds = boundsOf(options);
   const type: JoinType = options.type ?? 'inner';
   const join = options.join as Join;
-  return twoInputOperator('interval-join', (frame) => new IntervalJoin(frame, bounds, type, join));
+  const create = (frame: TwoInputFrame) => new IntervalJoin(frame, bounds, type, join);
+  return twoInputOperator('interval-join', create, describeIntervalJoin);
 }
 
 type Join = (left: unknown, right: unknown) => unknown;
@@ -63,7 +65,7 @@ interface Bounds {
   readonly upperMs: number;
 }
 
-interface IntervalBody {
+export interface IntervalBody {
   readonly bounds: Bounds;
   /** Whether matches were noted, per side: only then can the side's records be told apart on restore. */
   readonly outer: readonly [boolean, boolean];

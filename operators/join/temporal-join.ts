@@ -8,6 +8,7 @@ import {
   type StoredKeyGroup,
   type Waiting,
 } from '#engine';
+import { describeTemporalJoin } from '../inspect/describe-joins.ts';
 import { Deadlines } from './deadlines.ts';
 import { emptyRows, restoreRows, type StoredRows, storeRows } from './stored-rows.ts';
 import { TimedRows } from './timed-rows.ts';
@@ -54,7 +55,8 @@ export function temporalJoin<Fact, Version, Out, Type extends 'inner' | 'left' =
     ttlMs,
     join: options.join as Rules['join'],
   };
-  return twoInputOperator('temporal-join', (frame) => new TemporalJoin(frame, rules));
+  const create = (frame: TwoInputFrame) => new TemporalJoin(frame, rules);
+  return twoInputOperator('temporal-join', create, describeTemporalJoin);
 }
 
 interface Rules {
@@ -64,7 +66,7 @@ interface Rules {
   readonly join: (fact: unknown, version: unknown) => unknown;
 }
 
-interface TemporalBody {
+export interface TemporalBody {
   readonly facts: StoredRows;
   readonly versions: StoredRows;
   /** Per key, time of the last fact that used a version; null when none did. */

@@ -1,5 +1,6 @@
 import {
   createKeySpace,
+  type DescribeGroup,
   type FieldKeySpace,
   InputMerger,
   KeyedSnapshots,
@@ -52,11 +53,13 @@ export interface TwoInputLogic {
 export function twoInputOperator(
   kind: string,
   create: (frame: TwoInputFrame) => TwoInputLogic,
+  describeGroup: DescribeGroup,
 ): OperatorDefinition<MultiInputOperator> {
   return {
     kind,
     sides: [LATE_LEFT, LATE_RIGHT],
     create: (context) => new TwoInputOperator(create, context),
+    describeGroup,
   };
 }
 

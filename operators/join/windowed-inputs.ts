@@ -1,7 +1,8 @@
 import { MillraceError, type MultiInputOperator, type OperatorDefinition } from '#engine';
+import { describeJoinWindows } from '../inspect/describe-joins.ts';
 import { AlignedWindows } from './aligned-windows.ts';
 import { SharedSessions } from './shared-sessions.ts';
-import { twoInputOperator } from './two-input-operator.ts';
+import { type TwoInputFrame, twoInputOperator } from './two-input-operator.ts';
 import type { JoinWindows } from './window-contents.ts';
 import { type WindowFunction, WindowResults } from './window-function.ts';
 
@@ -21,7 +22,7 @@ export function windowedInputs(
       `The allowed lateness must be a whole number of ms, 0 or more, got ${allowedLatenessMs}.`,
     );
   }
-  return twoInputOperator(kind, (frame) => {
+  const create = (frame: TwoInputFrame) => {
     const results = new WindowResults(frame, windowFunction);
     switch (windows.kind) {
       case 'tumbling':
@@ -36,5 +37,6 @@ export function windowedInputs(
           results,
         );
     }
-  });
+  };
+  return twoInputOperator(kind, create, describeJoinWindows);
 }

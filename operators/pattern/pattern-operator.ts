@@ -22,6 +22,7 @@ import {
   type Waiting,
   writeKeySlot,
 } from '#engine';
+import { describePatterns } from '../inspect/describe-patterns.ts';
 import { recordLoop } from '../record-loop.ts';
 import { NamedOutputs } from '../state/named-outputs.ts';
 import { settle } from './after-match.ts';
@@ -101,6 +102,7 @@ export function patternMatch<T, C, K, Out, Expired = TimedOutMatch<K, C>>(
     kind: 'pattern-match',
     sides: [LATE, TIMED_OUT],
     create: (context) => new PatternOperator(use, context),
+    describeGroup: describePatterns(automaton),
   };
 }
 

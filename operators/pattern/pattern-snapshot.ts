@@ -7,7 +7,7 @@ import type { RecordBuffer } from './record-buffer.ts';
  * One key group as stored. Events and captures are shared between partial matches; each is stored once and named by its index.
  * Parallel arrays, one entry per record, event, capture, run or held match.
  */
-interface PatternGroup {
+export interface PatternGroup {
   readonly keys: Uint8Array[];
   /** The pattern that the runs belong to. */
   readonly shape: string;

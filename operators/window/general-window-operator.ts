@@ -20,6 +20,7 @@ import {
   type Waiting,
   writeKeySlot,
 } from '#engine';
+import { describeGeneralWindows } from '../inspect/describe-general-windows.ts';
 import { recordLoop } from '../record-loop.ts';
 import { windowStart } from './assigner.ts';
 import { type Elements, lastElements } from './general-window-contents.ts';
@@ -57,6 +58,7 @@ export function generalWindow(spec: GeneralWindowSpec): OperatorDefinition<Opera
     kind: 'window',
     sides: [LATE, ...sides],
     create: (context) => new GeneralWindowOperator(plan, spec.allowedLatenessMs, context),
+    describeGroup: describeGeneralWindows(plan),
   };
 }
 

@@ -16,7 +16,7 @@ import { type SnapshotGroups, snapshotGroups } from './snapshot-groups.ts';
 import type { WindowProcessRunner } from './window-process-runner.ts';
 
 /** The windows of one key group as stored. */
-interface GeneralWindowGroup {
+export interface GeneralWindowGroup {
   readonly keys: StoredKeys;
   readonly form: WindowForm;
   readonly windows: readonly StoredWindow[];

@@ -3,6 +3,7 @@ import {
   addToCells,
   type CellObject,
   type CellObjectState,
+  type CellPlan,
   type CellView,
   initialCells,
   initialObjects,
@@ -34,16 +35,20 @@ export interface CellAccumulator extends CellView {
 }
 
 /** As stored: cells and objects by name. */
-interface CellAccumulatorState {
+export interface CellAccumulatorState {
   readonly cells: Readonly<Record<string, number>>;
   readonly objects: Readonly<Record<string, CellObjectState>>;
 }
 
 /** The built-in aggregates as one fold. It gives what the window operators give from their own cells. */
-export function foldOf(
-  spec: Readonly<Record<string, Aggregate<never, unknown>>>,
-): MergeableFold<unknown, CellAccumulator, Readonly<Record<string, Scalar | null>>> {
-  const plan = planCells(spec);
+export function foldOf(spec: Readonly<Record<string, Aggregate<never, unknown>>>): CellFold {
+  return foldOfPlan(planCells(spec));
+}
+
+type CellFold = MergeableFold<unknown, CellAccumulator, Readonly<Record<string, Scalar | null>>>;
+
+/** The same of aggregates that are planned already. */
+export function foldOfPlan(plan: CellPlan): CellFold {
   const createAccumulator = (): CellAccumulator => {
     const page = new Float64Array(plan.cells.length);
     initialCells(plan, page, 0);

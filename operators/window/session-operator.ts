@@ -21,6 +21,7 @@ import {
   type Waiting,
   writeKeySlot,
 } from '#engine';
+import { describeSessions } from '../inspect/describe-sessions.ts';
 import { recordLoop } from '../record-loop.ts';
 import { NamedOutputs } from '../state/named-outputs.ts';
 import type { AggregateFunction } from './aggregate-function.ts';
@@ -57,6 +58,7 @@ export function sessionAggregate(spec: SessionSpec): OperatorDefinition<Operator
     kind: 'session-aggregate',
     sides: [LATE],
     create: (context) => new SessionOperator(spec, context),
+    describeGroup: describeSessions(spec),
   };
 }
 

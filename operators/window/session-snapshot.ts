@@ -5,7 +5,7 @@ import { SlotJournal } from './slot-journal.ts';
 import { type SnapshotGroups, snapshotGroups } from './snapshot-groups.ts';
 
 /** The sessions of one key group as stored; lists hold one entry per session. */
-interface SessionGroup {
+export interface SessionGroup {
   readonly keys: StoredKeys;
   /** Which of the group's keys it belongs to. */
   readonly key: Int32Array;

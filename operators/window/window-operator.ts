@@ -21,6 +21,7 @@ import {
   type Waiting,
   writeKeySlot,
 } from '#engine';
+import { describeWindows } from '../inspect/describe-windows.ts';
 import type { AggregateFunction } from './aggregate-function.ts';
 import { addToCells, type CellView, inputValues, mergeCells, mergeObjects, readResults } from './cells.ts';
 import { generalWindow } from './general-window-operator.ts';
@@ -45,7 +46,12 @@ export function windowAggregate(spec: WindowSpec): OperatorDefinition<Operator> 
       allowedLatenessMs,
       function: { kind: 'fold', fold: fold as AggregateFunction<never, unknown, unknown> },
     });
-  return { kind: 'window-aggregate', sides: [LATE], create: (context) => new WindowOperator(spec, context) };
+  return {
+    kind: 'window-aggregate',
+    sides: [LATE],
+    create: (context) => new WindowOperator(spec, context),
+    describeGroup: describeWindows(spec),
+  };
 }
 
 /**

@@ -14,7 +14,7 @@ import type { OpenWindows } from './window-set.ts';
 import type { WindowSpec } from './window-spec.ts';
 
 /** The windows of one key group as stored. Cells go by name, so that a job may add or drop aggregates. */
-interface WindowGroup {
+export interface WindowGroup {
   readonly keys: StoredKeys;
   readonly panes: StoredPane[];
   /** Of sliding windows; panes of tumbling ones say enough themselves. */
