@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../base/errors.ts';
 import type { Waiting } from '../runtime/operator.ts';
+import type { TaskTimes } from '../runtime/task-time.ts';
 
 /** Life of a job. `restarting` waits for its back-off; `finished`, `cancelled`, `stopped` and `failed` are final. */
 export type JobState =
@@ -117,21 +118,18 @@ export interface OperatorStatus {
   /** Keys, timers and bytes of live state; 0 for stateless operators. */
   readonly stateKeys: number;
   readonly timers: number;
-  /** Shares of the time the operator's tasks spent, in ms since start; they sum to about parallelism × elapsed. */
+  /** Sums over the operator's subtasks in this attempt, see TaskTimes; together how long they have been there. */
   readonly busyMs: number;
   readonly idleMs: number;
   readonly backpressuredMs: number;
 }
 
-/** Where a subtask runs and what it spends its time on; the three times sum to how long it has run. */
-export interface SubtaskStatus {
+/** Where a subtask runs, and what it spends its time on in this attempt. */
+export interface SubtaskStatus extends TaskTimes {
   /** Id of the vertex' first operator. */
   readonly id: string;
   readonly subtask: number;
   readonly host: number;
-  readonly busyMs: number;
-  readonly idleMs: number;
-  readonly backpressuredMs: number;
 }
 
 export interface SourceStatus {

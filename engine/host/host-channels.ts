@@ -8,6 +8,7 @@ export class HostChannels {
   readonly #places: readonly number[];
   readonly #exchange: Exchange | null;
   readonly #wake: () => void;
+  readonly #arrived: (vertex: number, subtask: number) => void;
   readonly #local = new Map<string, Channel>();
 
   constructor(options: {
@@ -17,11 +18,14 @@ export class HostChannels {
     /** Null when the attempt has one host. */
     readonly exchange: Exchange | null;
     readonly wake: () => void;
+    /** A subtask of a vertex has been given something by another task of this host. */
+    readonly arrived: (vertex: number, subtask: number) => void;
   }) {
     this.#host = options.host;
     this.#places = options.places;
     this.#exchange = options.exchange;
     this.#wake = options.wake;
+    this.#arrived = options.arrived;
   }
 
   sender(channel: ChannelId): ElementSender {
@@ -39,7 +43,7 @@ export class HostChannels {
     let channel = this.#local.get(id);
     if (channel === undefined) {
       channel = new Channel();
-      channel.listen(this.#wake, this.#wake);
+      channel.listen(() => this.#arrived(vertex, to), this.#wake);
       this.#local.set(id, channel);
     }
     return channel;

@@ -3,6 +3,7 @@ import type { SnapshotRef } from '../checkpoint/manifest.ts';
 import type { SourceStatus } from '../coordinator/job-status.ts';
 import type { TopicPosition } from '../log/partition-log.ts';
 import type { Waiting } from '../runtime/operator.ts';
+import type { TaskTimes } from '../runtime/task-time.ts';
 
 /*
  * What a coordinator and the hosts of one attempt say to each other. All of it is plain, msgpack-able data, so that a host may be in the
@@ -83,14 +84,11 @@ export interface MemberStatus {
   readonly waiting: Waiting | null;
 }
 
-/** One subtask of one vertex; the times sum to how long it has run. */
-export interface TaskStatus {
+/** One subtask of one vertex. */
+export interface TaskStatus extends TaskTimes {
   /** Id of the vertex' first operator. */
   readonly id: string;
   readonly subtask: number;
-  readonly busyMs: number;
-  readonly idleMs: number;
-  readonly backpressuredMs: number;
 }
 
 /** The coordinator's end of one host. */

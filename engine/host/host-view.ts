@@ -2,21 +2,16 @@ import type { MemberMeter } from '../runtime/member-meter.ts';
 import type { Task } from '../runtime/task.ts';
 import type { HostStatus, MemberStatus } from './host-protocol.ts';
 
-/** The figures of a host's tasks as they are now. */
+/** The figures of a host's tasks as they are now. @param nowMs monotonic */
 export function describeHost(
   tasks: readonly Task[],
   meters: readonly MemberMeter[],
   sinks: HostStatus['sinks'],
+  nowMs: number,
 ): HostStatus {
   return {
     members: meters.map(memberStatus),
-    tasks: tasks.map(({ id, subtask, busyMs, idleMs, backpressuredMs }) => ({
-      id,
-      subtask,
-      busyMs,
-      idleMs,
-      backpressuredMs,
-    })),
+    tasks: tasks.map(({ id, subtask, time }) => ({ id, subtask, ...time.read(nowMs) })),
     sources: meters.flatMap(({ id, reader }) =>
       (reader?.status() ?? []).map((status) => ({ operator: id, ...status })),
     ),

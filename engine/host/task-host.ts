@@ -151,7 +151,8 @@ export class TaskHost implements HostHandle {
   }
 
   status(): HostStatus {
-    return describeHost(this.#tasks, this.meters, this.#sinks.stats());
+    const { clock } = this.#options.environment;
+    return describeHost(this.#tasks, this.meters, this.#sinks.stats(), clock.monotonic());
   }
 
   async close(): Promise<void> {
@@ -167,12 +168,15 @@ export class TaskHost implements HostHandle {
     const { graph, environment, deployment, exchange } = this.#options;
     const { host, places } = deployment;
     const wake = () => this.#loop?.wake();
+    const slots = places.flatMap((place, slot) => (place === host ? [slot] : []));
+    const arrived = (vertex: number, subtask: number) =>
+      this.#loop?.arrived(this.#tasks[vertex * slots.length + slots.indexOf(subtask)] as Task);
     this.#tasks = await buildTasks({
       graph,
       environment,
       restored: await this.#restore(),
-      slots: places.flatMap((place, slot) => (place === host ? [slot] : [])),
-      channels: new HostChannels({ host, places, exchange, wake }),
+      slots,
+      channels: new HostChannels({ host, places, exchange, wake, arrived }),
       sinks: this.#sinks,
       meters: this.meters,
       poisoned: new Set(deployment.poisoned),

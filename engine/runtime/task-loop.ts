@@ -5,10 +5,14 @@ import type { Task } from './task.ts';
 /**
  * Runs all tasks of one thread in turn. Suspension points: Clock.yieldTurn after each round in which something happened (so that
  * timers, I/O and HTTP run), and a promise that {@link wake} resolves when nothing can go on.
+ *
+ * TL1 what a turn gives to a task without input counts as waiting for that task from the end of the turn on.
  */
 export class TaskLoop {
   readonly #tasks: readonly Task[];
   readonly #clock: Clock;
+  /** Were given something in the turn under way. */
+  readonly #given = new Set<Task>();
   #wakeUp: (() => void) | null = null;
   #awake = false;
   #stopped = false;
@@ -24,6 +28,12 @@ export class TaskLoop {
   wake(): void {
     this.#awake = true;
     this.#wakeUp?.();
+  }
+
+  /** A task has been given something by another one's turn. */
+  arrived(task: Task): void {
+    this.#given.add(task);
+    this.wake();
   }
 
   /** Resolves when no task can go on by itself: everything given has gone as far as it goes. */
@@ -44,19 +54,33 @@ export class TaskLoop {
     } finally {
       this.#ended = true;
       this.#settled.resolve();
+      const now = this.#clock.monotonic();
+      for (const { time } of this.#tasks) time.end(now);
     }
   }
 
   async #run(): Promise<'ended' | 'stopped'> {
     while (!this.#stopped) {
       this.#awake = false;
-      let progress = false;
-      for (const task of this.#tasks) if (task.turn(LIMITS.turnMs) === 'progress') progress = true;
+      const progress = this.#round();
       if (this.#tasks.every((task) => task.ended)) return 'ended';
       if (progress) await this.#clock.yieldTurn();
       else await this.#sleep();
     }
     return 'stopped';
+  }
+
+  /** A turn of every task. True when something happened. */
+  #round(): boolean {
+    const roundMs = this.#clock.monotonic();
+    let progress = false;
+    for (const task of this.#tasks) {
+      if (task.turn(LIMITS.turnMs, roundMs) === 'progress') progress = true;
+      if (this.#given.size === 0) continue;
+      for (const { time } of this.#given) time.arrived(task.turnEndedMs);
+      this.#given.clear();
+    }
+    return progress;
   }
 
   async #sleep(): Promise<void> {

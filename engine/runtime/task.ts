@@ -7,6 +7,7 @@ import type { GateEvent, InputGate } from './input-gate.ts';
 import type { MultiInputOperator, Operator, OperatorState, Output } from './operator.ts';
 import { SinkOperator } from './sink-operator.ts';
 import type { SourceReader, SourceSnapshot } from './source.ts';
+import { type Rest, TaskTime } from './task-time.ts';
 
 /** Where a task's elements come from. */
 export type TaskInput =
@@ -61,21 +62,25 @@ export class Task {
   #stopping: 'no' | 'stop' | 'drain' = 'no';
   #inputEnded = false;
   #endSent = false;
-  busyMs = 0;
-  idleMs = 0;
-  backpressuredMs = 0;
-  #waitingSince: number;
-  #waitingFor: 'idle' | 'backpressured' = 'idle';
+  /** Where its time goes. */
+  readonly time: TaskTime;
+  #turnEndedMs: number;
 
   constructor(options: TaskOptions) {
     this.id = options.id;
     this.subtask = options.subtask;
     this.#options = options;
-    this.#waitingSince = options.clock.monotonic();
+    this.#turnEndedMs = options.clock.monotonic();
+    this.time = new TaskTime(this.#turnEndedMs);
   }
 
   get ended(): boolean {
     return this.#endSent;
+  }
+
+  /** When its last turn ended. */
+  get turnEndedMs(): number {
+    return this.#turnEndedMs;
   }
 
   get input(): TaskInput {
@@ -108,29 +113,30 @@ export class Task {
     this.#stopping = drain ? 'drain' : 'stop';
   }
 
-  /** Works for about `turnMs`, at least one element. */
-  turn(turnMs: number): TurnResult {
+  /** Works for about `turnMs`, at least one element. @param roundMs when the round of turns began that this one is of; default: now */
+  turn(turnMs: number, roundMs?: number): TurnResult {
     const { clock } = this.#options;
     const started = clock.monotonic();
-    this.#account(started);
+    this.time.turn(started, roundMs ?? started);
     let result: TurnResult = 'idle';
+    let progressed = false;
+    let rest: Rest = 'queued';
     try {
-      let progressed = false;
       for (;;) {
         result = this.#step();
         if (result !== 'progress') break;
+        if (!progressed) this.time.found();
         progressed = true;
         if (clock.monotonic() - started >= turnMs) break;
       }
-      this.#waitingFor = result === 'backpressured' ? 'backpressured' : 'idle';
-      if (progressed && result !== 'ended') result = 'progress';
     } catch (error) {
       throw this.#failed(error);
     }
-    const now = clock.monotonic();
-    this.busyMs += now - started;
-    this.#waitingSince = now;
-    return result;
+    if (result === 'backpressured') rest = 'backpressured';
+    else if (result !== 'progress') rest = 'idle';
+    this.#turnEndedMs = clock.monotonic();
+    this.time.rest(this.#turnEndedMs, rest);
+    return progressed && result !== 'ended' ? 'progress' : result;
   }
 
   async close(): Promise<void> {
@@ -224,11 +230,6 @@ export class Task {
     for (const channel of outputs) channel.push({ kind: 'barrier', checkpoint });
     const syncMs = clock.monotonic() - startedMs;
     this.#options.onSnapshot(this, { checkpoint, source, states, prepared, alignmentMs, syncMs });
-  }
-
-  #account(now: number): void {
-    if (this.#waitingFor === 'idle') this.idleMs += now - this.#waitingSince;
-    else this.backpressuredMs += now - this.#waitingSince;
   }
 
   #failed(error: unknown): unknown {

@@ -49,6 +49,7 @@ const Subtask = Type.Object(
     busyMs: count,
     idleMs: count,
     backpressuredMs: count,
+    runningMs: count,
   },
   closed,
 );
