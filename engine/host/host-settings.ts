@@ -27,6 +27,8 @@ export interface HostSettings {
 
 /** What a job's module is given when it makes the job. */
 export interface JobModuleContext {
+  /** Name that the job runs under; a fork has another than the one that the module gives. `''` where that is not known yet. */
+  readonly job: string;
   readonly redisUrl: string;
   readonly namespace: string;
   readonly variables: Readonly<Record<string, string>>;

@@ -8,10 +8,14 @@ import type { JobModule, JobModuleContext, LoadedJob } from './host-settings.ts'
  * @param name that the job runs under, when it is not its own: a fork
  * @throws MR_CONFIG_INVALID when its default export is no job; what the module throws
  */
-export async function loadJob(url: string, context: JobModuleContext, name?: string): Promise<LoadedJob> {
+export async function loadJob(
+  url: string,
+  context: Omit<JobModuleContext, 'job'>,
+  name?: string,
+): Promise<LoadedJob> {
   provideMillrace();
   const module = (await import(url)) as { readonly default?: JobModule };
-  const job = typeof module.default === 'function' ? await module.default(context) : module.default;
+  const job = typeof module.default === 'function' ? await module.default({ ...context, job: name ?? '' }) : module.default;
   if (typeof job !== 'object' || job === null || typeof job.graph !== 'function') {
     throw new MillraceError(
       'MR_CONFIG_INVALID',

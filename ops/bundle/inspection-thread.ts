@@ -13,7 +13,7 @@ import type { InspectedJob } from './inspect-module.ts';
 
 export interface InspectionData {
   readonly url: string;
-  readonly context: JobModuleContext;
+  readonly context: Omit<JobModuleContext, 'job'>;
 }
 
 export type InspectionReport =
