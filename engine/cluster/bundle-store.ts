@@ -57,6 +57,12 @@ export class BundleStore {
     return bytes;
   }
 
+  /** Whether a complete bundle is there. @throws MR_REDIS_UNAVAILABLE */
+  async has(hash: string): Promise<boolean> {
+    const { link, namespace } = this.#context;
+    return (await link.call('HGET', bundleKey(namespace, hash), 'chunks')) !== null;
+  }
+
   /** Forgets a bundle that no job names any more, which the caller knows. @throws MR_REDIS_UNAVAILABLE */
   async drop(hash: string): Promise<void> {
     await this.#context.link.call('UNLINK', bundleKey(this.#context.namespace, hash));

@@ -57,6 +57,8 @@ export class JobCoordination {
   #leaving = false;
   #stopping = false;
   #moving = false;
+  /** Of the newest desired state that the running job meets, as far as it is met by starting it anew. */
+  #revision = 0;
   #look: () => void = () => {};
 
   constructor(options: CoordinationOptions) {
@@ -92,6 +94,7 @@ export class JobCoordination {
     const restoreFrom = restoreFromOf(this.#desired.settings);
     const handle = runJob(graph, { ...environment, ...(restoreFrom === null ? {} : { restoreFrom }) });
     this.#handle = handle;
+    this.#revision = this.#desired.revision;
     this.#stopping = false;
     const unlisten = handle.onChange(() => this.#look());
     const running = this.#desired;
@@ -127,6 +130,7 @@ export class JobCoordination {
     const { desired, bundle, revision } = this.#desired;
     if (desired === 'cancelled') void handle.cancel();
     const changed = bundle !== running.bundle && revision > running.revision;
+    if (!changed) this.#revision = revision;
     if (!this.#stopping && (desired === 'stopped' || changed)) {
       this.#stopping = true;
       void handle.stop();
@@ -209,8 +213,13 @@ export class JobCoordination {
 
   async #publish(handle: JobHandle): Promise<void> {
     if (this.#lost) return;
-    const document = Buffer.from(JSON.stringify(handle.status()));
+    const document = this.#document(handle.status());
     await this.#registry.publishStatus(this.#keeper.lease(), ++this.#version, document).catch(() => {});
+  }
+
+  /** The status with the revision of the desired state that it tells of. */
+  #document(status: object): Buffer {
+    return Buffer.from(JSON.stringify({ ...status, revision: this.#revision }));
   }
 
   /** Until something changes, or for a while. */
@@ -239,11 +248,12 @@ export class JobCoordination {
   /** What keeps a job from being planned at all is published in place of its status. */
   async #noteFailure(error: unknown): Promise<void> {
     if (this.#lost) return;
+    this.#revision = this.#desired.revision;
     const { code, message } = errorRecord(error);
     const known = errorCode(error);
     if (known !== null && ERROR_CATALOGUE[known].retry !== 'never')
       return this.#options.cluster.clock.sleep(LIMITS.coordinationLookMs);
-    const document = Buffer.from(JSON.stringify({ name: this.job, state: 'failed', code, message }));
+    const document = this.#document({ name: this.job, state: 'failed', code, message });
     await this.#registry.publishStatus(this.#keeper.lease(), ++this.#version, document).catch(() => {});
     await this.#registry
       .change(this.job, `failed.${this.#desired.revision}`, { desired: 'stopped' })

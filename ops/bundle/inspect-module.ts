@@ -19,7 +19,10 @@ const INSPECTION_MS_MAX = 30_000;
  * @param url of the module
  * @throws MR_CONFIG_INVALID when the module has no job, ends its process, throws, or takes too long; MR_GRAPH_INVALID
  */
-export async function inspectModule(url: string, context: Omit<JobModuleContext, 'job'>): Promise<InspectedJob> {
+export async function inspectModule(
+  url: string,
+  context: Omit<JobModuleContext, 'job'>,
+): Promise<InspectedJob> {
   const { redisUrl, namespace, variables } = context;
   const data: InspectionData = { url, context: { redisUrl, namespace, variables } };
   const thread = new Worker(new URL('./inspection-thread.ts', import.meta.url), { workerData: data });

@@ -6,6 +6,18 @@ import type { Command } from './command.ts';
 /** Loaded when asked for: a command needs a part of the engine only. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   worker: async () => (await import('./worker-command.ts')).workerCommand,
+  deploy: async () => (await import('./deploy-command.ts')).deployCommand,
+  list: async () => (await import('./list-command.ts')).listCommand,
+  status: async () => (await import('./status-command.ts')).statusCommand,
+  savepoint: async () => (await import('./savepoint-command.ts')).savepointCommand,
+  stop: async () => (await import('./stop-command.ts')).stopCommand,
+  cancel: async () => (await import('./cancel-command.ts')).cancelCommand,
+  rescale: async () => (await import('./rescale-command.ts')).rescaleCommand,
+  restart: async () => (await import('./restart-command.ts')).restartCommand,
+  checkpoints: async () => (await import('./checkpoints-command.ts')).checkpointsCommand,
+  fork: async () => (await import('./fork-command.ts')).forkCommand,
+  remove: async () => (await import('./remove-command.ts')).removeCommand,
+  workers: async () => (await import('./workers-command.ts')).workersCommand,
 };
 
 /** `millrace <command> …`. Gives the exit code. */

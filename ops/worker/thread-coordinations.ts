@@ -115,7 +115,7 @@ export class ThreadCoordinations {
   /** TC2, unless somebody has changed the job since. */
   async #stopJob(lease: JobLease, { name, revision }: DesiredJob, why: MillraceError): Promise<void> {
     const { code, message } = why;
-    const document = Buffer.from(JSON.stringify({ name, state: 'failed', code, message }));
+    const document = Buffer.from(JSON.stringify({ name, state: 'failed', code, message, revision }));
     await this.#registry.publishStatus(lease, LAST_VERSION, document).catch(() => {});
     const change = { desired: 'stopped' } as const;
     await this.#registry.change(name, `crashed.${revision}`, change, revision).catch(() => {});

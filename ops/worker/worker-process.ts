@@ -9,6 +9,7 @@ import {
   type HostSettings,
   JobRegistry,
   JobSupervisor,
+  openRedisCheckpointStore,
   openRedisPartitionLog,
   parseRedisUrl,
   RedisConnection,
@@ -17,6 +18,7 @@ import {
   targetText,
 } from '#engine';
 import { inspectModule } from '../bundle/inspect-module.ts';
+import { CommandWorker } from '../commands/command-worker.ts';
 import { millraceVersion } from './millrace-version.ts';
 import { type JobSources, knowsJob, moduleOf } from './job-modules.ts';
 import { openProbes } from './probes.ts';
@@ -61,6 +63,13 @@ export async function startWorker(
     () => rm(folder, { recursive: true, force: true }),
   ];
   try {
+    const store = await openRedisCheckpointStore({
+      url,
+      namespace,
+      clock: systemClock,
+      durability: 'process',
+    });
+    closing.push(() => store.close());
     const sources = { folder, local: await localModules(settings) };
     const worker = openWorker(settings, cluster, sources, () => openLink('inbox'));
     closing.push(() => worker.stop());
@@ -70,11 +79,13 @@ export async function startWorker(
       const probes = await openProbes({ worker, supervisor, slots, port, address, clock: systemClock });
       closing.unshift(() => probes.close());
     }
+    const commands = new CommandWorker({ redisUrl: url, cluster, store, log });
+    closing.push(() => commands.close());
     await beginLocal(new JobRegistry(cluster), sources, log);
     log(
       `Worker ready: ${settings.slots} slots in namespace '${namespace}' of ${targetText(parseRedisUrl(url))}.`,
     );
-    return { stop: () => stopWorker(settings, worker, supervisor, closing) };
+    return { stop: () => stopWorker(settings, { worker, supervisor, commands }, closing) };
   } catch (error) {
     await closeAll(closing);
     throw error;
@@ -123,16 +134,21 @@ function superviseJobs(
   });
 }
 
+interface Parts {
+  readonly worker: ClusterWorker;
+  readonly supervisor: JobSupervisor;
+  readonly commands: CommandWorker;
+}
+
 /** Others take over the jobs that are coordinated here, which moves their slots as well; then the slots of other jobs are waited for. */
 async function stopWorker(
   { drainMs }: WorkerSettings,
-  worker: ClusterWorker,
-  supervisor: JobSupervisor,
+  { worker, supervisor, commands }: Parts,
   closing: readonly (() => Promise<void> | void)[],
 ): Promise<void> {
   const untilMs = systemClock.monotonic() + drainMs;
   worker.drain();
-  await supervisor.stop();
+  await Promise.all([commands.close(), supervisor.stop()]);
   while (worker.used > 0 && systemClock.monotonic() < untilMs) await systemClock.sleep(DRAIN_LOOK_MS);
   await closeAll(closing);
 }
