@@ -20,7 +20,7 @@ import { generalWindow } from '../../../operators/window/general-window-operator
 import { propertyRuns } from '../../support/property-runs.ts';
 import { rowRecords } from '../../support/operator-bench.ts';
 import { allKinds, type Command, obey, ring, ringByClock, VERBS } from '../state/command-operator.ts';
-import { allStates, inputsOf, KeptOperator, type Step } from './kept-operator.ts';
+import { allStates, inputsOf, KeptOperator, type Step } from '../../support/kept-operator.ts';
 
 const what = { key: type<unknown>(), output: type<unknown>() };
 const HOUR_MS = 3_600_000;

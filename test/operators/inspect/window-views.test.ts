@@ -22,7 +22,7 @@ import { generalWindow } from '../../../operators/window/general-window-operator
 import { sessionAggregate } from '../../../operators/window/session-operator.ts';
 import { windowAggregate } from '../../../operators/window/window-operator.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
-import { allStates, inputsOf, KeptOperator, type Step } from './kept-operator.ts';
+import { allStates, inputsOf, KeptOperator, type Step } from '../../support/kept-operator.ts';
 
 interface Row {
   readonly device: string;

@@ -12,11 +12,11 @@ import {
   subtaskOf,
   systemClock,
 } from '#engine';
-import { RestoredState } from '../../../engine/checkpoint/restored-state.ts';
-import { SnapshotWriter } from '../../../engine/checkpoint/snapshot-writer.ts';
-import { type InspectedCheckpoint, openCheckpoint } from '../../../engine/inspect/inspected-checkpoint.ts';
-import { manifestOf } from '../../support/manifests.ts';
-import { createOperatorBench, type OperatorBench, rowRecords } from '../../support/operator-bench.ts';
+import { RestoredState } from '../../engine/checkpoint/restored-state.ts';
+import { SnapshotWriter } from '../../engine/checkpoint/snapshot-writer.ts';
+import { type InspectedCheckpoint, openCheckpoint } from '../../engine/inspect/inspected-checkpoint.ts';
+import { manifestOf } from './manifests.ts';
+import { createOperatorBench, type OperatorBench, rowRecords } from './operator-bench.ts';
 
 export const MAX_PARALLELISM = 16;
 
