@@ -27,7 +27,7 @@ import {
 } from '#wire';
 import { FIRST_SEQUENCE, type Lane } from './lane.ts';
 import type { Outbox, OutboxFrame } from './outbox.ts';
-import type { AppendReply, AppendRequest, ProducerFacts, RedisLink } from './redis-link.ts';
+import type { AppendReply, AppendRequest, ProducerFacts, RedisLink, TopicFacts } from './redis-link.ts';
 
 const ROUND_BYTES_MAX = 4 * 1024 * 1024;
 const ROUND_FRAMES_PER_LANE = 32;
@@ -44,8 +44,8 @@ export interface DeliveryOptions {
   readonly schema: Schema;
   readonly clock: Clock;
   readonly random: Random;
-  /** The topic's partitions, at every contact. May refuse by throwing. */
-  readonly onContact: (partitions: number) => void;
+  /** What the topic is, at every contact. May refuse by throwing. */
+  readonly onContact: (topic: TopicFacts) => void;
   /** Frames were confirmed: there may be room again. */
   readonly onConfirmed: () => void;
   /** Something an operator should hear of; the delivery goes on. */
@@ -137,7 +137,7 @@ export class Delivery {
       throw new MillraceError('MR_LOG_NO_TOPIC', `Topic '${name}' does not exist yet; waiting for it.`);
     }
     await this.#checkSchema(topic.schemaId);
-    onContact(topic.partitions);
+    onContact(topic);
     await link.registerSchema(schema.id, schemaText(schema));
     await link.prepare();
     const facts = await link.producerFacts(topic.partitions);

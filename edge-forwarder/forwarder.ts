@@ -6,16 +6,25 @@
  *
  * FW1  After a kill at any instant a restart on the same outbox goes on with the next record: none lost, none twice.
  * FW2  A stop stores what was accepted and ends; at the end of its input the forwarder first waits until the log has it all.
- * FW3  An outbox belongs to one (namespace, topic, producer, schema, partitions); any other use of it is refused.
+ * FW3  An outbox belongs to one (namespace, topic, producer, schema, key, key groups, partitions); any other use of it is refused.
+ * FW4  A topic that names its partitioner is delivered to only by frames that this partitioner filled.
  */
-import { type Clock, MillraceError, type Random, type Schema } from '#wire';
+import {
+  type Clock,
+  keyPartitioner,
+  MillraceError,
+  type PartitionedBy,
+  partitioningText,
+  type Random,
+  samePartitioning,
+  type Schema,
+} from '#wire';
 import { Delivery, type DeliveryStats } from './delivery.ts';
 import { FrameStage } from './frame-stage.ts';
 import type { Input } from './input.ts';
 import { Intake } from './intake.ts';
 import { Outbox, type OutboxCounters } from './outbox.ts';
-import { hashPartitioner, type Partitioner } from './partitioner.ts';
-import { RedisLink } from './redis-link.ts';
+import { RedisLink, type TopicFacts } from './redis-link.ts';
 import { RejectsFile } from './rejects.ts';
 
 /** How often a commit's sync is paid for, in ms. */
@@ -31,10 +40,8 @@ export interface ForwarderOptions<Row> {
   /** Unique per outbox. */
   readonly producer: string;
   readonly schema: Schema<Row>;
-  /** Fields whose values choose the partition. */
-  readonly key: readonly string[];
-  /** Replaces the choice by `key`. */
-  readonly partitioner?: (partitions: number) => Partitioner<Row>;
+  /** Fields whose values choose the partition, over so many key groups (see keyPartitioner). */
+  readonly key: PartitionedBy;
   /** Partitions of the topic, where records are to be taken before the log was ever reached. */
   readonly partitions?: number;
   readonly outbox: {
@@ -103,7 +110,7 @@ export class Forwarder<Row> {
       schema,
       clock,
       random,
-      onContact: (partitions) => this.#contact(partitions),
+      onContact: (topic) => this.#contact(topic),
       onConfirmed: () => this.#confirmed(),
       onAlarm: options.onAlarm,
     });
@@ -161,12 +168,12 @@ export class Forwarder<Row> {
   }
 
   #openIntake(input: Input<Row>, partitions: number): Intake<Row> {
-    const { outbox, schema, clock, profile, key, partitioner } = this.#options;
+    const { outbox, schema, clock, profile, key } = this.#options;
     return new Intake({
       outbox: this.outbox,
       stage: this.#openStage(partitions),
       rejects: new RejectsFile(outbox.directory, this.#options.rejectsBytesMax, clock),
-      partitioner: partitioner?.(partitions) ?? hashPartitioner(schema, key, partitions),
+      partitioner: keyPartitioner(schema, key.fields, partitions, key.keyGroups),
       input,
       clock,
       commitIntervalMs: COMMIT_INTERVAL_MS[profile],
@@ -218,11 +225,14 @@ export class Forwarder<Row> {
   }
 
   #identity(): string {
-    const { namespace, topic, producer, schema } = this.#options;
-    return `topic '${topic}' in '${namespace}' as producer '${producer}' with schema '${schema.name}' ${schema.id}`;
+    const { namespace, topic, producer, schema, key } = this.#options;
+    return `topic '${topic}' in '${namespace}' as producer '${producer}' with schema '${schema.name}' ${schema.id}, partitioned by ${partitioningText(key)}`;
   }
 
-  #contact(partitions: number): void {
+  #contact({ partitions, partitionedBy }: TopicFacts): void {
+    const { topic, key } = this.#options;
+    if (partitionedBy !== null && !samePartitioning(partitionedBy, key))
+      throw misplacing(topic, partitionedBy, key);
     if (this.#partitions === null) {
       this.outbox.setFact('partitions', String(partitions));
       this.#partitions = partitions;
@@ -231,7 +241,7 @@ export class Forwarder<Row> {
     if (this.#partitions === partitions) return;
     throw new MillraceError(
       'MR_LOG_TOPIC_MISMATCH',
-      `Topic '${this.#options.topic}' has ${partitions} partitions, the outbox was filled for ${this.#partitions}. ` +
+      `Topic '${topic}' has ${partitions} partitions, the outbox was filled for ${this.#partitions}. ` +
         'Its frames cannot be delivered there; correct --topic, or start with another --outbox and the right --partitions.',
     );
   }
@@ -276,4 +286,12 @@ export class Forwarder<Row> {
     this.#intake?.release();
     this.#changed();
   }
+}
+
+function misplacing(topic: string, has: PartitionedBy, key: PartitionedBy): MillraceError {
+  return new MillraceError(
+    'MR_LOG_TOPIC_MISMATCH',
+    `Topic '${topic}' is partitioned by ${partitioningText(has)}, this forwarder's frames by ${partitioningText(key)}. ` +
+      'Start with --key and --key-groups as the topic has them, and another --outbox.',
+  );
 }

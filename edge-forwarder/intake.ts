@@ -8,11 +8,10 @@
  * IN3  While a commit finds no room, what it holds is kept, the input stands still, and it is tried again with every interval
  *      and after every confirmation.
  */
-import { type Clock, MillraceError } from '#wire';
+import { type Clock, MillraceError, type Partitioner } from '#wire';
 import type { FrameStage } from './frame-stage.ts';
 import type { Input, InputPort } from './input.ts';
 import type { Outbox } from './outbox.ts';
-import type { Partitioner } from './partitioner.ts';
 import type { RejectsFile } from './rejects.ts';
 
 export interface IntakeOptions<Row> {

@@ -1,6 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { type Clock, errorText, hasCode, MillraceError, type Schema, systemClock, systemRandom } from '#wire';
+import {
+  type Clock,
+  errorText,
+  hasCode,
+  MillraceError,
+  PARTITIONER_KEY_GROUPS,
+  type Schema,
+  systemClock,
+  systemRandom,
+} from '#wire';
 import { FleetReading } from './fleet.ts';
 import { fleetInput, fleetStartMs } from './fleet-input.ts';
 import { Forwarder, type ForwarderOptions, type ForwarderStats } from './forwarder.ts';
@@ -89,7 +98,10 @@ function forwarderOptions<Row>(
     topic: required('topic'),
     producer: required('producer'),
     schema,
-    key: (text('key') ?? (keyDefault.length > 0 ? keyDefault.join(',') : required('key'))).split(','),
+    key: {
+      fields: (text('key') ?? (keyDefault.length > 0 ? keyDefault.join(',') : required('key'))).split(','),
+      keyGroups: number('key-groups', PARTITIONER_KEY_GROUPS, 1, 32_768),
+    },
     ...partitions,
     outbox: {
       directory: text('outbox') ?? './.millrace/edge',

@@ -15,6 +15,7 @@ import {
   errorText,
   LIMITS,
   MillraceError,
+  type PartitionedBy,
   partitionKeys,
   type Random,
   schemasKey,
@@ -65,6 +66,8 @@ export type AppendReply =
 export interface TopicFacts {
   readonly partitions: number;
   readonly schemaId: string;
+  /** Null: the topic does not say. */
+  readonly partitionedBy: PartitionedBy | null;
 }
 
 export interface ProducerFacts {
@@ -139,9 +142,11 @@ export class RedisLink {
     const { namespace, topic } = this.#options;
     const text = await this.#redis.hget(topicsKey(namespace), topic);
     if (text === null) return null;
-    const { partitions, schemaId } = JSON.parse(text) as { partitions: unknown; schemaId: unknown };
-    if (Number.isInteger(partitions) && typeof schemaId === 'string')
-      return { partitions: Number(partitions), schemaId };
+    const { partitions, schemaId, partitionedBy } = JSON.parse(text) as Partial<Record<string, unknown>>;
+    if (Number.isInteger(partitions) && typeof schemaId === 'string') {
+      const by = (partitionedBy ?? null) as PartitionedBy | null;
+      return { partitions: Number(partitions), schemaId, partitionedBy: by };
+    }
     throw new MillraceError(
       'MR_LOG_TOPIC_MISMATCH',
       `The settings of topic '${topic}' cannot be read. Create it again.`,

@@ -21,6 +21,7 @@ Outbox
 Records
   --schema <module#export | file.json>   required for stdin; fleet has its own
   --key <fields>           fields that choose the partition, comma-separated, default tenant,deviceId for fleet
+  --key-groups <n>         key groups that they are spread over, default 128; a job of as many reads without an exchange
   --frame-records <n>      default 1000
   --frame-bytes <n>        before compression, default 65536
   --compression <name>     zstd | none, default zstd
@@ -60,6 +61,7 @@ const STRINGS = [
   'profile',
   'schema',
   'key',
+  'key-groups',
   'frame-records',
   'frame-bytes',
   'compression',

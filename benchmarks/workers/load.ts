@@ -1,11 +1,12 @@
-import { FrameWriter, openRedisPartitionLog, partitionOf, systemClock } from '#engine';
+import { FrameWriter, openRedisPartitionLog, systemClock } from '#engine';
 import { DEMO_FLEET, demoDevices } from '../../jobs/device-telemetry/demo-devices.ts';
 import { openDeviceRegistry } from '../../jobs/device-telemetry/device-registry.ts';
 import { Reading } from '../../jobs/device-telemetry/reading.ts';
-import { seededRandom } from '#wire';
+import { keyPartitioner, PARTITIONER_KEY_GROUPS, seededRandom } from '#wire';
 
 export const NAMESPACE = 'bench';
 export const PARTITIONS = 4;
+const KEY = ['tenant', 'deviceId'];
 /** 2023-11-14T22:13:20Z; readings come at 10,000 per second of event time. */
 const START_MS = 1_700_000_000_000;
 const RATE = 10_000;
@@ -21,6 +22,7 @@ export async function fill(url: string, events: number): Promise<void> {
   await log.createTopic('telemetry', {
     partitions: PARTITIONS,
     schema: Reading,
+    partitionedBy: { fields: KEY, keyGroups: PARTITIONER_KEY_GROUPS },
     quotaBytes: 8 * 1024 ** 3,
   });
   const writer = await FrameWriter.open({
@@ -29,7 +31,7 @@ export async function fill(url: string, events: number): Promise<void> {
     schema: Reading,
     producer: 'fill',
     epoch: 1,
-    partitionOf: ({ deviceId }: Reading) => partitionOf(deviceId, PARTITIONS),
+    partitionOf: keyPartitioner(Reading, KEY, PARTITIONS, PARTITIONER_KEY_GROUPS),
     clock: systemClock,
   });
   const random = seededRandom(42);

@@ -39,12 +39,17 @@ export function defaultMaxParallelism(parallelism: number): number {
 }
 
 /** @throws MR_CONFIG_INVALID when parallelism does not fit max parallelism, or either is out of bounds. */
-export function checkParallelism(parallelism: number, maxParallelism: number): void {
+export function checkParallelism(
+  parallelism: number,
+  maxParallelism: number,
+  what = 'Parallelism',
+  max = 'max parallelism',
+): void {
   const whole = Number.isInteger(parallelism) && Number.isInteger(maxParallelism);
   if (!whole || parallelism < 1 || maxParallelism < parallelism || maxParallelism > MAX_PARALLELISM_MAX) {
     throw new MillraceError(
       'MR_CONFIG_INVALID',
-      `Parallelism ${parallelism} with max parallelism ${maxParallelism}: need 1 ≤ parallelism ≤ max parallelism ≤ ${MAX_PARALLELISM_MAX}.`,
+      `${what} ${parallelism} with ${max} ${maxParallelism}: need 1 ≤ ${what.toLowerCase()} ≤ ${max} ≤ ${MAX_PARALLELISM_MAX}.`,
     );
   }
 }

@@ -1,6 +1,6 @@
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import { fmix32, mixRound, murmur3Words } from '../wire/murmur3.ts';
+import { fmix32, mixRound, murmur3Words, scramble } from '../wire/murmur3.ts';
 
 /** What a record may be keyed by. Objects are refused by type: identity and property order are no keys. */
 export type KeyScalar = string | number | boolean | bigint;
@@ -122,7 +122,36 @@ const f64Words = new Int32Array(f64.buffer);
 let scratch = new Uint8Array(1024);
 let scratchWords = new Int32Array(scratch.buffer);
 
+/** Strings up to here are hashed as they are read, while they are ASCII: encoding them costs more than hashing. */
+const READ_LENGTH_MAX = 64;
+
 function hashText(text: string, seed: number): number {
+  const { length } = text;
+  if (length > READ_LENGTH_MAX) return hashEncoded(text, seed);
+  let h = seed;
+  let seen = 0;
+  let at = 0;
+  for (; at + 4 <= length; at += 4) {
+    const a = text.charCodeAt(at);
+    const b = text.charCodeAt(at + 1);
+    const c = text.charCodeAt(at + 2);
+    const d = text.charCodeAt(at + 3);
+    seen |= a | b | c | d;
+    h = mixRound(h, a | (b << 8) | (c << 16) | (d << 24));
+  }
+  if (at < length) {
+    let word = 0;
+    for (let shift = 0; at < length; at++, shift += 8) {
+      const code = text.charCodeAt(at);
+      seen |= code;
+      word |= code << shift;
+    }
+    h ^= scramble(word);
+  }
+  return seen < 0x80 ? fmix32(h ^ length) : hashEncoded(text, seed);
+}
+
+function hashEncoded(text: string, seed: number): number {
   if (text.length * 3 + 4 > scratch.length) {
     scratch = new Uint8Array((text.length * 3 + 1027) & ~1023);
     scratchWords = new Int32Array(scratch.buffer);

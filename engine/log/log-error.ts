@@ -1,4 +1,5 @@
 import { MillraceError } from '../base/errors.ts';
+import { type PartitionedBy, partitioningText } from '../key/key-partitioner.ts';
 import type { Position } from './partition-log.ts';
 
 /* What both partition logs say when something is wrong, so that they say the same. */
@@ -15,6 +16,18 @@ export const topicMismatch = (topic: string, has: number, asked: number): Millra
     'MR_LOG_TOPIC_MISMATCH',
     `Topic '${topic}' has ${has} partitions, ${asked} were asked for. Use ${has}, or another topic name.`,
     { details: { topic, has, asked } },
+  );
+
+export const otherPartitioner = (
+  topic: string,
+  has: PartitionedBy | null,
+  asked: PartitionedBy,
+): MillraceError =>
+  new MillraceError(
+    'MR_LOG_TOPIC_MISMATCH',
+    `Topic '${topic}' is partitioned by ${partitioningText(has)}, asked for is ${partitioningText(asked)}. ` +
+      'Declare what it has, or use another topic name.',
+    { details: { topic, has: partitioningText(has), asked: partitioningText(asked) } },
   );
 
 export const overQuota = (

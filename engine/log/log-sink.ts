@@ -1,7 +1,6 @@
 import type { CheckpointId } from '../base/brand.ts';
 import { LIMITS } from '../base/limits.ts';
-import { hashScalar, isScalar } from '../key/key.ts';
-import { keyGroupOf, subtaskOf } from '../key/key-group.ts';
+import { keyPartitioner, type Partitioner } from '../key/key-partitioner.ts';
 import { recordCount, rowAt } from '../runtime/row-loop.ts';
 import type {
   Sink,
@@ -13,12 +12,11 @@ import type {
 } from '../runtime/sink.ts';
 import { BatchBuilder } from '../wire/batch-builder.ts';
 import { encodeFrame } from '../wire/frame.ts';
-import type { Schema } from '../wire/schema.ts';
+import { type DeclaredTopic, topicOptions } from './declared-topic.ts';
 import { openTopic } from './open-topic.ts';
-import type { StageTarget, Topic, TopicOptions } from './partition-log.ts';
+import type { StageTarget, Topic } from './partition-log.ts';
+import { checkPartitioner } from './topic-settings.ts';
 
-/** Key groups that a partitioner spreads over partitions; fixed, so that a key keeps its partition. */
-const PARTITIONER_GROUPS = 32_768;
 /** Encoded frames kept in memory before they are staged. */
 const UNSTAGED_BYTES_MAX = 1024 * 1024;
 
@@ -32,39 +30,25 @@ interface LogCommittable {
   readonly records: number;
 }
 
-export interface LogSinkOptions {
-  readonly partitions: number;
-  readonly partitionBy: string | null;
-  /** Of a topic that this sink creates; null = keep everything, up to the quota. */
-  readonly retention: Topic['retention'] | null;
-}
-
 /** Makes `partitionLog(…)` a sink: rows are staged beside their partition and become readable with the checkpoint, once. */
-export function logSink<Row>(
-  topic: string,
-  schema: Schema<Row>,
-  options: LogSinkOptions,
-): Sink<Row, 'exactly-once'> {
+export function logSink<Row>(declared: DeclaredTopic<Row>): Sink<Row, 'exactly-once'> {
+  const { name, schema, partitionedBy } = declared;
   return {
     kind: 'partition-log',
     guarantee: 'exactly-once',
-    target: topic,
+    target: name,
     async openWriter(context) {
       const { log } = context;
       await log.registerSchema(schema);
-      const known = (await log.topic(topic)) ?? (await openTopic(log, topic, topicOptions(schema, options)));
-      return new LogWriter(known, schema, options.partitionBy, context);
+      const known = (await log.topic(name)) ?? (await openTopic(log, name, topicOptions(declared)));
+      checkPartitioner(known, partitionedBy);
+      return new LogWriter(known, declared, context);
     },
     async openCommitter(context) {
-      const known = await openTopic(context.log, topic, topicOptions(schema, options));
+      const known = await openTopic(context.log, name, topicOptions(declared));
       return new LogCommitter(known, context);
     },
   };
-}
-
-/** The partition of a key's scalar, the same in every process: by key group, so that a job keyed alike needs no exchange. */
-export function partitionOf(value: string | number | boolean | bigint, partitions: number): number {
-  return subtaskOf(keyGroupOf(hashScalar(value), PARTITIONER_GROUPS), partitions, PARTITIONER_GROUPS);
 }
 
 /**
@@ -75,7 +59,8 @@ export function partitionOf(value: string | number | boolean | bigint, partition
 class LogWriter<Row> implements SinkWriter<Row> {
   readonly #topic: Topic;
   readonly #context: SinkContext;
-  readonly #partitionBy: string | null;
+  /** Null: batches go round. */
+  readonly #partitionOf: Partitioner<Row> | null;
   readonly #builders: BatchBuilder<Row>[];
   #frames: Uint8Array[][];
   #unstagedBytes = 0;
@@ -87,10 +72,13 @@ class LogWriter<Row> implements SinkWriter<Row> {
   #rowsWritten = 0;
   #bytesWritten = 0;
 
-  constructor(topic: Topic, schema: Schema<Row>, partitionBy: string | null, context: SinkContext) {
+  constructor(topic: Topic, { schema, partitionedBy }: DeclaredTopic<Row>, context: SinkContext) {
     this.#topic = topic;
     this.#context = context;
-    this.#partitionBy = partitionBy;
+    this.#partitionOf =
+      partitionedBy === null
+        ? null
+        : keyPartitioner(schema, partitionedBy.fields, topic.partitions, partitionedBy.keyGroups);
     this.#builders = Array.from({ length: topic.partitions }, () => new BatchBuilder(schema));
     this.#frames = Array.from({ length: topic.partitions }, () => []);
     this.#parts = new Array<number>(topic.partitions).fill(0);
@@ -130,19 +118,13 @@ class LogWriter<Row> implements SinkWriter<Row> {
   }
 
   #add(row: Row): void {
-    const partition = this.#partitionFor(row);
+    const partition = this.#partitionOf === null ? this.#turn : this.#partitionOf(row);
     const builder = this.#builders[partition] as BatchBuilder<Row>;
     builder.append(row);
     this.#records++;
     this.#rowsWritten++;
     if (builder.count >= LIMITS.frameTargetRecords || builder.bytes >= LIMITS.frameTargetBytes)
       this.#encode(partition);
-  }
-
-  #partitionFor(row: Row): number {
-    if (this.#partitionBy === null) return this.#turn;
-    const value = (row as Readonly<Record<string, unknown>>)[this.#partitionBy];
-    return isScalar(value) ? partitionOf(value, this.#topic.partitions) : this.#turn;
   }
 
   #encode(partition: number): void {
@@ -237,8 +219,4 @@ class LogCommitter implements SinkCommitter {
 
 function stageName(sinkId: string, subtask: number): string {
   return `${sinkId}.${subtask}`;
-}
-
-function topicOptions(schema: Schema, { partitions, retention }: LogSinkOptions): TopicOptions {
-  return { partitions, schema, ...(retention === null ? {} : { retention }) };
 }

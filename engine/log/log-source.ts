@@ -1,4 +1,5 @@
 import { errorCode, errorText, MillraceError } from '../base/errors.ts';
+import { subtaskOf } from '../key/key-group.ts';
 import type { Element } from '../runtime/channel.ts';
 import type { Source, SourceContext, SourceReader, SourceSnapshot } from '../runtime/source.ts';
 import { admitRecords } from '../source/future-records.ts';
@@ -7,8 +8,10 @@ import { PartitionClock, type PartitionClockState } from '../time/partition-cloc
 import { MIN_WATERMARK } from '../time/watermark.ts';
 import { decodeFrame, readEnvelope } from '../wire/frame.ts';
 import type { Schema } from '../wire/schema.ts';
+import { type DeclaredTopic, topicOptions } from './declared-topic.ts';
 import { openTopic } from './open-topic.ts';
 import type { LogReader, PartitionEnds, Position, StoredFrame } from './partition-log.ts';
+import { checkTopic } from './topic-settings.ts';
 
 /** One partition's part of a snapshot: where to go on, and its event time. */
 interface PartitionState extends Position {
@@ -29,18 +32,20 @@ interface Partition {
 /** How often lag is refreshed. */
 const ENDS_EVERY_MS = 1_000;
 
-/** Reads a topic of the partition log; partition p belongs to subtask `p mod parallelism`. */
-async function openLogSource(
-  topic: string,
-  schema: Schema,
-  partitions: number,
-  context: SourceContext,
-): Promise<SourceReader> {
+/** Reads the partitions of a topic that belong to a subtask. */
+async function openLogSource(declared: DeclaredTopic, context: SourceContext): Promise<SourceReader> {
+  const { name: topic, schema, partitionedBy } = declared;
+  const { subtask, parallelism } = context;
+  const options = topicOptions({ ...declared, retention: null });
   // Checkpoints name positions: with one, the partitions were there.
   const made = context.restored.length > 0 ? await context.log.topic(topic) : null;
-  const known = made ?? (await openTopic(context.log, topic, { partitions, schema }));
-  const mine = Array.from({ length: known.partitions }, (_, p) => p).filter(
-    (p) => p % context.parallelism === context.subtask,
+  const known = made ?? (await openTopic(context.log, topic, options));
+  if (partitionedBy !== null) checkTopic(known, options);
+  // In order where they hold key groups in order: a subtask then reads the groups that it owns.
+  const mine = Array.from({ length: known.partitions }, (_, p) => p).filter((p) =>
+    partitionedBy === null
+      ? p % parallelism === subtask
+      : subtaskOf(p, parallelism, known.partitions) === subtask,
   );
   const restored = (context.restored as readonly PartitionState[]).filter((state) => state.topic === topic);
   const nowMs = context.clock.monotonic();
@@ -67,11 +72,13 @@ async function openLogSource(
 }
 
 /** Makes `partitionLog(…)` a source. */
-export function logSource<Row>(topic: string, schema: Schema<Row>, partitions: number): Source<Row> {
+export function logSource<Row>(declared: DeclaredTopic<Row>): Source<Row> {
+  const { name, partitions, partitionedBy } = declared;
   return {
     kind: 'partition-log',
-    target: topic,
-    open: (context) => openLogSource(topic, schema, partitions, context),
+    target: name,
+    ...(partitionedBy === null ? {} : { partitioned: { by: partitionedBy, partitions } }),
+    open: (context) => openLogSource(declared, context),
   };
 }
 

@@ -3,12 +3,12 @@ import { hasCode } from '../base/errors.ts';
 import { validName } from '../redis/keys.ts';
 import type { Schema, SchemaId } from '../wire/schema.ts';
 import { verifyFrame } from '../wire/frame.ts';
-import { fencedJob, noTopic, overQuota, topicMismatch } from './log-error.ts';
+import { fencedJob, noTopic, overQuota } from './log-error.ts';
 import { MemoryLogReader } from './memory-log-reader.ts';
 import { appendTo, type MemoryPartition, memoryPartition, trimPartition } from './memory-partition.ts';
 import { commitFrames, dropFrames, stageFrames } from './memory-stages.ts';
 import type { LogReader, PartitionLog, Topic } from './partition-log.ts';
-import { topicSettings, validPartition } from './topic-settings.ts';
+import { checkTopic, topicSettings, validPartition } from './topic-settings.ts';
 
 export interface MemoryPartitionLogOptions {
   readonly clock: Clock;
@@ -84,8 +84,7 @@ function memoryTopics(
       const { schemaId, ...settings } = topicSettings(name, options);
       schemas.set(schemaId, options.schema);
       const topic = topics.get(name) ?? { ...settings, schema: options.schema };
-      if (topic.partitions !== options.partitions)
-        throw topicMismatch(name, topic.partitions, options.partitions);
+      checkTopic(topic, options);
       topics.set(name, topic);
       if (!partitions.has(name))
         partitions.set(

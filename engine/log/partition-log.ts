@@ -1,4 +1,5 @@
 import type { Offset } from '../base/brand.ts';
+import type { PartitionedBy } from '../key/key-partitioner.ts';
 import type { Schema, SchemaId } from '../wire/schema.ts';
 
 /**
@@ -6,8 +7,9 @@ import type { Schema, SchemaId } from '../wire/schema.ts';
  * redis-partition-log.ts keeps it on Redis Streams, memory-partition-log.ts in memory, and one contract suite runs on both.
  */
 export interface PartitionLog {
-  /** Creates the topic, or checks that an existing one has the same partitions. Registers the schema. Idempotent.
-   * @throws MR_LOG_TOPIC_MISMATCH when it exists with another partition count. */
+  /** Creates the topic, or checks that an existing one has the same partitions and, where one is asked for, the same partitioner.
+   * Registers the schema. Idempotent.
+   * @throws MR_LOG_TOPIC_MISMATCH when it exists with another partition count, or its records find their partition otherwise. */
   readonly createTopic: (name: string, options: TopicOptions) => Promise<Topic>;
   /** The topic, or null. */
   readonly topic: (name: string) => Promise<Topic | null>;
@@ -72,6 +74,8 @@ export interface TopicOptions {
   /** 1 … 1024 */
   readonly partitions: number;
   readonly schema: Schema;
+  /** What all its producers promise: each record lies where this partitioner puts it. Default: nothing is known. */
+  readonly partitionedBy?: PartitionedBy;
   /** Stored bytes per partition before appends answer `full`. Default 256 MiB. */
   readonly quotaBytes?: number;
   /** With no registered job: how much to keep. Default: everything, up to the quota. */
@@ -82,6 +86,8 @@ export interface Topic {
   readonly name: string;
   readonly partitions: number;
   readonly schema: Schema;
+  /** Null: a record may lie in any partition. */
+  readonly partitionedBy: PartitionedBy | null;
   readonly quotaBytes: number;
   readonly retention: { readonly bytes?: number; readonly ageMs?: number };
 }

@@ -2,10 +2,9 @@ import { MillraceError } from '../base/errors.ts';
 import { partitionKeys, schemasKey, topicsKey } from '../redis/keys.ts';
 import { loadScript } from '../redis/script.ts';
 import { parseSchemaText, type Schema, type SchemaId, schemaText } from '../wire/schema.ts';
-import { topicMismatch } from './log-error.ts';
 import type { PartitionLog, Topic } from './partition-log.ts';
 import type { RedisContext } from './redis-context.ts';
-import { type TopicSettings, topicSettings } from './topic-settings.ts';
+import { checkTopic, type TopicSettings, topicSettings } from './topic-settings.ts';
 
 const initPartition = loadScript(new URL('./scripts/init-partition-1.lua', import.meta.url));
 
@@ -27,7 +26,8 @@ export function redisTopics(
     if (typeof text !== 'string') return null;
     const { schemaId, ...settings } = JSON.parse(text) as TopicSettings;
     const found = await schema(schemaId);
-    if (found !== null) return { ...settings, schema: found };
+    // A topic of an earlier version says nothing of its partitioner.
+    if (found !== null) return { ...settings, partitionedBy: settings.partitionedBy ?? null, schema: found };
     throw new MillraceError(
       'MR_SCHEMA_UNKNOWN',
       `Topic '${name}' names schema ${schemaId}, which is not registered. Register it again.`,
@@ -43,8 +43,7 @@ export function redisTopics(
       await connection.call('HSETNX', topicsKey(namespace), name, JSON.stringify(settings));
       const created = await topic(name);
       if (created === null) throw redisLostIt(name);
-      if (created.partitions !== options.partitions)
-        throw topicMismatch(name, created.partitions, options.partitions);
+      checkTopic(created, options);
       await initPartitions(context, created);
       return created;
     },

@@ -1,7 +1,9 @@
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
+import { keyPartitioner, type PartitionedBy, samePartitioning } from '../key/key-partitioner.ts';
 import { validName } from '../redis/keys.ts';
 import type { SchemaId } from '../wire/schema.ts';
+import { otherPartitioner, topicMismatch } from './log-error.ts';
 import type { Topic, TopicOptions } from './partition-log.ts';
 
 /** A topic without its schema's fields, as stored. */
@@ -16,12 +18,34 @@ export interface TopicSettings extends Omit<Topic, 'schema'> {
 export function topicSettings(name: string, options: TopicOptions): TopicSettings {
   validName(name, 'topic');
   const { partitions, schema, quotaBytes = LIMITS.topicQuotaBytesDefault, retention = {} } = options;
+  const { partitionedBy = null } = options;
   within(name, 'partitions', partitions, LIMITS.topicPartitionsMax);
   within(name, 'quotaBytes', quotaBytes, Number.MAX_SAFE_INTEGER);
   if (retention.bytes !== undefined) within(name, 'retention.bytes', retention.bytes, quotaBytes);
   if (retention.ageMs !== undefined)
     within(name, 'retention.ageMs', retention.ageMs, Number.MAX_SAFE_INTEGER);
-  return { name, partitions, quotaBytes, retention, schemaId: schema.id };
+  if (partitionedBy !== null)
+    keyPartitioner(schema, partitionedBy.fields, partitions, partitionedBy.keyGroups);
+  return { name, partitions, partitionedBy, quotaBytes, retention, schemaId: schema.id };
+}
+
+/**
+ * Refuses a topic that is there and is not what was asked for.
+ * @throws MR_LOG_TOPIC_MISMATCH
+ */
+export function checkTopic(topic: Topic, asked: Pick<TopicOptions, 'partitions' | 'partitionedBy'>): void {
+  const { name, partitions } = topic;
+  if (partitions !== asked.partitions) throw topicMismatch(name, partitions, asked.partitions);
+  checkPartitioner(topic, asked.partitionedBy ?? null);
+}
+
+/**
+ * Refuses a topic whose records find their partition otherwise; null asks for nothing.
+ * @throws MR_LOG_TOPIC_MISMATCH
+ */
+export function checkPartitioner({ name, partitionedBy }: Topic, asked: PartitionedBy | null): void {
+  if (asked === null || (partitionedBy !== null && samePartitioning(partitionedBy, asked))) return;
+  throw otherPartitioner(name, partitionedBy, asked);
 }
 
 /**

@@ -20,9 +20,11 @@ export function sinksOf({ job, vertices }: ExecutionGraph): readonly JobSink[] {
   const sinks = job.nodes.flatMap((node): JobSink[] =>
     node.kind === 'sink' ? [{ operator: node.id, sink: node.sink, writers: parallelism }] : [],
   );
-  const deadLetters = logSink(deadLetterTopic(job.name), DeadLetter, {
+  const deadLetters = logSink({
+    name: deadLetterTopic(job.name),
+    schema: DeadLetter,
     partitions: 1,
-    partitionBy: null,
+    partitionedBy: null,
     retention: { bytes: LIMITS.deadLetterBytesKept },
   }) as Sink<unknown>;
   return [...sinks, { operator: DEAD_LETTER_ID, sink: deadLetters, writers: vertices.length * parallelism }];

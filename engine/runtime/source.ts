@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { PartitionedBy } from '../key/key-partitioner.ts';
 import type { PartitionLog, TopicPosition } from '../log/partition-log.ts';
 import type { OpenRedisLink } from '../redis/redis-link.ts';
 import type { SourceStatus } from '../coordinator/job-status.ts';
@@ -11,6 +12,11 @@ export interface Source<out Row> {
   /** What it reads, for people. */
   readonly target: string;
   readonly open: (context: SourceContext) => Promise<SourceReader>;
+  /**
+   * Its records lie in partitions by this partitioner, and partition q is read by subtask `floor(q × parallelism / partitions)`: where
+   * parallelism divides `partitions`, each subtask gives the records of its own key groups. Missing: nothing is known.
+   */
+  readonly partitioned?: { readonly by: PartitionedBy; readonly partitions: number };
   readonly row?: Row;
 }
 

@@ -8,6 +8,13 @@ export type { ErrorCode, ErrorDetails } from '../base/errors.ts';
 export { LIMITS } from '../base/limits.ts';
 export { backoffMs, seededRandom, systemRandom } from '../base/random.ts';
 export type { Random } from '../base/random.ts';
+export {
+  keyPartitioner,
+  PARTITIONER_KEY_GROUPS,
+  partitioningText,
+  samePartitioning,
+} from '../key/key-partitioner.ts';
+export type { PartitionedBy, Partitioner } from '../key/key-partitioner.ts';
 export { partitionKeys, schemasKey, topicsKey } from '../redis/keys.ts';
 export type { PartitionKeys } from '../redis/keys.ts';
 export { isNullAt } from './batch.ts';

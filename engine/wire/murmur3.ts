@@ -29,7 +29,8 @@ export function fmix32(value: number): number {
   return h ^ (h >>> 16);
 }
 
-function scramble(value: number): number {
+/** What a body round, or the tail, does to a word before folding it in. */
+export function scramble(value: number): number {
   const k = Math.imul(value, 0xcc9e2d51);
   return Math.imul((k << 15) | (k >>> 17), 0x1b873593);
 }

@@ -51,10 +51,9 @@ export function deviceTelemetry(options: DeviceTelemetryOptions): JobDefinition 
     'device-telemetry',
     { guarantee: 'exactly-once', checkpointInterval, parallelism, onError: 'dead-letter' },
     (job) => {
-      const readings = job.source('readings', partitionLog('telemetry', Reading), {
-        outOfOrderness: '2s',
-        idleAfter: '5s',
-      });
+      // Readings lie by device where windows are kept by device: nothing is exchanged between them.
+      const telemetry = partitionLog('telemetry', Reading, { partitionBy: ['tenant', 'deviceId'] });
+      const readings = job.source('readings', telemetry, { outOfOrderness: '2s', idleAfter: '5s' });
 
       const perDevice = readings
         .filter((reading) => reading.status !== 'maintenance')
@@ -74,7 +73,10 @@ export function deviceTelemetry(options: DeviceTelemetryOptions): JobDefinition 
         perDevice.to(id, series, { accept: 'idempotent' });
       perDevice.side.late.to(
         'late',
-        partitionLog('telemetry-late', Reading, { partitionBy: 'deviceId', retention: { age: '7d' } }),
+        partitionLog('telemetry-late', Reading, {
+          partitionBy: ['tenant', 'deviceId'],
+          retention: { age: '7d' },
+        }),
       );
 
       readings.asyncMap('enrich', withDeviceRegistry(registry), { concurrency: 64 }).to(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FrameWriter, openRedisPartitionLog, type PartitionLog, systemClock } from '#engine';
+import { keyPartitioner } from '#wire';
 import { openDeviceRegistry } from '../../jobs/device-telemetry/device-registry.ts';
 import { Reading } from '../../jobs/device-telemetry/reading.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
@@ -17,6 +18,7 @@ import {
   fleetReadings,
   forwarderArguments,
   NAMESPACE,
+  PARTITIONED_BY,
   registration,
   TOPIC,
   type Workload,
@@ -190,14 +192,14 @@ class CrashRun {
   /** Lets every window of the fleet close. */
   async #close(): Promise<void> {
     const { workload } = this.#options;
-    let next = 0;
+    const { partitions } = workload;
     const writer = await FrameWriter.open({
       log: this.#places.log,
       topic: TOPIC,
       schema: Reading,
       producer: 'closer',
       epoch: 1,
-      partitionOf: () => next++,
+      partitionOf: keyPartitioner(Reading, PARTITIONED_BY.fields, partitions, PARTITIONED_BY.keyGroups),
       clock: systemClock,
     });
     const readings = closingReadings(workload);
@@ -256,7 +258,7 @@ function shares(count: number): number[] {
 
 async function prepare(workload: Workload, log: PartitionLog, redis: RedisServer): Promise<void> {
   const { partitions } = workload;
-  await log.createTopic(TOPIC, { partitions, schema: Reading });
+  await log.createTopic(TOPIC, { partitions, schema: Reading, partitionedBy: PARTITIONED_BY });
   const registry = await openDeviceRegistry(shared(redis));
   const devices = new Map<string, string>();
   for (const { tenant, deviceId } of fleetReadings({ ...workload, events: workload.fleet.devices }))

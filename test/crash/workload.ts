@@ -1,7 +1,8 @@
 import type { RegisteredDevice } from '../../jobs/device-telemetry/device-registry.ts';
 import type { EnrichedReading } from '../../jobs/device-telemetry/enriched-reading.ts';
-import type { Reading } from '../../jobs/device-telemetry/reading.ts';
+import { Reading } from '../../jobs/device-telemetry/reading.ts';
 import { createFleet, type FleetOptions } from '../../edge-forwarder/fleet.ts';
+import { keyPartitioner, type PartitionedBy, PARTITIONER_KEY_GROUPS } from '#wire';
 
 /** What goes in: a pure function of the seed, so that whoever verifies can make every record again. */
 export interface Workload {
@@ -13,6 +14,11 @@ export interface Workload {
 }
 
 export const TOPIC = 'telemetry';
+/** As the job declares it. */
+export const PARTITIONED_BY: PartitionedBy = {
+  fields: ['tenant', 'deviceId'],
+  keyGroups: PARTITIONER_KEY_GROUPS,
+};
 export const NAMESPACE = 'default';
 const START_MS = Date.UTC(2026, 0, 15, 23, 58, 0);
 /** Event time between the fleet's last record and those that close its windows. */
@@ -94,10 +100,11 @@ export function* fleetReadings({ fleet, events }: Workload): Iterable<Reading> {
 
 /** One record per partition, so far ahead that every window of the fleet closes; in no window themselves. */
 export function closingReadings({ fleet, events, partitions }: Workload): readonly Reading[] {
-  return Array.from({ length: partitions }, (_, partition) => ({
+  const partitionOf = keyPartitioner(Reading, PARTITIONED_BY.fields, partitions, PARTITIONED_BY.keyGroups);
+  const closing = (number: number): Reading => ({
     ts: Math.floor(fleet.startMs + (events * 1_000) / fleet.rate + CLOSING_MS),
     tenant: 'operations',
-    deviceId: `closer-${partition}`,
+    deviceId: `closer-${number}`,
     site: 'control-room',
     temperature: null,
     vibration: null,
@@ -105,7 +112,10 @@ export function closingReadings({ fleet, events, partitions }: Workload): readon
     voltage: null,
     status: 'maintenance',
     firmware: '1.0.0',
-  }));
+  });
+  return Array.from({ length: partitions }, (_, partition) => {
+    for (let number = 0; ; number++) if (partitionOf(closing(number)) === partition) return closing(number);
+  });
 }
 
 /** What the registry knows of a device; nothing of one in eight. */

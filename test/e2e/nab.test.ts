@@ -5,8 +5,8 @@ import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { type JobHandle, type OperatorStatus, systemClock } from '#engine';
 import { openTimeSeriesReader } from '#sinks';
+import { keyPartitioner, PARTITIONER_KEY_GROUPS } from '#wire';
 import type { ForwarderStats } from '../../edge-forwarder/forwarder.ts';
-import { hashPartitioner } from '../../edge-forwarder/partitioner.ts';
 import { duckdb, icebird } from '../sinks/iceberg/table-oracles.ts';
 import { createTopic, type EdgeProcess, startForwarder } from '../support/edge-forwarder.ts';
 import { until } from '../support/job-bench.ts';
@@ -61,7 +61,7 @@ await t.test(
 /** One row for each partition, far enough ahead to close every window. */
 function closingRows(rows: readonly NabReading[]): readonly NabReading[] {
   const newest = rows.reduce((max, { ts }) => Math.max(max, ts), 0);
-  const partitionOf = hashPartitioner(NabReading, ['series'], PARTITIONS);
+  const partitionOf = keyPartitioner(NabReading, ['series'], PARTITIONS, PARTITIONER_KEY_GROUPS);
   const byPartition = new Map<number, NabReading>();
   for (let i = 0; byPartition.size < PARTITIONS; i++) {
     const row = { ts: newest + 3 * HOUR_MS, series: `${CLOSING}${i}`, value: 0 };

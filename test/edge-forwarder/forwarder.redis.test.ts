@@ -10,7 +10,7 @@ import { Forwarder, type ForwarderOptions } from '../../edge-forwarder/forwarder
 import { openRedisPartitionLog } from '../../engine/log/redis-partition-log.ts';
 import { createTopic, difference, expectedFleet, readTopic } from '../support/edge-forwarder.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { seededRandom, systemClock } from '#wire';
+import { keyPartitioner, seededRandom, systemClock } from '#wire';
 
 const MIB = 1024 * 1024;
 const PARTITIONS = 2;
@@ -55,7 +55,7 @@ function rig(t: Pick<typeof import('tap').default, 'teardown'>): Rig {
         topic: 'telemetry',
         producer: 'gw-1',
         schema: FleetReading,
-        key: ['tenant', 'deviceId'],
+        key: { fields: ['tenant', 'deviceId'], keyGroups: 128 },
         outbox: {
           directory: join(directory, 'outbox'),
           bytesMax: 64 * MIB,
@@ -309,6 +309,42 @@ await t.test(
     const again = forwarder(redis.url);
     await t.rejects(again.run(input(100, { seed: 99 }), forever(), false), {
       code: /MR_CONFIG_INVALID|MR_LOG_TOPIC_MISMATCH/,
+    });
+  },
+);
+
+await t.test(
+  'a topic with another partitioner is refused, one with the same is filled by it (FW3, FW4)',
+  async (t) => {
+    const redis = await startRedis();
+    t.teardown(() => redis.stop());
+    const partitionedBy = { fields: ['tenant', 'deviceId'], keyGroups: 64 };
+    await createTopic(redis.url, 'telemetry', PARTITIONS, FleetReading, undefined, partitionedBy);
+    for (const key of [
+      { fields: ['tenant', 'deviceId'], keyGroups: 128 },
+      { fields: ['deviceId'], keyGroups: 64 },
+    ]) {
+      const { forwarder } = rig(t);
+      const edge = forwarder(redis.url, { key, partitions: PARTITIONS });
+      await t.rejects(edge.run(input(100), forever(), true), {
+        code: 'MR_LOG_TOPIC_MISMATCH',
+        message: /partitioned by tenant, deviceId in 64 key groups/,
+      });
+    }
+    const { forwarder } = rig(t);
+    await forwarder(redis.url, { key: partitionedBy }).run(input(1_000), forever(), true);
+    const frames = await readTopic(redis.url, 'telemetry', PARTITIONS, FleetReading);
+    const partitionOf = keyPartitioner(
+      FleetReading,
+      partitionedBy.fields,
+      PARTITIONS,
+      partitionedBy.keyGroups,
+    );
+    const rows = frames.map((partition) => partition.flatMap((frame) => frame.rows));
+    t.equal(rows.flat().length, 1_000);
+    t.ok(rows.every((of, partition) => of.every((row) => partitionOf(row) === partition)));
+    t.throws(() => forwarder(redis.url, { key: { ...partitionedBy, keyGroups: 128 } }), {
+      code: 'MR_CONFIG_INVALID',
     });
   },
 );

@@ -3,11 +3,18 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { createFleet, type FleetOptions, type FleetReading } from '../../edge-forwarder/fleet.ts';
-import { hashPartitioner } from '../../edge-forwarder/partitioner.ts';
 import { systemClock } from '../../engine/base/clock.ts';
 import { openRedisPartitionLog } from '../../engine/log/redis-partition-log.ts';
 import { partitionKeys } from '../../engine/redis/keys.ts';
-import { decodeFrame, type Envelope, rowReader, type Schema } from '#wire';
+import {
+  decodeFrame,
+  type Envelope,
+  keyPartitioner,
+  type PartitionedBy,
+  PARTITIONER_KEY_GROUPS,
+  rowReader,
+  type Schema,
+} from '#wire';
 
 const MAIN = fileURLToPath(new URL('../../edge-forwarder/main.ts', import.meta.url));
 
@@ -17,6 +24,7 @@ export async function createTopic(
   partitions: number,
   schema: Schema,
   quotaBytes?: number,
+  partitionedBy?: PartitionedBy,
 ): Promise<void> {
   const log = await openRedisPartitionLog({
     url,
@@ -24,7 +32,12 @@ export async function createTopic(
     durability: 'process',
     clock: systemClock,
   });
-  await log.createTopic(topic, { partitions, schema, ...(quotaBytes === undefined ? {} : { quotaBytes }) });
+  await log.createTopic(topic, {
+    partitions,
+    schema,
+    ...(quotaBytes === undefined ? {} : { quotaBytes }),
+    ...(partitionedBy === undefined ? {} : { partitionedBy }),
+  });
   await log.close();
 }
 
@@ -67,7 +80,7 @@ export function expectedFleet(
   schema: Schema<FleetReading>,
 ): FleetReading[][] {
   const fleet = createFleet(options);
-  const partitionOf = hashPartitioner(schema, ['tenant', 'deviceId'], partitions);
+  const partitionOf = keyPartitioner(schema, ['tenant', 'deviceId'], partitions, PARTITIONER_KEY_GROUPS);
   const all: FleetReading[][] = Array.from({ length: partitions }, () => []);
   for (let i = 0; i < records; i++) {
     const reading = fleet.readingAt(i);

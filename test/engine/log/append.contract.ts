@@ -28,6 +28,34 @@ export function appendContract(t: Test, { log }: LogHarness): void {
     });
   });
 
+  void t.test('a topic keeps the partitioner that it was made with, and is found by no other', async (t) => {
+    const plain = { partitions: 3, schema: Sample };
+    t.equal((await log.createTopic('plain', plain)).partitionedBy, null);
+    const partitionedBy = { fields: ['note', 'value'], keyGroups: 256 };
+    const keyed = { ...plain, partitionedBy };
+    await t.rejects(log.createTopic('plain', keyed), { code: 'MR_LOG_TOPIC_MISMATCH' }, 'it never said so');
+    t.match(await log.createTopic('keyed', keyed), { partitionedBy });
+    t.match(await log.createTopic('keyed', plain), { partitionedBy });
+    t.match(await log.topic('keyed'), { partitionedBy });
+    for (const other of [
+      { fields: ['value', 'note'], keyGroups: 256 },
+      { fields: ['note'], keyGroups: 256 },
+      { fields: ['note', 'value'], keyGroups: 128 },
+    ])
+      await t.rejects(log.createTopic('keyed', { ...keyed, partitionedBy: other }), {
+        code: 'MR_LOG_TOPIC_MISMATCH',
+        message: /partitioned by note, value in 256 key groups/,
+      });
+    for (const never of [
+      { fields: [], keyGroups: 128 },
+      { fields: ['missing'], keyGroups: 128 },
+      { fields: ['note'], keyGroups: 2 },
+    ])
+      await t.rejects(log.createTopic('never', { ...keyed, partitionedBy: never }), {
+        code: 'MR_CONFIG_INVALID',
+      });
+  });
+
   void t.test('schemas are found by their content id', async (t) => {
     const other = schema('other', { at: eventTime(1), name: string(2) });
     t.equal(await log.schema(other.id), null);

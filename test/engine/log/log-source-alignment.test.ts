@@ -1,7 +1,12 @@
 import t from 'tap';
-import { memoryLogStore, openMemoryPartitionLog, type SourceOptions, systemClock } from '#engine';
+import {
+  memoryLogStore,
+  openMemoryPartitionLog,
+  partitionLog,
+  type SourceOptions,
+  systemClock,
+} from '#engine';
 import { eventTime, i32, type Infer, schema } from '#wire';
-import { logSource } from '../../../engine/log/log-source.ts';
 import { WatermarkAlignment } from '../../../engine/source/watermark-alignment.ts';
 import { createJobBench } from '../../support/job-bench.ts';
 import { openSource } from '../source/source-bench.ts';
@@ -29,7 +34,7 @@ function createTopics() {
       shared = new WatermarkAlignment(),
       restored: readonly unknown[] = [],
     ) =>
-      openSource(logSource(topic, Tick, 2), {
+      openSource(partitionLog(topic, Tick, { partitions: 2 }), {
         log,
         restored,
         alignment: shared,

@@ -1,7 +1,12 @@
 import t from 'tap';
-import { memoryLogStore, openMemoryPartitionLog, type SourceReader, systemClock } from '#engine';
+import {
+  memoryLogStore,
+  openMemoryPartitionLog,
+  partitionLog,
+  type SourceReader,
+  systemClock,
+} from '#engine';
 import { eventTime, type Infer, schema } from '#wire';
-import { logSource } from '../../../engine/log/log-source.ts';
 import { createJobBench, until } from '../../support/job-bench.ts';
 
 const Tick = schema('tick', { ts: eventTime(1) });
@@ -21,7 +26,7 @@ await t.test('a restored partition that lags is waited for, as it was before (LS
       partitionOf: () => partition,
     });
   const open = (restored: readonly unknown[]) =>
-    logSource('ticks', Tick, PARTITIONS).open({
+    partitionLog('ticks', Tick, { partitions: PARTITIONS }).open({
       job: 'job',
       operator: 'source',
       subtask: 0,
