@@ -15,6 +15,10 @@ export function applyFault(fault: Fault, { redis, roles, armKillPoint }: FaultTa
   switch (fault.kind) {
     case 'kill':
       return roles.get(fault.role)?.kill(fault.forMs);
+    case 'kill-thread': {
+      const threads = roles.get(fault.role)?.current?.threads ?? [];
+      return threads[fault.thread % threads.length]?.kill();
+    }
     case 'freeze':
       return roles.get(fault.role)?.freeze(fault.forMs);
     case 'kill-at':

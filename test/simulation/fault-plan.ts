@@ -4,6 +4,7 @@ import type { SimKernel } from './kernel.ts';
 /** Something that goes wrong at a time of the run, virtual ms; a role of null means all. A fail-over comes after its replica has lagged. */
 export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'kill' | 'freeze'; readonly role: string; readonly forMs: number }
+  | { readonly kind: 'kill-thread'; readonly role: string; readonly thread: number }
   | { readonly kind: 'kill-at'; readonly point: string; readonly hit: number }
   | { readonly kind: 'request-lost' | 'reply-lost' | 'late'; readonly role: string | null }
   | { readonly kind: 'drop-links'; readonly role: string | null; readonly lateMs: number | null }
@@ -28,18 +29,26 @@ export interface FaultMix {
   readonly faultsMax: number;
   /** Whether a restart may lose what was not on disk. */
   readonly powerLoss: boolean;
+  /** Whether processes have threads that may die alone. */
+  readonly threads?: boolean;
 }
 
 /** Draws what goes wrong in a run, in order of time. A seed draws few faults or many, and leaves some kinds out. */
 export function drawFaults(kernel: SimKernel, mix: FaultMix): readonly Fault[] {
   const random = kernel.random('faults');
-  const kinds = DRAWS.filter(() => random() < 0.7);
+  const draws = mix.threads === true ? [...DRAWS, threadDeath] : DRAWS;
+  const kinds = draws.filter(() => random() < 0.7);
   const count = kinds.length === 0 ? 0 : Math.floor(random() * (mix.faultsMax + 1));
   const faults = Array.from({ length: count }, () => {
     const atMs = Math.round(random() * mix.untilMs);
     return (pick(random, kinds) as Draw)(atMs, random, mix);
   });
   return faults.sort((a, b) => a.atMs - b.atMs);
+}
+
+/** When it is over, virtual ms. */
+export function endOf(fault: Fault): number {
+  return fault.atMs + ('forMs' in fault ? fault.forMs : 0) + ('lagMs' in fault ? fault.lagMs : 0);
 }
 
 type Draw = (atMs: number, random: Random, mix: FaultMix) => Fault;
@@ -103,6 +112,13 @@ const DRAWS: readonly Draw[] = [
   (atMs, random) => ({ atMs, kind: 'out-of-memory', forMs: skewed(random, 50, 4_000) }),
   (atMs, random) => ({ atMs, kind: 'replica-lag', forMs: skewed(random, 50, 4_000) }),
 ];
+
+const threadDeath: Draw = (atMs, random, { roles }) => ({
+  atMs,
+  kind: 'kill-thread',
+  role: pick(random, roles),
+  thread: Math.floor(random() * 4),
+});
 
 function pick<T>(random: Random, items: readonly T[]): T {
   return items[Math.floor(random() * items.length)] as T;

@@ -6,8 +6,9 @@
 import { parseArgs } from 'node:util';
 import { PLANTED_BUGS, type Scenario, type SimReport } from './scenario.ts';
 import { singleRunner } from './single-runner.ts';
+import { workers } from './workers/workers.ts';
 
-const SCENARIOS: readonly Scenario[] = [singleRunner];
+const SCENARIOS: readonly Scenario[] = [singleRunner, workers];
 const FAILURES_MAX = 10;
 const PROBLEMS_SHOWN = 6;
 

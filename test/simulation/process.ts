@@ -5,6 +5,7 @@ import type { EventOwner, SimEvent, SimKernel } from './kernel.ts';
 
 /**
  * One simulated operating system process: a thread with a clock, timers and randomness of its own, that can be killed and frozen.
+ * It may have further threads, which are processes that share its fate.
  *
  * Owns its events. Does not own its connections, which watch {@link SimProcess.state}.
  *
@@ -24,6 +25,8 @@ export class SimProcess implements EventOwner {
   readonly #pace: Random;
   readonly #held: SimEvent[] = [];
   readonly #onKill = new Set<() => void>();
+  readonly #threads = new Set<SimProcess>();
+  readonly #skewMs: number;
   #state: 'alive' | 'frozen' | 'dead' = 'alive';
   #busyUntilMs = 0;
   #spentMs = 0;
@@ -37,7 +40,8 @@ export class SimProcess implements EventOwner {
     this.random = kernel.random(`process ${name}`);
     this.#pace = kernel.random(`pace ${name}`);
     this.#slowTurnShare = options.slowTurnShare ?? 0;
-    this.clock = this.#createClock(EPOCH_MS + (options.skewMs ?? 0));
+    this.#skewMs = options.skewMs ?? 0;
+    this.clock = this.#createClock(EPOCH_MS + this.#skewMs);
   }
 
   get state(): 'alive' | 'frozen' | 'dead' {
@@ -59,6 +63,22 @@ export class SimProcess implements EventOwner {
     return `${hex[0]}${hex[1]}-${hex[2]}-${hex[3]}-${hex[4]}-${hex[5]}${hex[6]}${hex[7]}`;
   };
 
+  /** Another thread of this process: has its clock, is frozen and dies with it, and may die alone. */
+  thread(name: string): SimProcess {
+    const { role } = this;
+    const options = { role, skewMs: this.#skewMs, slowTurnShare: this.#slowTurnShare };
+    const thread = new SimProcess(this.#kernel, `${this.name}:${name}`, options);
+    if (this.#state === 'dead') thread.kill();
+    else this.#threads.add(thread);
+    thread.onKill(() => this.#threads.delete(thread));
+    return thread;
+  }
+
+  /** Its threads that live, in the order in which they were started. */
+  get threads(): readonly SimProcess[] {
+    return [...this.#threads];
+  }
+
   /** Runs `run` as an event of this process after `delayMs`. */
   schedule(delayMs: number, label: string, run: () => void): () => void {
     if (this.#state === 'dead') return () => {};
@@ -77,6 +97,7 @@ export class SimProcess implements EventOwner {
     this.#held.length = 0;
     this.#kernel.note(`${this.name} killed`);
     for (const listener of this.#onKill) listener();
+    for (const thread of this.#threads) thread.kill();
   }
 
   /** As SIGSTOP. */
@@ -84,6 +105,7 @@ export class SimProcess implements EventOwner {
     if (this.#state !== 'alive') return;
     this.#state = 'frozen';
     this.#kernel.note(`${this.name} frozen`);
+    for (const thread of this.#threads) thread.freeze();
   }
 
   /** As SIGCONT. */
@@ -92,6 +114,7 @@ export class SimProcess implements EventOwner {
     this.#state = 'alive';
     this.#kernel.note(`${this.name} thawed`);
     for (const event of this.#held.splice(0)) this.#kernel.postpone(event, this.#kernel.nowMs);
+    for (const thread of this.#threads) thread.thaw();
   }
 
   /** Calls `listener` when the process is killed. */

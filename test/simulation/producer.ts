@@ -1,7 +1,7 @@
 import { hasCode, openRedisPartitionLog, type PartitionLog } from '#engine';
 import type { SimProcess } from './process.ts';
 import type { SimRedis } from './redis.ts';
-import { NAMESPACE, PARTITIONS, Reading, TOPICS } from './simulated-job.ts';
+import { NAMESPACE, Reading, TOPICS } from './simulated-job.ts';
 import type { Lane } from './workload.ts';
 
 /**
@@ -24,7 +24,7 @@ export async function runProducer(
     durability: 'process',
     unavailableMs: UNAVAILABLE_MS,
   });
-  await log.createTopic(TOPICS.readings, { partitions: PARTITIONS, schema: Reading });
+  await log.createTopic(TOPICS.readings, { partitions: lanes.length, schema: Reading });
   await Promise.all(lanes.map((lane) => sendLane(log, process, producer, lane)));
 }
 

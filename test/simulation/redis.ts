@@ -6,7 +6,8 @@ import { SimLink } from './link.ts';
 import { SimNetwork } from './network.ts';
 import { EPOCH_MS, type SimProcess } from './process.ts';
 import { RedisModel } from './redis-model/redis-model.ts';
-import { SimServer } from './server.ts';
+import type { Reply } from './redis-model/redis-reply.ts';
+import { type Command, SimServer } from './server.ts';
 
 /**
  * Simulated Redis: a primary with a replica, the links to it, and what may go wrong with them.
@@ -22,9 +23,11 @@ export class SimRedis {
   #primary: SimServer;
   #lagUntilMs = 0;
   #fullUntilMs = 0;
+  readonly #observer: RedisObserver | null;
 
-  constructor(kernel: SimKernel) {
+  constructor(kernel: SimKernel, observer: RedisObserver | null = null) {
     this.kernel = kernel;
+    this.#observer = observer;
     this.network = new SimNetwork(kernel);
     this.#random = kernel.random('redis');
     this.#primary = this.#serve(new RedisModel({ now: () => EPOCH_MS + Math.floor(kernel.nowMs) }), 0);
@@ -112,7 +115,9 @@ export class SimRedis {
 
   #serve(model: RedisModel, replicaFromMs: number): SimServer {
     const replicationDelayMs = () => this.#replicationDelayMs();
-    const server = new SimServer(this.kernel, { model, replicaFromMs, replicationDelayMs });
+    this.#observer?.promoted();
+    const observe = this.#observer?.executed;
+    const server = new SimServer(this.kernel, { model, replicaFromMs, replicationDelayMs, observe });
     server.setFull(this.#isFull);
     return server;
   }
@@ -126,6 +131,13 @@ export class SimRedis {
     const leftMs = this.#lagUntilMs - this.kernel.nowMs;
     return leftMs > 0 ? usualMs + leftMs * this.#random() : usualMs;
   }
+}
+
+/** Somebody who sees what the primary is asked to do, and does. */
+export interface RedisObserver {
+  readonly executed: (command: Command, reply: Reply) => void;
+  /** There is another primary: some of what was seen may not have happened. */
+  readonly promoted: () => void;
 }
 
 /** How long a replica takes at most to be in step with a new primary. */

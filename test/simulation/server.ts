@@ -20,6 +20,7 @@ export class SimServer {
   readonly #kernel: SimKernel;
   readonly #replicationDelayMs: () => number;
   readonly #replicaFromMs: number;
+  readonly #observe: SimServerOptions['observe'];
   readonly #history: Write[] = [];
   /** The data after so many writes, now and then, so that a prefix need not be made from the start. */
   readonly #copies: { readonly writes: number; readonly model: RedisModel }[] = [];
@@ -31,6 +32,7 @@ export class SimServer {
     this.model = options.model;
     this.#replicaFromMs = options.replicaFromMs;
     this.#replicationDelayMs = options.replicationDelayMs;
+    this.#observe = options.observe;
     this.#copies.push({ writes: 0, model: this.model.fork() });
     this.model.onWrite((write) => this.#onWrite(write));
   }
@@ -45,6 +47,7 @@ export class SimServer {
     if (this.#demotedMs <= this.#kernel.nowMs && !READS.has(String(command[0])))
       throw new RedisReplyError("READONLY You can't write against a read only replica.");
     const reply = this.model.execute(command);
+    this.#observe?.(command, reply);
     const copied = this.#copies.at(-1)?.writes ?? 0;
     if (this.writes - copied >= WRITES_PER_COPY)
       this.#copies.push({ writes: this.writes, model: this.model.fork() });
@@ -111,6 +114,8 @@ export interface SimServerOptions {
   readonly replicaFromMs: number;
   /** Drawn for each write. */
   readonly replicationDelayMs: () => number;
+  /** Told of every command that was not refused. */
+  readonly observe?: ((command: Command, reply: Reply) => void) | undefined;
 }
 
 interface Write {

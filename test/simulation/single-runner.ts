@@ -1,6 +1,6 @@
 import { type JobHandle, openRedisCheckpointStore, openRedisPartitionLog, runJob } from '#engine';
 import { applyFault } from './apply-fault.ts';
-import { drawFaults, type Fault } from './fault-plan.ts';
+import { drawFaults, endOf, type Fault } from './fault-plan.ts';
 import { SimKernel } from './kernel.ts';
 import { Ledger } from './ledger.ts';
 import type { SimProcess } from './process.ts';
@@ -67,7 +67,7 @@ class SingleRunner {
     this.#planted = planted;
     this.#redis = new SimRedis(this.#kernel);
     this.#ledger = new Ledger(this.#kernel, { isForgiving: this.#durability === 'process' });
-    this.#workload = createWorkload(this.#kernel);
+    this.#workload = createWorkload(this.#kernel, PARTITIONS);
     this.#windows = new TopicWatch(this.#redis, TOPICS.windows, WindowResult, PARTITIONS);
     this.#late = new TopicWatch(this.#redis, TOPICS.late, Reading, 1);
     this.#faults =
@@ -236,10 +236,6 @@ class SingleRunner {
       notes: [`${this.#durability}, parallelism ${this.#parallelism}`, ...codes, ...exits],
     };
   }
-}
-
-function endOf(fault: Fault): number {
-  return fault.atMs + ('forMs' in fault ? fault.forMs : 0) + ('lagMs' in fault ? fault.lagMs : 0);
 }
 
 const SETTLING_MS = 1_000;

@@ -1,7 +1,7 @@
 import { BatchBuilder, encodeFrame } from '#wire';
 import { EPOCH_MS } from './process.ts';
 import type { SimKernel } from './kernel.ts';
-import { CLOSING, PARTITIONS, Reading } from './simulated-job.ts';
+import { CLOSING, Reading } from './simulated-job.ts';
 
 /** Frames of one producer for one partition, cut once: what is sent again is the same bytes. */
 export interface Lane {
@@ -25,7 +25,8 @@ export interface Workload {
   readonly lanes: ReadonlyMap<string, readonly Lane[]>;
 }
 
-const RECORDS_PER_LANE = 500;
+/** Of both producers over all partitions, about. */
+const RECORDS = 2_000;
 const FRAME_RECORDS = 25;
 export const PRODUCERS: readonly string[] = ['gateway-1', 'gateway-2'];
 /** Event time that the records span. */
@@ -34,13 +35,14 @@ const DEVICES = 6;
 /** Event time between the last record and those that close the windows. */
 const CLOSING_MS = 60_000;
 
-/** About 2,000 records of two producers over two partitions, mostly in order, some late. */
-export function createWorkload(kernel: SimKernel): Workload {
+/** About 2,000 records of two producers over so many partitions, mostly in order, some late. */
+export function createWorkload(kernel: SimKernel, partitions: number): Workload {
+  const perLane = Math.round(RECORDS / PRODUCERS.length / partitions);
   const random = kernel.random('workload');
   const readings: Reading[] = [];
   const draw = (i: number): Reading => {
     const lateMs = random() < 0.02 ? random() * 3_000 : random() * 400;
-    const atMs = (i / RECORDS_PER_LANE) * SPAN_MS;
+    const atMs = (i / perLane) * SPAN_MS;
     const reading: Reading = {
       ts: EPOCH_MS + Math.max(0, Math.round(atMs - lateMs)),
       device: `device-${Math.floor(random() * DEVICES)}`,
@@ -54,12 +56,22 @@ export function createWorkload(kernel: SimKernel): Workload {
   for (const producer of PRODUCERS)
     lanes.set(
       producer,
-      Array.from({ length: PARTITIONS }, (_, partition) => createLane(producer, partition, draw)),
+      Array.from({ length: partitions }, (_, partition) => createLane({ producer, partition, perLane, draw })),
     );
   return { readings, lanes };
 }
 
-function createLane(producer: string, partition: number, draw: (i: number) => Reading): Lane {
+function createLane({
+  producer,
+  partition,
+  perLane,
+  draw,
+}: {
+  readonly producer: string;
+  readonly partition: number;
+  readonly perLane: number;
+  readonly draw: (i: number) => Reading;
+}): Lane {
   const builder = new BatchBuilder(Reading);
   const frames: LaneFrame[] = [];
   const cut = (prev: number, atMs: number) => {
@@ -68,11 +80,11 @@ function createLane(producer: string, partition: number, draw: (i: number) => Re
     const bytes = encodeFrame(builder.finish(), { producer, epoch: 1, prev, first });
     frames.push({ bytes, first, last, atMs });
   };
-  for (let i = 0; i < RECORDS_PER_LANE; i++) {
+  for (let i = 0; i < perLane; i++) {
     builder.append(draw(i));
-    if ((i + 1) % FRAME_RECORDS === 0) cut(i + 1 - FRAME_RECORDS, ((i + 1) / RECORDS_PER_LANE) * SPAN_MS);
+    if ((i + 1) % FRAME_RECORDS === 0) cut(i + 1 - FRAME_RECORDS, ((i + 1) / perLane) * SPAN_MS);
   }
   builder.append({ ts: EPOCH_MS + SPAN_MS + CLOSING_MS, device: CLOSING, number: -1, value: 0 });
-  cut(RECORDS_PER_LANE, SPAN_MS);
+  cut(perLane, SPAN_MS);
   return { partition, frames };
 }
