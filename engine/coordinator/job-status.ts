@@ -101,10 +101,12 @@ export interface RescaleEntry {
   readonly failure: string | null;
 }
 
-/** Sums over subtasks; watermark is the minimum (null: none yet). */
-export interface OperatorStatus {
+/** Sums over the subtasks of this attempt, their times included; watermark is the minimum (null: none yet). */
+export interface OperatorStatus extends TaskTimes {
   readonly id: string;
   readonly kind: string;
+  /** First of the operators that it runs together with: its subtasks, and their times, are theirs. */
+  readonly vertex: string;
   readonly parallelism: number;
   readonly recordsIn: number;
   readonly recordsOut: number;
@@ -118,10 +120,6 @@ export interface OperatorStatus {
   /** Keys, timers and bytes of live state; 0 for stateless operators. */
   readonly stateKeys: number;
   readonly timers: number;
-  /** Sums over the operator's subtasks in this attempt, see TaskTimes; together how long they have been there. */
-  readonly busyMs: number;
-  readonly idleMs: number;
-  readonly backpressuredMs: number;
 }
 
 /** Where a subtask runs, and what it spends its time on in this attempt. */

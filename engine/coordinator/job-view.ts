@@ -1,4 +1,4 @@
-import type { ExecutionGraph } from '../graph/execution-graph.ts';
+import { type ExecutionGraph, partitioningAsRun } from '../graph/execution-graph.ts';
 import type { GraphNode, NodeInput } from '../graph/job-graph.ts';
 import { MIN_WATERMARK } from '../time/watermark.ts';
 import type { Waiting } from '../runtime/operator.ts';
@@ -65,6 +65,7 @@ function operatorStatus(
         : node.kind === 'source'
           ? node.source.kind
           : node.sink.kind,
+    vertex: vertex?.id ?? node.id,
     parallelism: graph.job.options.parallelism,
     recordsIn,
     recordsOut: node.kind === 'source' ? recordsIn : sum(members, (m) => m.recordsOut),
@@ -78,6 +79,7 @@ function operatorStatus(
     busyMs: sum(tasks, (t) => t.busyMs),
     idleMs: sum(tasks, (t) => t.idleMs),
     backpressuredMs: sum(tasks, (t) => t.backpressuredMs),
+    runningMs: sum(tasks, (t) => t.runningMs),
   };
 }
 
@@ -104,7 +106,7 @@ function edgesOf({ job }: ExecutionGraph): JobStatus['edges'] {
     return inputs.map(({ partitioning, ...input }) => ({
       from: namedAbove(job.nodes, input),
       to: node.id,
-      kind: job.options.parallelism > 1 ? partitioning.kind : FORWARD.kind,
+      kind: job.options.parallelism > 1 ? partitioningAsRun(job, { ...input, partitioning }).kind : FORWARD.kind,
     }));
   });
 }

@@ -11,8 +11,10 @@ import fastify, {
 import { type Clock, systemClock } from '../../engine/base/clock.ts';
 import type { MillraceError } from '../../engine/base/errors.ts';
 import type { JobHandle } from '../../engine/coordinator/job-status.ts';
+import type { ReadHeldForwarders } from '../held-forwarders.ts';
 import type { ReadLake } from '../lake-state.ts';
 import type { SeriesReader } from '../series-reader.ts';
+import { LoadReadings } from '../telemetry/load-readings.ts';
 import { guardHost } from './host-guard.ts';
 import { addJobRoutes, type TypedServer } from './job-routes.ts';
 import { LiveFeed } from './live-feed.ts';
@@ -27,6 +29,8 @@ export interface AdminServerOptions {
   readonly series?: () => SeriesReader | null;
   /** Size of the table that the jobs write; without it the live page shows none. */
   readonly lake?: ReadLake;
+  /** Forwarders that full partitions keep waiting; without it they are not known. */
+  readonly forwarders?: ReadHeldForwarders;
   /** Text of `/metrics`; without it the route answers 404. */
   readonly metricsText?: () => Promise<string>;
   readonly clock?: Clock;
@@ -101,9 +105,11 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   await server.register(rateLimit, { max: limits.requestsPerMinute, timeWindow: 60_000 });
   await server.register(fastifyStatic, { root: join(import.meta.dirname, '..', 'ui'), index: 'index.html' });
 
-  addJobRoutes(server, jobs, {
-    config: { rateLimit: { max: limits.mutationsPerMinute, timeWindow: 60_000 } },
-  });
+  const readings = new LoadReadings(jobs, clock);
+  server.addHook('onReady', async () => readings.start());
+  server.addHook('onClose', async () => readings.stop());
+  const mutation = { config: { rateLimit: { max: limits.mutationsPerMinute, timeWindow: 60_000 } } };
+  addJobRoutes(server, jobs, mutation, { readings, forwarders: options.forwarders ?? null, clock });
   addSeriesRoutes(server, series);
   addProbeRoutes(server, jobs, clock);
   if (metricsText !== undefined) addMetricsRoute(server, metricsText);

@@ -5,7 +5,17 @@ import { MillraceError } from '../../engine/base/errors.ts';
 import { LIMITS } from '../../engine/base/limits.ts';
 import { systemClock } from '../../engine/base/clock.ts';
 import type { JobHandle, JobState } from '../../engine/coordinator/job-status.ts';
-import { Checkpoints, Job, JobList, Report } from './job-schema.ts';
+import { type ReportParts, reportBackpressure } from './backpressure-report.ts';
+import {
+  Backpressure,
+  Checkpoints,
+  Exceptions,
+  Job,
+  JobList,
+  Report,
+  Rescale,
+  Rescales,
+} from './job-schema.ts';
 import { explainOutput } from '../../engine/coordinator/output-report.ts';
 import { notFound, Problem } from './problem.ts';
 import type { TypeBoxProvider } from './typebox-provider.ts';
@@ -22,7 +32,16 @@ export type TypedServer = FastifyInstance<
 const closed = { additionalProperties: false };
 const JobName = Type.Object({ name: Type.String({ minLength: 1, maxLength: LIMITS.nameLengthMax }) }, closed);
 const NoFields = Type.Object({}, closed);
-const StopOptions = Type.Object({ savepoint: Type.Optional(Type.Boolean()) }, closed);
+const StopOptions = Type.Object(
+  { savepoint: Type.Optional(Type.Boolean()), drain: Type.Optional(Type.Boolean()) },
+  closed,
+);
+/** Of any job; one that has fewer key groups refuses by itself. */
+const PARALLELISM_MAX = 32_768;
+const Parallelism = Type.Object(
+  { parallelism: Type.Integer({ minimum: 1, maximum: PARALLELISM_MAX }) },
+  closed,
+);
 const Interval = Type.Object({ ms: Type.Integer({ minimum: 100, maximum: 86_400_000 }) }, closed);
 const State = Type.Object({ name: Type.String(), state: Type.String() }, closed);
 const Stopped = Type.Object(
@@ -36,21 +55,34 @@ export const PROBLEMS = { '4xx': Problem, '5xx': Problem } as const;
 
 const FINAL: readonly JobState[] = ['finished', 'stopped', 'cancelled', 'failed'];
 const ENDING: readonly JobState[] = [...FINAL, 'stopping', 'cancelling'];
+const NOT_RUNNING: readonly JobState[] = [...ENDING, 'created', 'starting', 'restoring', 'restarting'];
 
 /** Looks at jobs and steers them. Commands answer when they are done, not when they are accepted. */
 export function addJobRoutes(
   server: TypedServer,
   jobs: () => readonly JobHandle[],
-  mutation: { readonly config: object },
+  mutation: Mutation,
+  parts: ReportParts,
 ): void {
   const find = (name: string): JobHandle => {
     const job = jobs().find((candidate) => candidate.name === name);
     if (job !== undefined) return job;
     throw notFound(`There is no job "${name}" in this process. GET /api/v1/jobs lists those there are.`);
   };
-  addReadingRoutes(server, jobs, find);
+  addReadingRoutes(server, jobs, find, parts);
   addEndingRoutes(server, find, mutation);
+  addChangingRoutes(server, find, mutation);
+}
 
+type FindJob = (name: string) => JobHandle;
+
+/** Options of every route that changes a job. */
+interface Mutation {
+  readonly config: object;
+}
+
+/** What changes a job that goes on. */
+function addChangingRoutes(server: TypedServer, find: FindJob, mutation: Mutation): void {
   server.post(
     '/api/v1/jobs/:name/savepoints',
     {
@@ -76,11 +108,24 @@ export function addJobRoutes(
       return { ms: job.status().checkpointIntervalMs };
     },
   );
+
+  server.post(
+    '/api/v1/jobs/:name/rescale',
+    { ...mutation, schema: { params: JobName, body: Parallelism, response: { 200: Rescale, ...PROBLEMS } } },
+    async (request) => {
+      const job = find(request.params.name);
+      refuse(job, 'rescale', NOT_RUNNING);
+      return job.rescale(request.body.parallelism);
+    },
+  );
 }
 
-type FindJob = (name: string) => JobHandle;
-
-function addReadingRoutes(server: TypedServer, jobs: () => readonly JobHandle[], find: FindJob): void {
+function addReadingRoutes(
+  server: TypedServer,
+  jobs: () => readonly JobHandle[],
+  find: FindJob,
+  parts: ReportParts,
+): void {
   server.get('/api/v1/jobs', { schema: { response: { 200: JobList, ...PROBLEMS } } }, async () => ({
     jobs: jobs().map((job) => job.status()),
   }));
@@ -95,13 +140,31 @@ function addReadingRoutes(server: TypedServer, jobs: () => readonly JobHandle[],
     async (request) => find(request.params.name).status().checkpoints,
   );
   server.get(
+    '/api/v1/jobs/:name/rescales',
+    { schema: { params: JobName, response: { 200: Rescales, ...PROBLEMS } } },
+    async (request) => ({ rescales: find(request.params.name).status().rescales }),
+  );
+  server.get(
+    '/api/v1/jobs/:name/exceptions',
+    { schema: { params: JobName, response: { 200: Exceptions, ...PROBLEMS } } },
+    async (request) => {
+      const { restarts, failures } = find(request.params.name).status();
+      return { restarts, failures };
+    },
+  );
+  server.get(
+    '/api/v1/jobs/:name/backpressure',
+    { schema: { params: JobName, response: { 200: Backpressure, ...PROBLEMS } } },
+    async (request) => reportBackpressure(find(request.params.name), parts),
+  );
+  server.get(
     '/api/v1/jobs/:name/why-no-output',
     { schema: { params: JobName, response: { 200: Report, ...PROBLEMS } } },
     async (request) => explainOutput(find(request.params.name).status(), systemClock.now()),
   );
 }
 
-function addEndingRoutes(server: TypedServer, find: FindJob, mutation: { readonly config: object }): void {
+function addEndingRoutes(server: TypedServer, find: FindJob, mutation: Mutation): void {
   server.post(
     '/api/v1/jobs/:name/cancel',
     {
@@ -130,7 +193,8 @@ function addEndingRoutes(server: TypedServer, find: FindJob, mutation: { readonl
     async (request) => {
       const job = find(request.params.name);
       refuse(job, 'stop', ENDING);
-      const checkpoint = await job.stop({ savepoint: request.body.savepoint ?? false });
+      const { savepoint = false, drain = false } = request.body;
+      const checkpoint = await job.stop({ savepoint, drain });
       return { name: job.name, state: job.status().state, checkpoint };
     },
   );

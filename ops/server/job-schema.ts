@@ -5,6 +5,8 @@ const count = Type.Number({ minimum: 0 });
 const nullable = (schema: Type.TSchema) => Type.Union([schema, Type.Null()]);
 const closed = { additionalProperties: false };
 
+const times = { busyMs: count, idleMs: count, backpressuredMs: count, runningMs: count };
+
 const Failure = Type.Object(
   {
     at: Type.Number(),
@@ -24,6 +26,7 @@ const Operator = Type.Object(
   {
     id: Type.String(),
     kind: Type.String(),
+    vertex: Type.String(),
     parallelism: count,
     recordsIn: count,
     recordsOut: count,
@@ -34,9 +37,7 @@ const Operator = Type.Object(
     waiting: nullable(Type.Object({ what: Type.String(), until: nullable(Type.Number()), count }, closed)),
     stateKeys: count,
     timers: count,
-    busyMs: count,
-    idleMs: count,
-    backpressuredMs: count,
+    ...times,
   },
   closed,
 );
@@ -46,15 +47,12 @@ const Subtask = Type.Object(
     id: Type.String(),
     subtask: count,
     host: count,
-    busyMs: count,
-    idleMs: count,
-    backpressuredMs: count,
-    runningMs: count,
+    ...times,
   },
   closed,
 );
 
-const Rescale = Type.Object(
+export const Rescale = Type.Object(
   {
     at: Type.Number(),
     from: count,
@@ -148,6 +146,67 @@ export const Job = Type.Object(
     sinks: Type.Array(Sink),
     checkpoints: Checkpoints,
     rescales: Type.Array(Rescale),
+  },
+  closed,
+);
+
+export const Rescales = Type.Object({ rescales: Type.Array(Rescale) }, closed);
+
+export const Exceptions = Type.Object({ restarts: count, failures: Type.Array(Failure) }, closed);
+
+const share = Type.Number({ minimum: 0, maximum: 1 });
+const load = {
+  shares: nullable(Type.Object({ busy: share, idle: share, backpressured: share, running: share }, closed)),
+  level: nullable(Type.String()),
+};
+
+/** Wire form of {@link import('./backpressure-report.ts').BackpressureReport}. */
+export const Backpressure = Type.Object(
+  {
+    at: Type.Number(),
+    overMs: nullable(count),
+    level: nullable(Type.String()),
+    operators: Type.Array(
+      Type.Object(
+        {
+          id: Type.String(),
+          vertex: Type.String(),
+          ...load,
+          subtasks: Type.Array(Type.Object({ subtask: count, host: count, ...load }, closed)),
+        },
+        closed,
+      ),
+    ),
+    sources: Type.Array(
+      Type.Object(
+        {
+          operator: Type.String(),
+          topic: Type.String(),
+          partition: count,
+          lagRecords: nullable(count),
+          lagMs: nullable(Type.Number()),
+        },
+        closed,
+      ),
+    ),
+    forwarders: nullable(
+      Type.Array(
+        Type.Object(
+          {
+            topic: Type.String(),
+            producer: Type.String(),
+            at: Type.Number(),
+            since: Type.Number(),
+            partitions: Type.Array(count),
+            pendingRecords: count,
+            pendingBytes: count,
+            oldestMs: nullable(count),
+            inputHeld: Type.Boolean(),
+          },
+          closed,
+        ),
+      ),
+    ),
   },
   closed,
 );

@@ -1,4 +1,5 @@
 import type { JobStatus, OperatorStatus, SinkStatus } from '../../engine/coordinator/job-status.ts';
+import type { TaskTimes } from '../../engine/runtime/task-time.ts';
 
 /** The few numbers that answer "how is it going": for the live page, its history and the progress line. */
 export interface JobFigures {
@@ -48,20 +49,28 @@ export function isTime(watermark: number | null): watermark is number {
   return watermark !== null && Math.abs(watermark) <= LAST_TIME;
 }
 
-/** Where an operator's time went since an earlier status, as shares of 1; null when no time was counted. */
+/** Where time went since an earlier status, as shares of 1; `running` is the part of `busy` in turns of its own. */
 export interface TimeShares {
   readonly busy: number;
   readonly idle: number;
   readonly backpressured: number;
+  readonly running: number;
 }
 
-export function timeShares(now: OperatorStatus, earlier: OperatorStatus | undefined): TimeShares | null {
-  const busy = now.busyMs - (earlier?.busyMs ?? 0);
-  const idle = now.idleMs - (earlier?.idleMs ?? 0);
-  const backpressured = now.backpressuredMs - (earlier?.backpressuredMs ?? 0);
+/** Null when no time was counted in between, or when the totals began anew. */
+export function timeShares(now: TaskTimes, earlier: TaskTimes): TimeShares | null {
+  const busy = now.busyMs - earlier.busyMs;
+  const idle = now.idleMs - earlier.idleMs;
+  const backpressured = now.backpressuredMs - earlier.backpressuredMs;
+  const running = now.runningMs - earlier.runningMs;
   const total = busy + idle + backpressured;
-  if (total <= 0 || busy < 0 || idle < 0 || backpressured < 0) return null;
-  return { busy: busy / total, idle: idle / total, backpressured: backpressured / total };
+  if (total <= 0 || Math.min(busy, idle, backpressured, running) < 0) return null;
+  return {
+    busy: busy / total,
+    idle: idle / total,
+    backpressured: backpressured / total,
+    running: running / total,
+  };
 }
 
 function rate(recordsRead: number, now: number, earlier: JobFigures | null): number | null {

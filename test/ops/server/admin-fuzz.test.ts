@@ -4,6 +4,7 @@ import t from 'tap';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { createAdminServer } from '../../../ops/server/admin-server.ts';
+import { heldForwarder } from '../support/held-forwarder.ts';
 import { scriptedJob } from '../support/scripted-job.ts';
 import { scriptedSeries } from '../support/series.ts';
 
@@ -40,7 +41,13 @@ const body = fc.oneof(
     .record({ ms: fc.oneof(fc.integer(), fc.double(), text) }, { requiredKeys: [] })
     .map((o) => JSON.stringify(o)),
   fc
-    .record({ savepoint: fc.oneof(fc.boolean(), fc.integer()) }, { requiredKeys: [] })
+    .record(
+      { savepoint: fc.oneof(fc.boolean(), fc.integer()), drain: fc.oneof(fc.boolean(), text) },
+      { requiredKeys: [] },
+    )
+    .map((o) => JSON.stringify(o)),
+  fc
+    .record({ parallelism: fc.oneof(fc.integer(), fc.nat(200), fc.double(), text) }, { requiredKeys: [] })
     .map((o) => JSON.stringify(o)),
   fc.json(),
   fc.string({ unit: 'binary', maxLength: 200 }),
@@ -66,6 +73,7 @@ await t.test(
     const { server, routes } = await createAdminServer({
       jobs: () => [job],
       series: () => scriptedSeries(() => 1_760_000_000_000),
+      forwarders: async ([topic = '']) => [heldForwarder(topic)],
       metricsText: () => Promise.resolve('# none\n'),
       limits: { requestsPerMinute: 1e9, mutationsPerMinute: 1e9 },
     });
@@ -74,7 +82,7 @@ await t.test(
     const targets = routes.filter(
       (route) => route.method !== 'HEAD' && !route.url.includes('*') && route.url !== '/api/v1/live',
     );
-    t.ok(targets.length >= 10, `${targets.length} routes`);
+    t.ok(targets.length >= 14, `${targets.length} routes`);
 
     const seen = new Map<string, number>();
     const request: fc.Arbitrary<HostileRequest> = fc.record({
@@ -122,7 +130,8 @@ await t.test(
 /** One request per route that must succeed, among those that need not. */
 function wellFormed(route: RouteOptions): HostileRequest {
   const series = route.url.includes('/series/');
-  const body = route.url.endsWith('/checkpoint-interval') ? '{"ms":2500}' : '{}';
+  const [, command = ''] = /([^/]+)$/.exec(route.url) ?? [];
+  const body = { 'checkpoint-interval': '{"ms":2500}', rescale: '{"parallelism":4}' }[command] ?? '{}';
   return {
     route,
     name: series ? 'device_10s' : 'device-telemetry',

@@ -4,6 +4,9 @@ import { MillraceError } from '../../../engine/base/errors.ts';
 import type { JobHandle } from '../../../engine/coordinator/job-status.ts';
 import { type AdminServerOptions, createAdminServer } from '../../../ops/server/admin-server.ts';
 import { listenOnLoopback } from '../../../ops/server/listen.ts';
+import type { HeldForwarder } from '../../../ops/held-forwarders.ts';
+import { heldForwarder } from '../support/held-forwarder.ts';
+import { manualClock } from '../support/manual-clock.ts';
 import { scriptedJob } from '../support/scripted-job.ts';
 import { scriptedSeries } from '../support/series.ts';
 
@@ -25,6 +28,9 @@ async function api(t: Test, jobs: readonly JobHandle[], options: Partial<AdminSe
     return { status: answer.statusCode, json, headers: answer.headers, text: answer.body };
   };
 }
+
+const rounded = (shares: Record<string, number>) =>
+  Object.fromEntries(Object.entries(shares).map(([name, value]) => [name, Math.round(value * 1e6) / 1e6]));
 
 await t.test('lists jobs and shows one in full, with its checkpoints (O1)', async (t) => {
   const job = scriptedJob();
@@ -57,6 +63,109 @@ await t.test('carries commands to the job and answers when they are done (O1)', 
     json: { state: 'stopped', checkpoint: 2 },
   });
   t.strictSame(job.calls, ['savepoint', 'interval 2500', 'stop with savepoint']);
+});
+
+await t.test('a job is rescaled, and drained before it stops (O1, E10)', async (t) => {
+  const job = scriptedJob();
+  const call = await api(t, [job]);
+  const url = '/api/v1/jobs/device-telemetry';
+  const entry = { from: 2, to: 4, outcome: 'completed', checkpointMs: 120, downtimeMs: 1_900, failure: null };
+  t.match(await call('POST', `${url}/rescale`, { payload: { parallelism: 4 } }), {
+    status: 200,
+    json: entry,
+  });
+  t.match((await call('GET', `${url}/rescales`)).json, { rescales: [entry] });
+  for (const payload of [
+    {},
+    { parallelism: 0 },
+    { parallelism: 1.5 },
+    { parallelism: '4' },
+    { parallelism: 1e6 },
+  ])
+    t.match(
+      await call('POST', `${url}/rescale`, { payload }),
+      { status: 400, json: { code: 'MR_API_INVALID' } },
+      JSON.stringify(payload),
+    );
+  const tooMany = await call('POST', `${url}/rescale`, { payload: { parallelism: 129 } });
+  t.match(tooMany, { status: 400, json: { code: 'MR_GRAPH_INVALID' } }, 'more than it has key groups');
+  t.equal((await call('POST', `${url}/stop`, { payload: { drain: true } })).status, 200);
+  const late = await call('POST', `${url}/rescale`, { payload: { parallelism: 4 } });
+  t.match(late, { status: 409, json: { code: 'MR_API_CONFLICT', detail: /it is stopped/ } });
+  t.strictSame(job.calls, ['rescale 4', 'stop drained']);
+});
+
+await t.test('a second rescale meets the one under way (O1)', async (t) => {
+  const under = new MillraceError('MR_API_CONFLICT', "Job 'j' is being rescaled already.");
+  const call = await api(t, [{ ...scriptedJob('j'), rescale: () => Promise.reject(under) }]);
+  const answer = await call('POST', '/api/v1/jobs/j/rescale', { payload: { parallelism: 4 } });
+  t.match(answer, { status: 409, json: { code: 'MR_API_CONFLICT', detail: /already/ } });
+});
+
+await t.test('checkpoints and exceptions are told with all of their figures (O1)', async (t) => {
+  const job = scriptedJob();
+  job.completeCheckpoint(12);
+  job.fail({
+    code: 'MR_OPERATOR_FAILED',
+    message: 'boom',
+    operator: 'valid',
+    topic: 'in',
+    partition: 3,
+    offset: 7,
+  });
+  const call = await api(t, [job]);
+  const url = '/api/v1/jobs/device-telemetry';
+  t.match((await call('GET', `${url}/checkpoints`)).json, {
+    history: [{ id: 1, writtenBytes: 4_096, alignmentMs: 3, syncMs: 2 }],
+  });
+  t.match((await call('GET', `${url}/exceptions`)).json, {
+    restarts: 1,
+    failures: [{ operator: 'valid', subtask: null, topic: 'in', partition: 3, offset: 7, generation: 1 }],
+  });
+});
+
+await t.test('backpressure is that of the last interval, not of the whole run (E11, O1)', async (t) => {
+  const clock = manualClock();
+  const job = scriptedJob('j', clock);
+  const held: HeldForwarder[] = [heldForwarder('telemetry')];
+  const call = await api(t, [job], { clock, forwarders: async () => held });
+  const report = async () => (await call('GET', '/api/v1/jobs/j/backpressure')).json;
+  t.match(await report(), {
+    overMs: null,
+    level: null,
+    operators: [{ id: 'readings', shares: null, level: null }],
+  });
+  clock.advance(60_000);
+  const calm = await report();
+  t.equal(calm.overMs, 5_000);
+  t.match(calm, { level: 'ok', operators: { length: 5 }, forwarders: held });
+  const { shares, level, subtasks } = calm.operators.find(({ id }: { id: string }) => id === 'per-device');
+  t.same(rounded(shares), { busy: 0.62, idle: 0.34, backpressured: 0.04, running: 0.31 });
+  t.match(
+    { level, subtasks },
+    {
+      level: 'ok',
+      subtasks: [
+        { subtask: 0, host: 0 },
+        { subtask: 1, host: 1 },
+      ],
+    },
+  );
+  t.match(calm.sources, [
+    { topic: 'telemetry', partition: 0 },
+    { partition: 1, lagRecords: 120, lagMs: 300 },
+  ]);
+});
+
+await t.test('a forwarder registry that does not answer leaves the rest of the report', async (t) => {
+  const gone = () => Promise.reject(new Error('no connection'));
+  const call = await api(t, [scriptedJob('j')], { forwarders: gone });
+  t.match((await call('GET', '/api/v1/jobs/j/backpressure')).json, {
+    forwarders: null,
+    sources: { length: 2 },
+  });
+  const without = await api(t, [scriptedJob('j')]);
+  t.match((await without('GET', '/api/v1/jobs/j/backpressure')).json, { forwarders: null });
 });
 
 await t.test(

@@ -7,6 +7,8 @@ import type {
   JobState,
   JobStatus,
   OperatorStatus,
+  RescaleEntry,
+  SubtaskStatus,
 } from '../../../engine/coordinator/job-status.ts';
 
 /** What the script of a job may set at any time. */
@@ -16,7 +18,7 @@ export interface ScriptedJob extends JobHandle {
   readonly completeCheckpoint: (durationMs: number, kind?: CheckpointEntry['kind']) => number;
   readonly failCheckpoint: (reason: string) => void;
   /** A failure, a restart and the next generation. */
-  readonly fail: (failure: Pick<JobFailure, 'code' | 'message' | 'operator'>) => void;
+  readonly fail: (failure: Pick<JobFailure, 'code' | 'message' | 'operator'> & Partial<JobFailure>) => void;
   readonly enter: (state: JobState) => void;
   /** What was asked of it through the interface, in order. */
   readonly calls: readonly string[];
@@ -25,19 +27,21 @@ export interface ScriptedJob extends JobHandle {
 
 const FINAL: readonly JobState[] = ['finished', 'stopped', 'cancelled', 'failed'];
 
+/** Where checkpoints spend their time, and what they store anew. */
+const parts = { writtenBytes: 4_096, alignmentMs: 3, syncMs: 2 };
+const noParts = { writtenBytes: 0, alignmentMs: 0, syncMs: 0 };
+
 /**
  * A job without an engine: its totals follow from the clock and a rate, the rest happens when the test says so. It
  * keeps the rules of {@link JobHandle} (final states stay, intervals are checked), because the API relies on them.
  */
-/** Figures of checkpoints that these tests do not look at. */
-const untold = { writtenBytes: 0, alignmentMs: 0, syncMs: 0 };
-
 export function scriptedJob(name = 'device-telemetry', clock: Clock = systemClock): ScriptedJob {
   const startedAt = clock.now();
   const calls: string[] = [];
   const listeners = new Set<() => void>();
   const history: CheckpointEntry[] = [];
   const failures: JobFailure[] = [];
+  const rescales: RescaleEntry[] = [];
   let phase = { state: 'running' as JobState, since: startedAt };
   let pace = { from: startedAt, records: 0, perSecond: 0 };
   let [generation, restarts, intervalMs, nextId, completed, failed] = [1, 0, 10_000, 1, 0, 0];
@@ -72,7 +76,7 @@ export function scriptedJob(name = 'device-telemetry', clock: Clock = systemCloc
       outcome: 'completed',
       durationMs,
       stateBytes: 40_000 + records(),
-      ...untold,
+      ...parts,
       failure: null,
     });
 
@@ -89,7 +93,7 @@ export function scriptedJob(name = 'device-telemetry', clock: Clock = systemCloc
     failures,
     ...graph(records(), clock.now(), clock.now() - startedAt, generation),
     checkpoints: { completed, failed, inProgress: null, restoredFrom: null, history },
-    rescales: [],
+    rescales,
   });
 
   return {
@@ -107,7 +111,7 @@ export function scriptedJob(name = 'device-telemetry', clock: Clock = systemCloc
         outcome: 'failed',
         durationMs: 600_000,
         stateBytes: 0,
-        ...untold,
+        ...noParts,
         failure: reason,
       });
     },
@@ -124,16 +128,22 @@ export function scriptedJob(name = 'device-telemetry', clock: Clock = systemCloc
       return listeners.size;
     },
     async rescale(parallelism) {
+      if (parallelism > 128)
+        throw new MillraceError('MR_GRAPH_INVALID', `Parallelism ${parallelism} is above 128 key groups.`);
       calls.push(`rescale ${parallelism}`);
-      const times = { at: clock.now(), checkpointMs: 1, downtimeMs: 2 };
-      return { ...times, from: 2, to: parallelism, outcome: 'completed', failure: null };
+      const times = { at: clock.now(), checkpointMs: 120, downtimeMs: 1_900 };
+      const entry = { ...times, from: 2, to: parallelism, outcome: 'completed', failure: null } as const;
+      rescales.unshift(entry);
+      changed();
+      return entry;
     },
     async cancel() {
       calls.push('cancel');
       enter('cancelled');
     },
     async stop(options) {
-      calls.push(options?.savepoint ? 'stop with savepoint' : 'stop');
+      const how = [options?.savepoint ? ' with savepoint' : '', options?.drain ? ' drained' : ''];
+      calls.push(`stop${how.join('')}`);
       enter('stopping');
       const id = complete(20, options?.savepoint ? 'savepoint' : 'checkpoint');
       enter('stopped');
@@ -178,7 +188,7 @@ function graph(read: number, now: number, elapsedMs: number, generation: number)
   ];
   return {
     operators,
-    subtasks: [],
+    subtasks: operators.flatMap(subtasksOf),
     edges: [
       { from: 'readings', to: 'valid', kind: 'forward' as const },
       { from: 'valid', to: 'per-device', kind: 'hash' as const },
@@ -236,6 +246,7 @@ function operator(
   return {
     id,
     kind,
+    vertex: id,
     parallelism,
     recordsIn,
     recordsOut,
@@ -249,5 +260,20 @@ function operator(
     busyMs: spent * busy,
     idleMs: spent * idle,
     backpressuredMs: spent * backpressured,
+    runningMs: (spent * busy) / 2,
   };
+}
+
+/** The operator's time in equal parts, each subtask on a host of its own. */
+function subtasksOf({ id, parallelism, ...operator }: OperatorStatus): SubtaskStatus[] {
+  const { busyMs, idleMs, backpressuredMs, runningMs } = operator;
+  return Array.from({ length: parallelism }, (_, subtask) => ({
+    id,
+    subtask,
+    host: subtask,
+    busyMs: busyMs / parallelism,
+    idleMs: idleMs / parallelism,
+    backpressuredMs: backpressuredMs / parallelism,
+    runningMs: runningMs / parallelism,
+  }));
 }
