@@ -58,8 +58,8 @@ export async function importSavepoint(
   return imported;
 }
 
-/** A part of an exported blob, as the store has it now. */
-interface BlobCopy {
+/** A part of a blob, where it has been copied to. */
+export interface BlobCopy {
   readonly start: number;
   readonly ref: BlobRef;
 }
@@ -76,7 +76,7 @@ async function readManifest(folder: string): Promise<{ file: SavepointFile; mani
 }
 
 /** The manifest with every range where its copy lies. */
-function relocated(manifest: Manifest, copies: ReadonlyMap<string, readonly BlobCopy[]>): Manifest {
+export function relocated(manifest: Manifest, copies: ReadonlyMap<string, readonly BlobCopy[]>): Manifest {
   const move = ({ pieces, compressed }: BlobRange): BlobRange => ({
     pieces: pieces.flatMap((piece) => movedPiece(piece, copies.get(piece.blob.key) ?? [])),
     compressed,

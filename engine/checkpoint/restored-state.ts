@@ -152,7 +152,7 @@ export function refuseMismatch(
     throw new MillraceError(
       'MR_STATE_INCOMPATIBLE',
       `Checkpoint ${manifest.id} of job '${manifest.job}' holds state of ${orphans.map((id) => `'${id}'`).join(', ')}, which the job no longer has. ` +
-        'Give the operator its old id back, or start the job under another name.',
+        'Give the operator its old id back, allow its state to be dropped, or start the job under another name.',
       { details: { job: manifest.job, checkpoint: manifest.id } },
     );
   }

@@ -15,6 +15,14 @@ export interface RestoreFrom {
   readonly asOf: number;
 }
 
+/** What a restore has to go by. */
+interface RestoreSetting {
+  readonly store: CheckpointStore;
+  readonly log: PartitionLog;
+  /** Operators that the job does not have any more, and whose state is to be dropped. */
+  readonly allowNonRestored?: readonly string[];
+}
+
 /**
  * The manifest that a new attempt begins from, or null: afresh.
  * @param ruledOut checkpoints that a reader has found not to match their log
@@ -23,7 +31,7 @@ export interface RestoreFrom {
  */
 export async function chooseRestore(
   { job, options, nodes }: { job: string } & Pick<JobGraph, 'options' | 'nodes'>,
-  { store, log }: { readonly store: CheckpointStore; readonly log: PartitionLog },
+  { store, log, allowNonRestored = [] }: RestoreSetting,
   from: RestoreFrom | null,
   ruledOut: ReadonlySet<CheckpointId>,
 ): Promise<Manifest | null> {
@@ -40,8 +48,8 @@ export async function chooseRestore(
   });
   if (decision.kind === 'fresh') return null;
   if (decision.kind === 'impossible') throw impossible(job, asked, decision.refused);
-  const operators = new Set(nodes.flatMap((node) => (node.kind === 'stage' ? [] : [node.id])));
-  refuseMismatch(decision.manifest, operators, options.maxParallelism);
+  const operators = nodes.flatMap((node) => (node.kind === 'stage' ? [] : [node.id]));
+  refuseMismatch(decision.manifest, new Set([...operators, ...allowNonRestored]), options.maxParallelism);
   return decision.manifest;
 }
 

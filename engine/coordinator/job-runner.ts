@@ -10,6 +10,7 @@ import type { JobGraph } from '../graph/job-graph.ts';
 import { validateGraph } from '../graph/validate.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import type { OpenRedisLink } from '../redis/redis-link.ts';
+import { adoptState } from './adopt-state.ts';
 import { Attempt } from './attempt.ts';
 import { type CheckpointFacts, nextTriggerMs, toleratesFailure } from './checkpoint-policy.ts';
 import { chooseRestore, type RestoreFrom } from './choose-restore.ts';
@@ -40,6 +41,8 @@ export interface JobEnvironment {
   readonly openHosts?: OpenHosts;
   /** Where it begins, when not from its newest checkpoint. */
   readonly restoreFrom?: RestoreFrom;
+  /** Operators that the job does not have any more, and whose state may be dropped. Default none: such state is refused. */
+  readonly allowNonRestored?: readonly string[];
   /** Content hash of the job's bundle. */
   readonly jobVersion?: string;
 }
@@ -263,7 +266,7 @@ class JobRunner implements JobHandle {
       this.#environment;
     const ending = new AbortController();
     const signal = AbortSignal.any([this.#abort.signal, ending.signal]);
-    const restored = await this.#restore();
+    const restored = await this.#restore(ownership);
     const own = restored?.job === this.name ? restored.id : checkpointId(0);
     this.#history.restoredFrom = restored?.id ?? null;
     const attempt = await Attempt.open({
@@ -326,11 +329,12 @@ class JobRunner implements JobHandle {
     this.#enter('running');
   }
 
-  async #restore(): Promise<Manifest | null> {
+  async #restore(ownership: Ownership): Promise<Manifest | null> {
     this.#enter('restoring');
     const { restoreFrom } = this.#environment;
     const job = { job: this.name, ...this.#graph.job };
-    return chooseRestore(job, this.#environment, restoreFrom ?? null, this.#ruledOut);
+    const chosen = await chooseRestore(job, this.#environment, restoreFrom ?? null, this.#ruledOut);
+    return chosen === null ? null : adoptState(chosen, ownership, this.#graph, this.#environment);
   }
 
   /** Triggers checkpoints until the attempt ends; rejects when one fails and the job does not tolerate it. */
