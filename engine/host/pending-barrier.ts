@@ -6,7 +6,6 @@ import type { Task, TaskSnapshot } from '../runtime/task.ts';
 
 /** What all tasks of a host have handed in for one barrier. */
 export interface GatheredBarrier {
-  readonly states: readonly OperatorSnapshot[];
   readonly positions: readonly TopicPosition[];
   readonly alignmentMs: number;
   readonly syncMs: number;
@@ -23,20 +22,25 @@ export interface OperatorSnapshot {
  * from another host first.
  *
  * PB1 it is complete when every task has handed in its snapshot.
- * PB2 {@link fail} ends the waiting at once and has operators release their snapshots.
+ * PB2 {@link fail} ends the waiting at once.
+ * PB3 every state that is handed in is either taken, once, or discarded.
  */
 export class PendingBarrier {
   readonly id: CheckpointId;
   readonly gathered: Promise<GatheredBarrier>;
   readonly #waitingFor: Set<Task>;
-  readonly #snapshots: { readonly task: Task; readonly snapshot: TaskSnapshot }[] = [];
+  readonly #discard: (state: OperatorSnapshot) => void;
+  readonly #snapshots: TaskSnapshot[] = [];
+  readonly #states: OperatorSnapshot[] = [];
   readonly #complete = Promise.withResolvers<GatheredBarrier>();
   readonly #failed = Promise.withResolvers<never>();
   #over = false;
 
-  constructor(id: CheckpointId, tasks: readonly Task[]) {
+  /** @param discard given each state that nobody has taken when it fails */
+  constructor(id: CheckpointId, tasks: readonly Task[], discard: (state: OperatorSnapshot) => void) {
     this.id = id;
     this.#waitingFor = new Set(tasks);
+    this.#discard = discard;
     this.gathered = Promise.race([this.#complete.promise, this.#failed.promise]);
     // Nobody may be waiting yet, or any more.
     this.gathered.catch(() => {});
@@ -48,13 +52,18 @@ export class PendingBarrier {
     return this.#failed.promise;
   }
 
+  get isOver(): boolean {
+    return this.#over;
+  }
+
   /** True while the task's snapshot is missing. */
   waitsFor(task: Task): boolean {
     return !this.#over && this.#waitingFor.has(task);
   }
 
   add(task: Task, snapshot: TaskSnapshot): void {
-    this.#snapshots.push({ task, snapshot });
+    this.#snapshots.push(snapshot);
+    this.#states.push(...statesOf(task, snapshot));
     this.#waitingFor.delete(task);
     if (this.#waitingFor.size === 0) this.#complete.resolve(this.#gather());
   }
@@ -63,30 +72,29 @@ export class PendingBarrier {
     if (this.#over) return;
     this.#over = true;
     this.#failed.reject(error);
-    for (const { snapshot } of this.#snapshots)
-      for (const state of snapshot.states.values()) state.release?.();
+    for (const state of this.takeStates()) this.#discard(state);
+  }
+
+  /** All states handed in so far: whoever takes them stores or discards each. Empty once it has failed. */
+  takeStates(): OperatorSnapshot[] {
+    return this.#states.splice(0);
   }
 
   #gather(): GatheredBarrier {
-    const states: OperatorSnapshot[] = [];
-    const positions: TopicPosition[] = [];
-    for (const { task, snapshot } of this.#snapshots) {
-      if (snapshot.source !== null) {
-        const { operator, snapshot: source } = snapshot.source;
-        states.push({ operator, subtask: task.subtask, state: sourceState(source.items) });
-        positions.push(...source.positions);
-      }
-      for (const [operator, state] of snapshot.states)
-        states.push({ operator, subtask: task.subtask, state });
-    }
-    const taken = this.#snapshots.map(({ snapshot }) => snapshot);
+    const taken = this.#snapshots;
     return {
-      states,
-      positions,
+      positions: taken.flatMap(({ source }) => source?.snapshot.positions ?? []),
       alignmentMs: Math.max(...taken.map(({ alignmentMs }) => alignmentMs)),
       syncMs: taken.reduce((sum, { syncMs }) => sum + syncMs, 0),
     };
   }
+}
+
+/** What a task's snapshot holds of each of its operators, its source first. */
+export function statesOf({ subtask }: Task, { source, states }: TaskSnapshot): OperatorSnapshot[] {
+  const own = [...states].map(([operator, state]) => ({ operator, subtask, state }));
+  if (source === null) return own;
+  return [{ operator: source.operator, subtask, state: sourceState(source.snapshot.items) }, ...own];
 }
 
 /** A source's snapshot in the form of an operator's: its items alone. */

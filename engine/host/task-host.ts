@@ -22,7 +22,13 @@ import type {
   StagedOutput,
 } from './host-protocol.ts';
 import { describeHost } from './host-view.ts';
-import { checkpointGivenUp, type GatheredBarrier, PendingBarrier } from './pending-barrier.ts';
+import {
+  checkpointGivenUp,
+  type GatheredBarrier,
+  type OperatorSnapshot,
+  PendingBarrier,
+  statesOf,
+} from './pending-barrier.ts';
 import { SinkWriters } from './sink-writers.ts';
 
 export interface TaskHostOptions {
@@ -42,6 +48,7 @@ export interface TaskHostOptions {
  * TH1 what sinks staged is handed in with every checkpoint until one that covers it is completed.
  * TH2 a checkpoint that was given up leaves nothing behind: no channel waits for it, no snapshot is kept for it.
  * TH3 snapshots of one checkpoint are stored after those of the one before, so that one may refer to the other's.
+ * TH4 a sink that could not stage its rows ends the attempt: they are nowhere else.
  */
 export class TaskHost implements HostHandle {
   readonly meters: MemberMeter[] = [];
@@ -53,12 +60,14 @@ export class TaskHost implements HostHandle {
   #tasks: Task[] = [];
   #loop: TaskLoop | null = null;
   #storing: Promise<unknown> = Promise.resolve();
+  readonly #failure = Promise.withResolvers<never>();
   /** The newest checkpoint that was completed or given up. */
   #settledCheckpoint = 0;
   #closed = false;
 
   private constructor(options: TaskHostOptions) {
     this.#options = options;
+    this.#failure.promise.catch(() => {});
     const { store, deployment, environment, graph } = options;
     const { job, token, generation } = deployment;
     this.#writer = new SnapshotWriter({
@@ -94,7 +103,7 @@ export class TaskHost implements HostHandle {
   async run(): Promise<'ended' | 'stopped'> {
     const { exchange } = this.#options;
     const loop = (this.#loop as TaskLoop).run();
-    return exchange === null ? loop : Promise.race([loop, exchange.failed]);
+    return Promise.race([loop, this.#failure.promise, ...(exchange === null ? [] : [exchange.failed])]);
   }
 
   stop(): void {
@@ -122,13 +131,13 @@ export class TaskHost implements HostHandle {
 
   async checkpoint(id: CheckpointId): Promise<HostAcknowledgement> {
     if (this.#closed) throw this.#givenUp(id, 'its attempt has ended');
+    if (id <= this.#settledCheckpoint) throw this.#givenUp(id, 'the coordinator has given it up');
     const pending = this.#pendingOf(id);
     for (const task of this.#tasks) {
-      if (task.input.kind === 'source') task.triggerBarrier(id);
-      else if (task.ended) task.snapshotEnded(id);
+      // No barrier reaches an ended task, and the loop may have ended with it.
+      if (!task.ended && task.input.kind === 'source') task.triggerBarrier(id);
+      else if (task.ended && pending.waitsFor(task)) task.snapshotEnded(id);
     }
-    // The loop may have ended already: source tasks then answer here.
-    for (const task of this.#tasks) if (task.ended && pending.waitsFor(task)) task.snapshotEnded(id);
     this.wake();
     const cancel = this.#declineWhenLate(pending);
     const gathered = await pending.gathered.finally(cancel);
@@ -209,24 +218,31 @@ export class TaskHost implements HostHandle {
   #pendingOf(id: CheckpointId): PendingBarrier {
     let pending = this.#pending.get(id);
     if (pending === undefined) {
-      pending = new PendingBarrier(id, this.#tasks);
+      pending = new PendingBarrier(id, this.#tasks, (state) => this.#discard(id, state));
       this.#pending.set(id, pending);
     }
     return pending;
   }
 
   #onSnapshot(task: Task, snapshot: TaskSnapshot): void {
-    const { checkpoint } = snapshot;
-    const staged = [...snapshot.prepared].map(([operator, prepared]) => ({ operator, checkpoint, prepared }));
+    const { checkpoint, prepared } = snapshot;
+    const pending = checkpoint <= this.#settledCheckpoint ? null : this.#pendingOf(checkpoint);
+    const staged = [...prepared].map(([operator, one]) => ({ operator, checkpoint, prepared: one }));
     this.#staged = [...this.#staged, ...staged];
-    if (checkpoint <= this.#settledCheckpoint) {
-      for (const state of snapshot.states.values()) state.release?.();
-      return;
+    for (const one of prepared.values()) {
+      one.catch((error: unknown) => {
+        this.#failure.reject(error);
+        pending?.fail(error);
+      });
     }
-    const pending = this.#pendingOf(checkpoint);
-    if (!pending.waitsFor(task)) return;
-    for (const { prepared } of staged) prepared.catch((error: unknown) => pending.fail(error));
-    pending.add(task, snapshot);
+    if (pending?.waitsFor(task)) pending.add(task, snapshot);
+    else for (const state of statesOf(task, snapshot)) this.#discard(checkpoint, state);
+  }
+
+  /** Its operator need keep nothing for it, and the next snapshot is stored with what this one would have been. */
+  #discard(checkpoint: CheckpointId, state: OperatorSnapshot): void {
+    const { parallelism } = this.#options.graph.job.options;
+    this.#writer.discard(checkpoint, { ...state, parallelism });
   }
 
   /** A barrier can no longer reach a task whose input has ended. */
@@ -235,29 +251,32 @@ export class TaskHost implements HostHandle {
   }
 
   async #store(pending: PendingBarrier, gathered: GatheredBarrier): Promise<HostAcknowledgement> {
+    const written = await this.#write(pending);
+    const staged = await this.#stagedUpTo(pending.id);
+    return { checkpoint: pending.id, ...gathered, ...written, staged };
+  }
+
+  async #write(pending: PendingBarrier) {
     const { parallelism } = this.#options.graph.job.options;
     const { clock } = this.#options.environment;
     const snapshots: SnapshotRef[] = [];
     let stateBytes = 0;
     let writtenBytes = 0;
-    for (const state of gathered.states) {
-      if (!this.#pending.has(pending.id)) throw this.#givenUp(pending.id, 'another took its place');
-      const written = await this.#writer.write(pending.id, { ...state, parallelism });
-      stateBytes += written.stateBytes;
-      writtenBytes += written.writtenBytes;
-      snapshots.push(written.ref);
-      await clock.yieldTurn();
+    const states = pending.takeStates();
+    try {
+      while (!pending.isOver) {
+        const state = states.shift();
+        if (state === undefined) return { snapshots, stateBytes, writtenBytes };
+        const written = await this.#writer.write(pending.id, { ...state, parallelism });
+        stateBytes += written.stateBytes;
+        writtenBytes += written.writtenBytes;
+        snapshots.push(written.ref);
+        await clock.yieldTurn();
+      }
+    } finally {
+      for (const state of states) this.#discard(pending.id, state);
     }
-    return {
-      checkpoint: pending.id,
-      snapshots,
-      positions: gathered.positions,
-      staged: await this.#stagedUpTo(pending.id),
-      stateBytes,
-      writtenBytes,
-      alignmentMs: gathered.alignmentMs,
-      syncMs: gathered.syncMs,
-    };
+    throw this.#givenUp(pending.id, 'before all of its snapshots were stored');
   }
 
   async #stagedUpTo(id: CheckpointId): Promise<readonly StagedOutput[]> {
@@ -283,7 +302,7 @@ export class TaskHost implements HostHandle {
   #settle(id: CheckpointId): void {
     this.#settledCheckpoint = Math.max(this.#settledCheckpoint, id);
     this.#writer.forget(id);
-    for (const pending of [...this.#pending.values()]) {
+    for (const pending of this.#pending.values()) {
       if (pending.id > id) continue;
       pending.fail(this.#givenUp(pending.id, 'the coordinator has given it up'));
       this.#pending.delete(pending.id);
