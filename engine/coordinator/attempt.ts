@@ -1,5 +1,5 @@
 import type { CheckpointId } from '../base/brand.ts';
-import { MillraceError } from '../base/errors.ts';
+import { ERROR_CATALOGUE, errorCode, MillraceError } from '../base/errors.ts';
 import type { CheckpointStore, Ownership } from '../checkpoint/checkpoint-store.ts';
 import type { Manifest, ManifestOperator, SnapshotRef } from '../checkpoint/manifest.ts';
 import { positionsToHold } from '../checkpoint/protocol.ts';
@@ -46,6 +46,7 @@ export interface CompletedCheckpoint {
  * AT4 no host processes anything before all are open.
  * AT5 before a manifest is published everything that it names is durable, and so is the output of the checkpoint before it: a server that
  *     has lost writes since is noticed here, and the attempt ends.
+ * AT6 once closed it begins no further effect.
  */
 export class Attempt {
   readonly #options: AttemptOptions;
@@ -111,23 +112,26 @@ export class Attempt {
   async checkpoint(kind: Manifest['kind']): Promise<CompletedCheckpoint> {
     const { store, ownership, environment, graph } = this.#options;
     const triggeredAt = environment.clock.now();
+    await this.#passing('checkpoint:begin');
     const id = await store.nextCheckpointId(ownership);
-    environment.killPoint('checkpoint:triggered');
+    await this.#passing('checkpoint:triggered');
     const acknowledged = await this.#acknowledged(id);
     const manifest = this.#manifest({ id, kind, triggeredAt, ...acknowledged });
-    environment.killPoint('checkpoint:before-publish');
+    await this.#passing('checkpoint:before-publish');
     this.publishing = true;
     // What hosts staged and stored, and what was committed for the checkpoint before: a manifest must not outlive it (AT5).
     await this.#confirmDurable();
+    await this.#passing('checkpoint:confirmed');
     await store.publish(ownership, manifest, graph.job.options.checkpointsRetained);
-    environment.killPoint('checkpoint:published');
+    await this.#passing('checkpoint:published');
     await this.#confirmDurable();
-    environment.killPoint('checkpoint:after-publish');
+    await this.#passing('checkpoint:after-publish');
     await this.#committers.commit(manifest);
-    environment.killPoint('checkpoint:committed');
+    await this.#passing('checkpoint:committed');
     this.publishing = false;
     for (const host of this.#hosts) host.completed(id);
-    await this.#release(manifest);
+    await this.#passing('checkpoint:completed');
+    await this.#release(manifest).catch((error: unknown) => this.#notReleased(error));
     const { stateBytes, writtenBytes, alignmentMs, syncMs } = acknowledged;
     return { manifest, stateBytes, writtenBytes, alignmentMs, syncMs };
   }
@@ -139,14 +143,16 @@ export class Attempt {
 
   async #open(): Promise<void> {
     const { graph, environment, restored, store, openHosts } = this.#options;
-    environment.killPoint('restore:begin');
+    await this.#passing('restore:begin');
     this.#retained = await store.list(environment.job);
     if (restored !== null) await this.#hold(positionsToHold(this.#retained, restored), environment);
+    await this.#passing('restore:held');
     await this.#committers.recover();
-    environment.killPoint('restore:after-commit');
+    await this.#passing('restore:after-commit');
     this.#hosts = await openHosts(this.#plan(), environment);
-    if (ownRestored(this.#options) === null) await this.#publishStart(graph);
-    environment.killPoint('restore:end');
+    await this.#passing('restore:opened');
+    if (restored === null) await this.#publishStart(graph);
+    await this.#passing('restore:end');
   }
 
   #plan(): HostsPlan {
@@ -170,11 +176,11 @@ export class Attempt {
    * an attempt that dies early leaves no staged output that nobody knows, and no start that a second attempt would choose anew.
    */
   async #publishStart({ job }: ExecutionGraph): Promise<void> {
-    const { store, ownership, environment, restored } = this.#options;
-    if (restored !== null) return;
+    const { store, ownership, environment } = this.#options;
     const starts = this.#hosts.flatMap((host) => host.starts);
     const positions = starts.flatMap((start) => start.positions);
     await this.#hold(positions, environment);
+    await this.#passing('restore:start-held');
     const id = await store.nextCheckpointId(ownership);
     const snapshots: SnapshotRef[] = [];
     for (const { operator, subtask, items } of starts) {
@@ -183,30 +189,39 @@ export class Attempt {
       snapshots.push((await this.#writer.write(id, { operator, subtask, parallelism, state })).ref);
     }
     const triggeredAt = environment.clock.now();
-    const manifest = this.#manifest({
-      id,
-      kind: 'checkpoint',
-      triggeredAt,
-      snapshots,
-      positions,
-      staged: [],
-    });
+    const start = { id, kind: 'checkpoint', triggeredAt, snapshots, positions, staged: [] } as const;
+    const manifest = this.#manifest(start);
+    await this.#passing('restore:start-stored');
     await this.#confirmDurable();
     await store.publish(ownership, manifest, job.options.checkpointsRetained);
+    await this.#passing('restore:start-published');
     await this.#confirmDurable();
     this.#retained = [manifest];
     for (const host of this.#hosts) host.completed(id);
   }
 
+  /** A place where a crash test may end or hold up this coordinator, or where the attempt has been closed meanwhile (AT6). */
+  async #passing(place: string): Promise<void> {
+    const { killPoint, job } = this.#options.environment;
+    await killPoint(place);
+    if (this.#closed)
+      throw new MillraceError('MR_CHECKPOINT_FAILED', `An attempt of job '${job}' was closed at ${place}.`);
+  }
+
   /** Sends barrier `id` through all hosts and waits for everything they hand in; gives it up at all of them when one declines. */
   async #acknowledged(id: CheckpointId): Promise<Omit<HostAcknowledgement, 'checkpoint'>> {
-    if (this.#closed) throw this.#over(id);
     const { clock } = this.#options.environment;
     const { checkpointTimeoutMs } = this.#options.graph.job.options;
     const late = Promise.withResolvers<never>();
     const cancel = clock.after(checkpointTimeoutMs, () => late.reject(timedOut(id, checkpointTimeoutMs)));
     try {
-      const acknowledging = Promise.all(this.#hosts.map((host) => host.checkpoint(id)));
+      const acknowledging = Promise.all(
+        this.#hosts.map(async (host) => {
+          const acknowledgement = await host.checkpoint(id);
+          await this.#passing('checkpoint:acknowledged');
+          return acknowledgement;
+        }),
+      );
       return joined(await Promise.race([acknowledging, late.promise]));
     } catch (error) {
       for (const host of this.#hosts) host.abort(id);
@@ -245,14 +260,6 @@ export class Attempt {
     await Promise.all([environment.log.confirmDurable(), store.confirmDurable()]);
   }
 
-  #over(id: CheckpointId): MillraceError {
-    const { job } = this.#options.environment;
-    return new MillraceError(
-      'MR_CHECKPOINT_FAILED',
-      `Checkpoint ${id} of job '${job}' ended with its attempt.`,
-    );
-  }
-
   /** Lets go of what no retained checkpoint needs: log records and blobs. */
   async #release(manifest: Manifest): Promise<void> {
     const { store, environment, graph } = this.#options;
@@ -261,8 +268,17 @@ export class Attempt {
       this.#retained = kept.slice(-graph.job.options.checkpointsRetained);
     }
     await this.#hold(positionsToHold(this.#retained, manifest), environment);
+    await this.#passing('checkpoint:held');
     for (const { topic, partition } of manifest.positions) await environment.log.trim(topic, partition);
+    await this.#passing('checkpoint:trimmed');
     await store.collect(environment.job);
+    await this.#passing('checkpoint:collected');
+  }
+
+  /** The checkpoint is complete all the same, and the next one lets go of what this one did not; unless nothing can. */
+  #notReleased(error: unknown): void {
+    const code = errorCode(error);
+    if (code === null || ERROR_CATALOGUE[code].retry === 'never') this.fail(error);
   }
 
   /** Has the log keep what `positions` may still be read from. */

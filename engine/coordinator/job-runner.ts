@@ -1,51 +1,25 @@
 import { type CheckpointId, checkpointId } from '../base/brand.ts';
-import type { Clock } from '../base/clock.ts';
 import { errorText, hasCode, MillraceError } from '../base/errors.ts';
-import { LIMITS } from '../base/limits.ts';
-import type { Random } from '../base/random.ts';
-import type { CheckpointStore, Ownership } from '../checkpoint/checkpoint-store.ts';
+import type { Ownership } from '../checkpoint/checkpoint-store.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
 import { type ExecutionGraph, planExecution } from '../graph/execution-graph.ts';
 import type { JobGraph } from '../graph/job-graph.ts';
 import { validateGraph } from '../graph/validate.ts';
-import type { PartitionLog } from '../log/partition-log.ts';
-import type { OpenRedisLink } from '../redis/redis-link.ts';
 import { adoptState } from './adopt-state.ts';
 import { Attempt } from './attempt.ts';
-import { type CheckpointFacts, nextTriggerMs, toleratesFailure } from './checkpoint-policy.ts';
-import { chooseRestore, type RestoreFrom } from './choose-restore.ts';
+import { CheckpointPace } from './checkpoint-pace.ts';
+import type { CheckpointPolicy } from './checkpoint-policy.ts';
+import { chooseRestore } from './choose-restore.ts';
+import type { JobEnvironment } from './job-environment.ts';
 import { JobHistory } from './job-history.ts';
 import type { JobHandle, JobState, JobStatus, RescaleEntry, StopOptions } from './job-status.ts';
 import { describeJob } from './job-view.ts';
-import { hostInThisThread, type OpenHosts } from './open-hosts.ts';
+import { hostInThisThread } from './open-hosts.ts';
 import { PoisonRecords } from './poison-records.ts';
 import { Rescaling } from './rescaling.ts';
-import { decideRestart, failuresInRow } from './restart-policy.ts';
+import { decideRestart, failuresInRow, failuresToKeep } from './restart-policy.ts';
 
-/** What a job runs on. Closing the log and the store is the caller's business. */
-export interface JobEnvironment {
-  readonly namespace: string;
-  /** Where sinks on Redis write unless told otherwise. */
-  readonly redisUrl?: string;
-  readonly log: PartitionLog;
-  readonly store: CheckpointStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly uuid: () => string;
-  /** Who runs it, for people: host and process id. */
-  readonly owner: string;
-  readonly killPoint?: (name: string) => void;
-  /** How sources and sinks connect to Redis; a simulation hands in its own. */
-  readonly openLink?: OpenRedisLink;
-  /** Where its slots run. Default: all in this thread. */
-  readonly openHosts?: OpenHosts;
-  /** Where it begins, when not from its newest checkpoint. */
-  readonly restoreFrom?: RestoreFrom;
-  /** Operators that the job does not have any more, and whose state may be dropped. Default none: such state is refused. */
-  readonly allowNonRestored?: readonly string[];
-  /** Content hash of the job's bundle. */
-  readonly jobVersion?: string;
-}
+export type { JobEnvironment };
 
 /**
  * Starts a job in this process: takes it over from whoever ran it, restores its newest usable checkpoint and keeps it running.
@@ -65,6 +39,7 @@ const FINAL: readonly JobState[] = ['finished', 'stopped', 'cancelled', 'failed'
  *
  * JR1 the token and the generation are raised before anything is read.
  * JR2 checkpoints, savepoints, rescaling and the stop run one after another.
+ * JR3 every rescaling ends, whatever happens meanwhile: completed, rolled back or failed.
  */
 class JobRunner implements JobHandle {
   readonly name: string;
@@ -87,11 +62,10 @@ class JobRunner implements JobHandle {
   /** What the checkpoint at the end of a draining stop is, and the id that it got. */
   #drainTo: Manifest['kind'] | null = null;
   #drained: number | null = null;
+  #stopped: Promise<number | null> | null = null;
   #rescaling: Rescaling | null = null;
-  #failedCheckpointsInRow = 0;
-  #checkpointEndedMs: number | null = null;
+  #pace: CheckpointPace | null = null;
   #serial: Promise<unknown> = Promise.resolve();
-  #reschedule: () => void = () => {};
 
   constructor(graph: JobGraph, environment: JobEnvironment) {
     this.name = graph.name;
@@ -130,7 +104,7 @@ class JobRunner implements JobHandle {
       );
     }
     this.#intervalMs = ms;
-    this.#reschedule();
+    this.#pace?.changed();
   }
 
   async savepoint(): Promise<number> {
@@ -148,6 +122,8 @@ class JobRunner implements JobHandle {
     this.#rescaling = rescaling;
     try {
       await this.#checkpoint(attempt, 'checkpoint');
+      // Whoever stops the job takes its last checkpoint from the attempt that runs.
+      if (this.#endRequested) throw new Error(`the job is ${this.#state}`);
       rescaling.checkpointTaken();
       attempt.stop();
     } catch (error) {
@@ -167,6 +143,15 @@ class JobRunner implements JobHandle {
 
   async stop(options: StopOptions = {}): Promise<number | null> {
     if (FINAL.includes(this.#state)) return null;
+    if (this.#request === 'cancel') {
+      await this.done;
+      return null;
+    }
+    this.#stopped ??= this.#stop(options);
+    return this.#stopped;
+  }
+
+  async #stop(options: StopOptions): Promise<number | null> {
     const attempt = this.#state === 'running' ? this.#attempt : null;
     this.#request = 'stop';
     this.#enter('stopping');
@@ -219,6 +204,7 @@ class JobRunner implements JobHandle {
         this.#enter('starting');
         ownership = await this.#own(ownership);
         this.#generation = ownership.generation;
+        await this.#environment.killPoint?.('restore:owned');
         const outcome = await this.#runAttempt(ownership);
         if (this.#endRequested) return this.#requestedEnd();
         if (outcome === 'ended') return 'finished';
@@ -227,6 +213,11 @@ class JobRunner implements JobHandle {
         this.#noteFailure(error);
         if (this.#endRequested) return this.#requestedEnd();
         if (this.#rollBack(error)) continue;
+        if (this.#rescaling?.isDue) {
+          // It was to end, and what it held is in the checkpoint.
+          this.#startRescaled();
+          continue;
+        }
         const now = clock.monotonic();
         this.#failedAt.push(now);
         const facts = { error, inRow, failedAt: this.#failedAt, ranMs: now - startedMs };
@@ -234,7 +225,7 @@ class JobRunner implements JobHandle {
         const decision = decideRestart(facts, restart, random);
         if (decision.kind === 'fail') return 'failed';
         inRow = failuresInRow(facts, restart);
-        if (this.#failedAt.length > LIMITS.historyEntriesMax) this.#failedAt.shift();
+        while (this.#failedAt.length > failuresToKeep(restart)) this.#failedAt.shift();
         this.#enter('restarting');
         this.#history.restarts++;
         await clock.sleep(decision.delayMs, this.#abort.signal);
@@ -294,8 +285,8 @@ class JobRunner implements JobHandle {
     }).catch((error: unknown) => this.#ruleOut(restored, error, true));
     try {
       if (this.#endRequested) return 'stopped';
-      this.#begin(attempt);
-      const outcome = await Promise.race([attempt.run(), this.#tick(attempt, signal)]);
+      const pace = this.#begin(attempt);
+      const outcome = await Promise.race([attempt.run(), this.#tick(attempt, pace, signal)]);
       if (outcome === 'ended' && (!this.#endRequested || this.#drainTo !== null))
         this.#drained = await this.#checkpoint(attempt, this.#drainTo ?? 'checkpoint');
       return outcome;
@@ -303,7 +294,7 @@ class JobRunner implements JobHandle {
       return this.#ruleOut(restored, error, false);
     } finally {
       ending.abort();
-      this.#reschedule();
+      this.#pace?.changed();
       await attempt.close();
     }
   }
@@ -320,13 +311,16 @@ class JobRunner implements JobHandle {
     throw error;
   }
 
-  #begin(attempt: Attempt): void {
+  #begin(attempt: Attempt): CheckpointPace {
     this.#attempt = attempt;
     this.#serial = Promise.resolve();
-    this.#failedCheckpointsInRow = 0;
-    this.#checkpointEndedMs = null;
-    this.#rescaling?.started(this.#graph, () => attempt.fail(notHealthy()));
+    // A rescaled attempt is to show at once that it can complete one: it has less time for that than the interval may be.
+    const atOnce = this.#graph === this.#rescaling?.target;
+    const pace = new CheckpointPace(this.#environment.clock, () => this.#policy(), atOnce);
+    this.#pace = pace;
+    this.#rescaling?.started(this.#graph, (why) => attempt.fail(why));
     this.#enter('running');
+    return pace;
   }
 
   async #restore(ownership: Ownership): Promise<Manifest | null> {
@@ -338,39 +332,23 @@ class JobRunner implements JobHandle {
   }
 
   /** Triggers checkpoints until the attempt ends; rejects when one fails and the job does not tolerate it. */
-  async #tick(attempt: Attempt, signal: AbortSignal): Promise<never> {
-    const facts = { triggeredMs: this.#environment.clock.monotonic() };
+  async #tick(attempt: Attempt, pace: CheckpointPace, signal: AbortSignal): Promise<never> {
     for (;;) {
-      await this.#sleepUntilDue(facts.triggeredMs, signal);
+      await pace.due(signal);
       if (signal.aborted || this.#endRequested) return new Promise<never>(() => {});
-      facts.triggeredMs = this.#environment.clock.monotonic();
       await this.#checkpoint(attempt, 'checkpoint').catch((error: unknown) => {
-        if (!toleratesFailure({ error, failuresInRow: this.#failedCheckpointsInRow }, this.#policy))
-          throw error;
+        if (!pace.tolerates(error)) throw error;
       });
     }
   }
 
-  get #policy() {
+  #policy(): CheckpointPolicy {
     const { checkpointMinPauseMs, checkpointFailuresTolerable } = this.#graph.job.options;
     return {
       intervalMs: this.#intervalMs,
       minPauseMs: checkpointMinPauseMs,
       failuresTolerable: checkpointFailuresTolerable,
     };
-  }
-
-  /** Until the next checkpoint is due; a changed interval counts from the last trigger. */
-  async #sleepUntilDue(triggeredMs: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#environment;
-    while (!signal.aborted) {
-      const facts: CheckpointFacts = { triggeredMs, endedMs: this.#checkpointEndedMs };
-      const leftMs = nextTriggerMs(facts, this.#policy) - clock.monotonic();
-      if (leftMs <= 0) return;
-      const changed = new AbortController();
-      this.#reschedule = () => changed.abort();
-      await clock.sleep(leftMs, AbortSignal.any([signal, changed.signal]));
-    }
   }
 
   #checkpoint(attempt: Attempt, kind: Manifest['kind']): Promise<number> {
@@ -396,7 +374,7 @@ class JobRunner implements JobHandle {
         durationMs,
         failure: null,
       });
-      this.#failedCheckpointsInRow = 0;
+      this.#pace?.ended('completed');
       if (this.#rescaling?.isHealthy(this.#graph)) this.#endRescaling('completed', null);
       return manifest.id;
     } catch (error) {
@@ -409,12 +387,11 @@ class JobRunner implements JobHandle {
         durationMs,
         failure: errorText(error),
       });
-      this.#failedCheckpointsInRow++;
+      this.#pace?.ended('failed');
       // It may be published: only a restore makes sure that its output is committed.
       if (attempt.publishing) attempt.fail(error);
       throw error;
     } finally {
-      this.#checkpointEndedMs = clock.monotonic();
       this.#history.inProgress = null;
       this.#changed();
     }
@@ -467,11 +444,4 @@ class JobRunner implements JobHandle {
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
-}
-
-function notHealthy(): MillraceError {
-  return new MillraceError(
-    'MR_CHECKPOINT_TIMEOUT',
-    `No checkpoint was completed within ${LIMITS.rescaleHealthMs} ms at the new parallelism.`,
-  );
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { RescaleEntry } from './job-status.ts';
@@ -30,11 +31,16 @@ export class Rescaling {
     this.#stoppedMs = this.#clock.monotonic();
   }
 
+  /** True when the next attempt is to be at the new parallelism. */
+  get isDue(): boolean {
+    return this.#stoppedMs !== null && this.#startedMs === null;
+  }
+
   /** An attempt begins to process. @param unhealthy called when it does not complete a checkpoint in time */
-  started(graph: ExecutionGraph, unhealthy: () => void): void {
+  started(graph: ExecutionGraph, unhealthy: (why: MillraceError) => void): void {
     if (graph !== this.target) return;
     this.#startedMs ??= this.#clock.monotonic();
-    this.#cancelHealth = this.#clock.after(LIMITS.rescaleHealthMs, unhealthy);
+    this.#cancelHealth = this.#clock.after(LIMITS.rescaleHealthMs, () => unhealthy(notHealthy()));
   }
 
   /** True when a checkpoint that was just completed is one at the new parallelism. */
@@ -58,4 +64,11 @@ export class Rescaling {
     this.#ended.resolve(entry);
     return entry;
   }
+}
+
+function notHealthy(): MillraceError {
+  return new MillraceError(
+    'MR_CHECKPOINT_TIMEOUT',
+    `No checkpoint was completed within ${LIMITS.rescaleHealthMs} ms at the new parallelism.`,
+  );
 }

@@ -44,7 +44,7 @@ export class SinkCommitters {
         .filter(({ operator, committables }) => operator === sink.operator && committables.length > 0)
         .sort((a, b) => a.seq - b.seq)
         .map(({ seq, committables }) => ({ seq, committables, checkpoint: restoredCheckpoint }));
-      this.#environment.killPoint('restore:before-commit');
+      await this.#environment.killPoint('restore:before-commit');
       await committer.recover(pending, restoredCheckpoint);
     }
   }
@@ -71,6 +71,7 @@ export class SinkCommitters {
     for (const { operator, seq, committables } of sinks) {
       if (committables.length === 0) continue;
       await this.#committers.get(operator)?.commit({ seq, checkpoint: id, committables });
+      await this.#environment.killPoint('checkpoint:sink-committed');
     }
   }
 

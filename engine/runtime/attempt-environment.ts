@@ -20,6 +20,9 @@ export interface AttemptEnvironment {
   readonly random: Random;
   readonly uuid: () => string;
   readonly signal: AbortSignal;
-  /** Called at the places that crash tests name; a production process passes a function that does nothing. */
-  readonly killPoint: (name: string) => void;
+  /**
+   * Called at the places that crash tests name; a production process passes a function that does nothing. What it returns is awaited where
+   * a coordinator calls it, between any two of its effects: a test may hold it up there, for ever or until another one has taken over.
+   */
+  readonly killPoint: (name: string) => void | Promise<void>;
 }
