@@ -73,7 +73,10 @@ class ReduceOperator implements Operator {
     invariant(context.keys !== null, `reduce '${context.operator}' needs a keyed input`);
     this.#join = join;
     this.#context = context;
-    this.#keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
+    this.#keys = createKeySpace(context.keys, context.maxParallelism, {
+      listsGroups: true,
+      ownGroups: context.ownGroups,
+    });
     this.#snapshots = new KeyedSnapshots<ReduceBody>(this.#keys, context.maxParallelism, {
       empty: () => ({ values: [] }),
       store: (slot, { values }) => {

@@ -44,6 +44,7 @@ export const ERROR_CATALOGUE = {
   MR_OPERATOR_FAILED: { domain: 'user', retry: 'restart' },
   MR_OPERATOR_TIMEOUT: { domain: 'external', retry: 'restart' },
   MR_KEY_INVALID: { domain: 'user', retry: 'restart' },
+  MR_KEY_MISPLACED: { domain: 'user', retry: 'restart' },
   MR_SINK_FAILED: { domain: 'external', retry: 'restart' },
   MR_SINK_FENCED: { domain: 'external', retry: 'never' },
   MR_SINK_REFUSED: { domain: 'user', retry: 'never' },

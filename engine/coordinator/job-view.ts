@@ -106,7 +106,8 @@ function edgesOf({ job }: ExecutionGraph): JobStatus['edges'] {
     return inputs.map(({ partitioning, ...input }) => ({
       from: namedAbove(job.nodes, input),
       to: node.id,
-      kind: job.options.parallelism > 1 ? partitioningAsRun(job, { ...input, partitioning }).kind : FORWARD.kind,
+      kind:
+        job.options.parallelism > 1 ? partitioningAsRun(job, { ...input, partitioning }).kind : FORWARD.kind,
     }));
   });
 }

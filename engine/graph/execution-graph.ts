@@ -1,8 +1,11 @@
+import { MillraceError } from '../base/errors.ts';
+import { samePartitioning } from '../key/key-partitioner.ts';
 import type { Stage } from '../runtime/row-loop.ts';
 import type {
   GraphNode,
   JobGraph,
   NodeInput,
+  OperatorInput,
   OperatorNode,
   Partitioning,
   SinkNode,
@@ -37,6 +40,8 @@ export type Member =
       readonly node: OperatorNode;
       readonly stages: readonly Stage[];
       readonly input: MemberInput | null;
+      /** Records come by their source's partitions, not by a router: it must see for itself that a key is its subtask's (EG2). */
+      readonly checksKeys: boolean;
     }
   | { readonly role: 'sink'; readonly id: string; readonly node: SinkNode; readonly input: MemberInput }
   /** Runs steps whose result several consumers or a sink take. */
@@ -67,7 +72,14 @@ interface Place {
   readonly member: number;
 }
 
-/** Plans a validated job graph. */
+/**
+ * Plans a validated job graph.
+ *
+ * EG1 a keyed input keeps its records where its source reads them when the source is partitioned by the same fields into as many key
+ *     groups as the job has, parallelism divides the partitions, and only filters and derivations of other fields lie between.
+ * EG2 whoever takes such an input checks each key that it has not seen: a producer that partitions otherwise is found out, and no two
+ *     subtasks keep one key.
+ */
 export function planExecution(job: JobGraph): ExecutionGraph {
   return new Planner(job).plan();
 }
@@ -110,13 +122,15 @@ class Planner {
 
   #placeOperator(node: OperatorNode): Place {
     const [only, ...others] = node.inputs;
-    if (only !== undefined && others.length === 0 && this.#staysInPlace(only.partitioning)) {
+    const checksKeys = node.inputs.some((input) => staysByKey(this.#job, input));
+    if (only !== undefined && others.length === 0 && this.#staysInPlace(only)) {
       const { vertex, member, side, stages } = this.#upstream(only);
-      return this.#add(vertex, { role: 'operator', id: node.id, node, stages, input: { member, side } });
+      const input = { member, side };
+      return this.#add(vertex, { role: 'operator', id: node.id, node, stages, input, checksKeys });
     }
     const upstream = node.inputs.map((input) => this.#upstream(input));
     const place = this.#open(
-      { role: 'operator', id: node.id, node, stages: [], input: null },
+      { role: 'operator', id: node.id, node, stages: [], input: null, checksKeys },
       upstream.map(({ vertex }) => vertex),
     );
     for (const [targetInput, { vertex, member, side, stages }] of upstream.entries()) {
@@ -124,7 +138,7 @@ class Planner {
         role: 'router',
         id: node.inputs.length === 1 ? `${node.id}~router` : `${node.id}~router-${targetInput}`,
         stages,
-        partitioning: (node.inputs[targetInput] as OperatorNode['inputs'][number]).partitioning,
+        partitioning: partitioningAsRun(this.#job, node.inputs[targetInput] as OperatorInput),
         target: place.vertex,
         targetInput,
         input: { member, side },
@@ -133,8 +147,8 @@ class Planner {
     return place;
   }
 
-  #staysInPlace(partitioning: Partitioning): boolean {
-    return partitioning.kind === 'forward' || this.#job.options.parallelism === 1;
+  #staysInPlace(input: OperatorInput): boolean {
+    return this.#job.options.parallelism === 1 || partitioningAsRun(this.#job, input).kind === 'forward';
   }
 
   /** The nearest placed node above, and the steps between. */
@@ -188,6 +202,47 @@ class Planner {
     members.push(member);
     return { vertex, member: members.length - 1 };
   }
+}
+
+/** How an input's records find their subtask: as declared, or `forward` where they are in their key's subtask already (EG1). */
+export function partitioningAsRun(job: JobGraph, input: OperatorInput): Partitioning {
+  return staysByKey(job, input) ? { kind: 'forward' } : input.partitioning;
+}
+
+/** The partitioning of the edge that feeds an input of a vertex. */
+export function partitioningInto({ vertices }: ExecutionGraph, vertex: Vertex, input: number): Partitioning {
+  for (const member of vertices[vertex.upstream[input] as number]?.members ?? []) {
+    if (member.role === 'router' && member.target === vertex.index && member.targetInput === input)
+      return member.partitioning;
+  }
+  throw new MillraceError('MR_INVARIANT', `Nothing feeds input ${input} of vertex '${vertex.id}'.`);
+}
+
+function staysByKey(job: JobGraph, input: OperatorInput): boolean {
+  const { parallelism, maxParallelism: keyGroups } = job.options;
+  const { partitioning } = input;
+  if (parallelism === 1 || partitioning.kind !== 'hash' || partitioning.keys.kind === 'function')
+    return false;
+  const { fields } = partitioning.keys;
+  const source = sourceAbove(job, input, fields);
+  if (source?.partitioned === undefined) return false;
+  const { by, partitions } = source.partitioned;
+  return partitions % parallelism === 0 && samePartitioning(by, { fields, keyGroups });
+}
+
+/** The source whose records come to an input with `fields` as they were; null when there is none. */
+function sourceAbove(
+  job: JobGraph,
+  input: NodeInput,
+  fields: readonly string[],
+): SourceNode['source'] | null {
+  const node = job.nodes[input.node] as GraphNode;
+  if (node.kind === 'source') return node.source;
+  if (node.kind !== 'stage') return null;
+  const { stage } = node;
+  const keeps =
+    stage.kind === 'filter' || (stage.kind === 'derive' && !fields.some((field) => stage.fields.has(field)));
+  return keeps ? sourceAbove(job, node.input, fields) : null;
 }
 
 /** Whose output a node takes. */

@@ -8,9 +8,10 @@ import {
   MillraceError,
 } from '../base/errors.ts';
 import type { RestoredState } from '../checkpoint/restored-state.ts';
-import type { ExecutionGraph, Member, Vertex } from '../graph/execution-graph.ts';
-import type { OperatorNode } from '../graph/job-graph.ts';
+import { type ExecutionGraph, type Member, partitioningInto, type Vertex } from '../graph/execution-graph.ts';
+import type { OperatorNode, Partitioning } from '../graph/job-graph.ts';
 import { DEAD_LETTER_ID } from '../graph/validate.ts';
+import { keyGroupRange } from '../key/key-group.ts';
 import type { AttemptEnvironment } from './attempt-environment.ts';
 import type { ElementReceiver, ElementSender } from './channel.ts';
 import type { HostChannels } from '../host/host-channels.ts';
@@ -68,6 +69,8 @@ export async function buildTasks(context: BuildContext): Promise<Task[]> {
   }
   return tasks;
 }
+
+type RouterMember = Extract<Member, { role: 'router' }>;
 
 /** What the tasks of a host share. */
 interface Shared {
@@ -152,7 +155,7 @@ class TaskBuilder {
       case 'collect':
         return createPassThrough(this.#operatorContext(index, member, member.stages));
       case 'router': {
-        const outputs = this.#sendersTo(member.target, member.targetInput);
+        const outputs = this.#sendersTo(member);
         this.#outputs.push(...outputs);
         // A record without a key is refused on behalf of the operator that it was for.
         const target = (this.#context.graph.vertices[member.target] as Vertex).id;
@@ -166,6 +169,9 @@ class TaskBuilder {
         const operator = member.node.operator.create({
           ...this.#operatorContext(index, member, member.stages),
           ...keysOf(member.node),
+          ...(member.checksKeys
+            ? { ownGroups: keyGroupRange(this.#subtask, options.parallelism, options.maxParallelism) }
+            : {}),
           ...this.#openState(member.id),
         });
         const parts = this.#context.restored.parts(
@@ -238,9 +244,9 @@ class TaskBuilder {
   }
 
   #openGate(): TaskInput {
-    const { channels, environment } = this.#context;
+    const { channels, environment, graph } = this.#context;
     const inputs = this.#vertex.upstream.map((_, input) =>
-      this.#subtasks().map(
+      this.#partners(partitioningInto(graph, this.#vertex, input)).map(
         (from): ElementReceiver =>
           channels.receiver({ vertex: this.#vertex.index, input, from, to: this.#subtask }),
       ),
@@ -248,12 +254,15 @@ class TaskBuilder {
     return { kind: 'gate', gate: new InputGate(inputs, environment.clock) };
   }
 
-  #sendersTo(vertex: number, input: number): readonly ElementSender[] {
+  #sendersTo({ target: vertex, targetInput: input, partitioning }: RouterMember): readonly ElementSender[] {
     const { channels } = this.#context;
-    return this.#subtasks().map((to) => channels.sender({ vertex, input, from: this.#subtask, to }));
+    const from = this.#subtask;
+    return this.#partners(partitioning).map((to) => channels.sender({ vertex, input, from, to }));
   }
 
-  #subtasks(): readonly number[] {
+  /** Subtasks at the other end of an edge. */
+  #partners({ kind }: Partitioning): readonly number[] {
+    if (kind === 'forward') return [this.#subtask];
     return Array.from({ length: this.#context.graph.job.options.parallelism }, (_, subtask) => subtask);
   }
 

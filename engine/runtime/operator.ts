@@ -107,6 +107,11 @@ export interface OperatorContext {
   readonly side: (name: string) => Output;
   /** Decides about a throwing record: returns when it went to dead letters, throws when the job must fail. */
   readonly onRecordError: RecordErrorHandler;
+  /**
+   * First and last key group of this subtask, where nobody but the operator looks whether a record's key is among them: a new key of
+   * another group is refused as MR_KEY_MISPLACED. Missing where a router has dealt the records.
+   */
+  readonly ownGroups?: readonly [first: number, last: number];
   /** Asks for a turn: something asynchronous has finished. */
   readonly wake: () => void;
   /** Where the job wants keyed state that an operator declares; in memory when missing. */

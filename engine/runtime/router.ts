@@ -11,7 +11,10 @@ import { createPassThrough } from './pass-through.ts';
 import { recordCount, RowLoop } from './row-loop.ts';
 import type { RowText } from './row-text.ts';
 
-/** The sending side of an edge between subtasks: who gets a record is the partitioning's; signals go to every channel. */
+/**
+ * The sending side of an edge between subtasks: who gets a record is the partitioning's; signals go to every channel.
+ * @param channels to every subtask of the target, in order; `forward` has the one to its own
+ */
 export function createRouter(
   partitioning: Partitioning,
   channels: readonly ElementSender[],
@@ -34,7 +37,6 @@ function sorting(
     case 'hash':
       return splitting(partitioning.keys, channels, context);
     case 'forward':
-      return copying([channels[context.subtask] as ElementSender], context);
     case 'broadcast':
       return copying(channels, context);
     case 'rebalance':

@@ -12,6 +12,7 @@ import {
 import { keyGroupOf } from '../key/key-group.ts';
 import { GroupLists, listed } from './group-lists.ts';
 import type { PackedKeys, StoredKeys } from './packed-keys.ts';
+import { type GroupRange, keyMisplaced } from './own-groups.ts';
 import { type ScalarEncodings, ScalarInterner } from './scalar-interner.ts';
 import { SlotTable } from './slot-table.ts';
 import { noKey, ValueKeySpace } from './value-key-space.ts';
@@ -54,6 +55,8 @@ export interface KeySpaceOptions {
   /** Whether slots are listed by key group, so that a snapshot need not visit all for one; costs each new key its hash. Default false. */
   readonly listsGroups?: boolean;
 }
+  /** A new key of another group is refused as MR_KEY_MISPLACED. Of keys by fields. */
+  readonly ownGroups?: GroupRange | undefined;
 
 export function createKeySpace(
   selector: KeySelector,
@@ -62,7 +65,7 @@ export function createKeySpace(
 ): FieldKeySpace | ValueKeySpace {
   const lists = options.listsGroups === true ? new GroupLists(maxParallelism) : null;
   return selector.kind === 'fields'
-    ? new FieldKeySpace(selector.fields, maxParallelism, lists)
+    ? new FieldKeySpace(selector.fields, maxParallelism, lists, options.ownGroups)
     : new ValueKeySpace(selector, maxParallelism, lists);
 }
 
@@ -87,16 +90,23 @@ export class FieldKeySpace implements KeySpace {
   #groups = new Int32Array(1024).fill(EMPTY);
   readonly #lists: GroupLists | null;
   /** Of one key, while it is looked at. */
+  readonly #ownGroups: GroupRange | null;
   readonly #ids: number[];
   readonly #hashes: number[];
 
-  constructor(fields: readonly string[], maxParallelism: number, lists: GroupLists | null = null) {
+  constructor(
+    fields: readonly string[],
+    maxParallelism: number,
+    lists: GroupLists | null = null,
+    ownGroups: GroupRange | null = null,
+  ) {
     this.selector = { kind: 'fields', fields };
     this.components = fields.map(() => new ScalarInterner());
     this.#width = fields.length;
     this.#maxParallelism = maxParallelism;
     this.#lists = lists;
     this.#ids = fields.map(() => EMPTY);
+    this.#ownGroups = ownGroups;
     this.#hashes = fields.map(() => 0);
     this.#tuples = new Int32Array(1024 * this.#width);
   }
@@ -124,7 +134,7 @@ export class FieldKeySpace implements KeySpace {
 
   /** Slot of a one-field key from its component's id. */
   slotOf1(id: number): number {
-    if (id >= this.#known.length || this.#known[id] === 0) this.#admit(id, [id]);
+    if (id >= this.#known.length || this.#known[id] === 0) this.#addScalar(id);
     return id;
   }
 
@@ -276,18 +286,37 @@ export class FieldKeySpace implements KeySpace {
 
   #hash(slot: number): number {
     for (let i = 0; i < this.#width; i++)
-      this.#hashes[i] = (this.components[i] as ScalarInterner).hash(
-        this.#tuples[slot * this.#width + i] as number,
-      );
+    return this.#hashOfIds(this.#tuples, slot * this.#width);
+  }
+
+  /** Of the key whose components' ids begin at `from`. */
+  #hashOfIds(ids: ArrayLike<number>, from: number): number {
+      this.#hashes[i] = (this.components[i] as ScalarInterner).hash(ids[from + i] as number);
     return this.#width === 1 ? (this.#hashes[0] as number) : hashTuple(this.#hashes);
   }
 
   #scalars(slot: number): KeyScalar[] {
+  /** Before a key leaves a trace here. */
+  #refuseMisplaced(ids: readonly number[]): void {
+    if (this.#ownGroups === null) return;
+    const [first, last] = this.#ownGroups;
+    const group = keyGroupOf(this.#hashOfIds(ids, 0), this.#maxParallelism);
+    if (group >= first && group <= last) return;
+    const key = this.components.map((component, i) => component.value(ids[i] as number));
+    throw keyMisplaced(this.selector.fields, key, group, this.#ownGroups);
+  }
+
     return this.components.map((c, i) => c.value(this.#tuples[slot * this.#width + i] as number));
   }
 
   #addTuple(ids: readonly number[], tableAt: number): number {
+  #addScalar(id: number): void {
+    this.#refuseMisplaced([id]);
+    this.#admit(id, [id]);
+  }
+
     const bytes = ids.reduce((sum, id, i) => sum + 4 + (this.components[i] as ScalarInterner).bytes(id), 2);
+    this.#refuseMisplaced(ids);
     if (bytes > LIMITS.keyBytesMax) throw keyTooLong(bytes);
     const slot = this.#freeSlots.pop() ?? this.#next++;
     this.#table[tableAt] = slot;

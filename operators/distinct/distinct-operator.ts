@@ -76,7 +76,10 @@ export class DistinctOperator implements Operator {
     invariant(context.keys !== null, `distinct '${context.operator}' needs a keyed input`);
     this.#spec = spec;
     this.#context = context;
-    this.#keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
+    this.#keys = createKeySpace(context.keys, context.maxParallelism, {
+      listsGroups: true,
+      ownGroups: context.ownGroups,
+    });
     this.#snapshots = new KeyedSnapshots<SeenBody>(this.#keys, context.maxParallelism, {
       empty: () => ({ time: spec.time, isByValue: spec.of !== null, key: [], value: [], expiry: [] }),
       store: (slot, body, key) => this.#store(slot, body, key),

@@ -156,7 +156,10 @@ class TwoInputOperator implements MultiInputOperator {
 
   constructor(create: (frame: TwoInputFrame) => TwoInputLogic, context: OperatorContext) {
     const selectors = sharedKeys(context);
-    const keys = createKeySpace(selectors[LEFT], context.maxParallelism, { listsGroups: true });
+    const keys = createKeySpace(selectors[LEFT], context.maxParallelism, {
+      listsGroups: true,
+      ownGroups: context.ownGroups,
+    });
     const late = [context.side(LATE_LEFT), context.side(LATE_RIGHT)] as const;
     this.#context = context;
     this.#outputs = [context.output, ...late];

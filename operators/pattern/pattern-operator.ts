@@ -156,7 +156,7 @@ class PatternOperator implements Operator {
     invariant(context.keys !== null, `pattern '${context.operator}' needs a keyed input`);
     this.#use = use;
     this.#context = context;
-    this.#keys = createKeySpace(context.keys, context.maxParallelism);
+    this.#keys = createKeySpace(context.keys, context.maxParallelism, { ownGroups: context.ownGroups });
     this.#matcher = new Matcher(use.automaton);
     this.#outputs = new NamedOutputs(context, [LATE, TIMED_OUT]);
     this.#loop = recordLoop(context, this);

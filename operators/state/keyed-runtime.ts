@@ -77,7 +77,10 @@ export class KeyedRuntime {
   ) {
     this.#definition = definition;
     this.#context = context;
-    this.keys = createKeySpace(options.keys, context.maxParallelism, { listsGroups: true });
+    this.keys = createKeySpace(options.keys, context.maxParallelism, {
+      listsGroups: true,
+      ownGroups: context.ownGroups,
+    });
     this.#snapshots = new KeyedSnapshots<NewKeyedBody>(this.keys, context.maxParallelism, {
       empty: () => ({ state: {}, timers: [], processingTimers: [] }),
       store: (slot, body, key) => this.#store(slot, body, key),

@@ -63,7 +63,10 @@ export class TopNOperator implements Operator {
   constructor(spec: TopNSpec, context: OperatorContext) {
     invariant(context.keys !== null, `top-N '${context.operator}' needs a keyed input`);
     const { n, id, idsMax, order, windows } = spec;
-    const keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
+    const keys = createKeySpace(context.keys, context.maxParallelism, {
+      listsGroups: true,
+      ownGroups: context.ownGroups,
+    });
     this.#spec = spec;
     this.#shape = {
       order,

@@ -103,7 +103,10 @@ class GeneralWindowOperator implements Operator {
     this.#plan = plan;
     this.#latenessMs = latenessMs;
     this.#context = context;
-    this.#keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
+    this.#keys = createKeySpace(context.keys, context.maxParallelism, {
+      listsGroups: true,
+      ownGroups: context.ownGroups,
+    });
     this.#store = new WindowStore(latenessMs, this.#keys.slots, context.clock, context.wake);
     this.#trigger = new WindowTriggerContext(plan.trigger, this.#store, context.clock);
     this.#emitter = new RowEmitter(context.output);

@@ -92,7 +92,10 @@ class SessionOperator implements Operator {
     invariant(context.keys !== null, `session window '${context.operator}' needs a keyed input`);
     this.#spec = spec;
     this.#context = context;
-    this.#keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
+    this.#keys = createKeySpace(context.keys, context.maxParallelism, {
+      listsGroups: true,
+      ownGroups: context.ownGroups,
+    });
     this.#rows = new CellRows(spec.plan, spec.fold !== null);
     this.#sessions = new SessionSet(spec.allowedLatenessMs, this.#rows, this.#keys.slots, MIN_WATERMARK);
     this.#outputs = new NamedOutputs(context, [LATE]);

@@ -81,7 +81,10 @@ export class WindowOperator implements Operator {
     invariant(context.keys !== null, `window '${context.operator}' needs a keyed input`);
     this.#spec = spec;
     this.#context = context;
-    this.#keys = createKeySpace(context.keys, context.maxParallelism, { listsGroups: true });
+    this.#keys = createKeySpace(context.keys, context.maxParallelism, {
+      listsGroups: true,
+      ownGroups: context.ownGroups,
+    });
     const { slots } = this.#keys;
     const { windows } = spec;
     this.#windows =
