@@ -108,24 +108,43 @@ export const BOARD: readonly Row[] = [
     ],
   },
   {
-    title: 'Busy and backpressured',
+    title: 'Where the time goes',
     panels: [
       series(
         'Busy',
         'percentunit',
-        'Share of time spent working: the operator near 100 % is the bottleneck.',
-        `millrace:operator_busy:ratio1m{${OPERATOR}}`,
-        '{{operator}}',
+        'Of the subtask that is worst, by vertex: the first one near 100 % from the sources on is the bottleneck.',
+        `millrace:vertex_busy:max1m{${JOB}}`,
+        '{{vertex}}',
         0.9,
       ),
       series(
         'Backpressured',
         'percentunit',
-        'Share of time spent waiting for what comes after.',
-        `millrace:operator_backpressured:ratio1m{${OPERATOR}}`,
-        '{{operator}}',
+        'Of the subtask that is worst, by vertex: what comes after the last one that is held up is too slow.',
+        `millrace:vertex_backpressured:max1m{${JOB}}`,
+        '{{vertex}}',
         0.5,
       ),
+      series(
+        'Idle',
+        'percentunit',
+        'Mean of the subtasks, by vertex: nothing to take.',
+        `avg by (vertex) (rate(millrace_task_idle_seconds_total{${JOB}}[$__rate_interval]))`,
+        '{{vertex}}',
+      ),
+      series(
+        'Who has the thread',
+        'percentunit',
+        'Share of the thread in turns of its own, by vertex and host; the sum of a host reaches 100 % when its thread is saturated.',
+        `sum by (vertex, host) (rate(millrace_task_running_seconds_total{${JOB}}[$__rate_interval]))`,
+        '{{vertex}} @{{host}}',
+      ),
+    ],
+  },
+  {
+    title: 'State and process',
+    panels: [
       series(
         'State keys',
         'short',
@@ -206,6 +225,41 @@ export const BOARD: readonly Row[] = [
         `max by (job_name, kind) (millrace_checkpoint_size_bytes{${JOB}})`,
         '{{job_name}} {{kind}}',
       ),
+      series(
+        'Stored anew',
+        'Bps',
+        'What checkpoints write; the rest of the state they refer to.',
+        rate('millrace_checkpoint_written_bytes_total', JOB, 'job_name'),
+        '{{job_name}}',
+      ),
+      series(
+        'Alignment',
+        's',
+        'Per checkpoint, from the first barrier to the last at the subtask that waited longest.',
+        perCheckpoint('alignment'),
+        '{{job_name}}',
+      ),
+      series(
+        'Records kept waiting',
+        's',
+        'Per checkpoint, while snapshots are taken.',
+        perCheckpoint('sync'),
+        '{{job_name}}',
+      ),
+      series(
+        'Rescales',
+        'short',
+        'Changes of parallelism, by outcome.',
+        `sum by (job_name, outcome) (increase(millrace_job_rescales_total{${JOB}}[$__rate_interval]))`,
+        '{{job_name}} {{outcome}}',
+      ),
+      series(
+        'Downtime of rescales',
+        's',
+        'Without processing because of them.',
+        `sum by (job_name) (increase(millrace_job_rescale_downtime_seconds_total{${JOB}}[$__rate_interval]))`,
+        '{{job_name}}',
+      ),
     ],
   },
   {
@@ -264,6 +318,13 @@ export const BOARD: readonly Row[] = [
 
 function rate(metric: string, selector: string, by: string): string {
   return `sum by (${by}) (rate(${metric}{${selector}}[$__rate_interval]))`;
+}
+
+/** Mean of a part of completed checkpoints. */
+function perCheckpoint(part: 'alignment' | 'sync'): string {
+  const taken = `rate(millrace_checkpoints_total{${JOB},outcome="completed"}[5m])`;
+  const spent = `rate(millrace_checkpoint_${part}_seconds_total{${JOB}}[5m])`;
+  return `sum by (job_name) (${spent}) / sum by (job_name) (${taken})`;
 }
 
 function series(

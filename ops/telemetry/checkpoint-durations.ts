@@ -1,4 +1,6 @@
 import type { CheckpointEntry, JobStatus } from '../../engine/coordinator/job-status.ts';
+import { FreshEntries } from './fresh-entries.ts';
+import { checkpointIdentity } from './history-totals.ts';
 import { CHECKPOINT_DURATION } from './job-metrics.ts';
 
 /** Cumulative since the process started. `counts` has one place more than there are buckets. */
@@ -10,23 +12,13 @@ export interface DurationHistogram {
   count: number;
 }
 
-/**
- * Turns the checkpoint history of one job, which is a sliding list, into histograms that only grow.
- * CD1 an entry counts once, however often it is seen. Entries that slide out between two looks are missed; the
- * producer therefore looks on every change of the job, not only when it is scraped.
- */
+/** Turns the checkpoint history of one job, which is a sliding list, into histograms that only grow (FE1). */
 export class CheckpointDurations {
   readonly #histograms = new Map<string, DurationHistogram>();
-  #seen: ReadonlySet<string> = new Set();
+  readonly #fresh = new FreshEntries<CheckpointEntry>(checkpointIdentity);
 
   observe(status: JobStatus): void {
-    const seen = new Set<string>();
-    for (const entry of status.checkpoints.history) {
-      const identity = `${entry.id} ${entry.triggeredAt} ${entry.outcome}`;
-      seen.add(identity);
-      if (!this.#seen.has(identity)) this.#add(entry);
-    }
-    this.#seen = seen;
+    for (const entry of this.#fresh.of(status.checkpoints.history)) this.#add(entry);
   }
 
   histograms(): Iterable<DurationHistogram> {

@@ -1,4 +1,10 @@
-import type { JobState, JobStatus, OperatorStatus, SinkStatus } from '../../engine/coordinator/job-status.ts';
+import type {
+  JobState,
+  JobStatus,
+  OperatorStatus,
+  SinkStatus,
+  SubtaskStatus,
+} from '../../engine/coordinator/job-status.ts';
 import { isTime, watermarkLagMs } from './job-figures.ts';
 
 /** One metric of the registry. Names carry their unit; counters end in `_total`. */
@@ -6,9 +12,10 @@ export interface MetricDefinition {
   readonly name: string;
   readonly kind: 'counter' | 'gauge';
   readonly help: string;
+  /** Counters: the total in this status, which may begin anew with an attempt (see RunningTotals). */
+  readonly read: (status: JobStatus, now: number) => Iterable<Sample>;
   /** Beside `job_name`, which every series has. Bounded by the job's graph: never a key, a device or an error text. */
   readonly labels: readonly string[];
-  readonly read: (status: JobStatus, now: number) => Iterable<Sample>;
 }
 
 /** Label values in the order of the definition's labels, then the value. */
@@ -60,6 +67,14 @@ const operatorMetrics: readonly MetricDefinition[] = [
   operator('gauge', 'watermark_lag_seconds', 'Time since the lowest watermark of the subtasks', (o, now) =>
     seconds(watermarkLagMs(o.watermark, now)),
   ),
+];
+
+/** The three add up to the time that passed; one line per subtask of each vertex. */
+const taskMetrics: readonly MetricDefinition[] = [
+  task('busy', 'Time with something to do, in turns of its own or waiting for one', (s) => s.busyMs),
+  task('idle', 'Time with nothing to take', (s) => s.idleMs),
+  task('backpressured', 'Time held up by what comes after it', (s) => s.backpressuredMs),
+  task('running', 'Part of the busy time in turns of its own: its share of the thread', (s) => s.runningMs),
 ];
 
 const sourceMetrics: readonly MetricDefinition[] = [
@@ -166,6 +181,7 @@ const sinkMetrics: readonly MetricDefinition[] = [
 /** Everything a job's status says, as metrics. Dashboards and rules may name these and the histogram below only. */
 export const JOB_METRICS: readonly MetricDefinition[] = [
   ...operatorMetrics,
+  ...taskMetrics,
   ...sourceMetrics,
   ...checkpointMetrics,
   ...jobMetrics,
@@ -201,6 +217,18 @@ function operator(
   const read = (status: JobStatus, now: number) =>
     status.operators.flatMap((o) => sample([o.id], value(o, now)));
   return { name: `millrace_${name}`, kind, help, labels: ['operator'], read };
+}
+
+function task(share: string, help: string, ms: (s: SubtaskStatus) => number): MetricDefinition {
+  const read = (status: JobStatus) =>
+    status.subtasks.map((s): Sample => [[s.id, String(s.subtask), String(s.host)], ms(s) / 1000]);
+  return {
+    name: `millrace_task_${share}_seconds_total`,
+    kind: 'counter',
+    help,
+    labels: ['vertex', 'subtask', 'host'],
+    read,
+  };
 }
 
 function source(
