@@ -11,8 +11,8 @@ import {
 } from '../key/key.ts';
 import { keyGroupOf } from '../key/key-group.ts';
 import { GroupLists, listed } from './group-lists.ts';
-import type { PackedKeys, StoredKeys } from './packed-keys.ts';
 import { type GroupRange, keyMisplaced } from './own-groups.ts';
+import type { PackedKeys, StoredKeys } from './packed-keys.ts';
 import { type ScalarEncodings, ScalarInterner } from './scalar-interner.ts';
 import { SlotTable } from './slot-table.ts';
 import { noKey, ValueKeySpace } from './value-key-space.ts';
@@ -54,9 +54,9 @@ export interface KeySpace {
 export interface KeySpaceOptions {
   /** Whether slots are listed by key group, so that a snapshot need not visit all for one; costs each new key its hash. Default false. */
   readonly listsGroups?: boolean;
-}
   /** A new key of another group is refused as MR_KEY_MISPLACED. Of keys by fields. */
   readonly ownGroups?: GroupRange | undefined;
+}
 
 export function createKeySpace(
   selector: KeySelector,
@@ -89,8 +89,8 @@ export class FieldKeySpace implements KeySpace {
   readonly #values: unknown[] = [];
   #groups = new Int32Array(1024).fill(EMPTY);
   readonly #lists: GroupLists | null;
-  /** Of one key, while it is looked at. */
   readonly #ownGroups: GroupRange | null;
+  /** Of one key, while it is looked at. */
   readonly #ids: number[];
   readonly #hashes: number[];
 
@@ -105,8 +105,8 @@ export class FieldKeySpace implements KeySpace {
     this.#width = fields.length;
     this.#maxParallelism = maxParallelism;
     this.#lists = lists;
-    this.#ids = fields.map(() => EMPTY);
     this.#ownGroups = ownGroups;
+    this.#ids = fields.map(() => EMPTY);
     this.#hashes = fields.map(() => 0);
     this.#tuples = new Int32Array(1024 * this.#width);
   }
@@ -285,17 +285,18 @@ export class FieldKeySpace implements KeySpace {
   }
 
   #hash(slot: number): number {
-    for (let i = 0; i < this.#width; i++)
     return this.#hashOfIds(this.#tuples, slot * this.#width);
   }
 
   /** Of the key whose components' ids begin at `from`. */
   #hashOfIds(ids: ArrayLike<number>, from: number): number {
-      this.#hashes[i] = (this.components[i] as ScalarInterner).hash(ids[from + i] as number);
+    for (let i = 0; i < this.#width; i++)
+      this.#hashes[i] = (this.components[i] as ScalarInterner).hash(
+        this.#tuples[slot * this.#width + i] as number,
+      );
     return this.#width === 1 ? (this.#hashes[0] as number) : hashTuple(this.#hashes);
   }
 
-  #scalars(slot: number): KeyScalar[] {
   /** Before a key leaves a trace here. */
   #refuseMisplaced(ids: readonly number[]): void {
     if (this.#ownGroups === null) return;
@@ -306,17 +307,18 @@ export class FieldKeySpace implements KeySpace {
     throw keyMisplaced(this.selector.fields, key, group, this.#ownGroups);
   }
 
+  #scalars(slot: number): KeyScalar[] {
     return this.components.map((c, i) => c.value(this.#tuples[slot * this.#width + i] as number));
   }
 
-  #addTuple(ids: readonly number[], tableAt: number): number {
   #addScalar(id: number): void {
     this.#refuseMisplaced([id]);
     this.#admit(id, [id]);
   }
 
-    const bytes = ids.reduce((sum, id, i) => sum + 4 + (this.components[i] as ScalarInterner).bytes(id), 2);
+  #addTuple(ids: readonly number[], tableAt: number): number {
     this.#refuseMisplaced(ids);
+    const bytes = ids.reduce((sum, id, i) => sum + 4 + (this.components[i] as ScalarInterner).bytes(id), 2);
     if (bytes > LIMITS.keyBytesMax) throw keyTooLong(bytes);
     const slot = this.#freeSlots.pop() ?? this.#next++;
     this.#table[tableAt] = slot;
