@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runCheckpoint } from './checkpoint/run.ts';
 import { runMicro } from './micro/run.ts';
+import { runRescale } from './rescale/run.ts';
 import { runWorkers } from './workers/run.ts';
 import { runT1 } from './t1/run.ts';
 
@@ -21,6 +22,9 @@ results differ from the others' fails.
 
   checkpoint            snapshots of one operator while it takes records: how long these wait, and the restore
     --workloads <list>  of windows, sessions, process; default all
+    --keys <n>          default 1000000
+
+  rescale               a job with much state rescaled 1 → 4 → 2 on two workers while loaded, and forked at 3
     --keys <n>          default 1000000
 
   workers               the device telemetry job with all sinks on one slot, two threads and two workers
@@ -52,6 +56,7 @@ const DEFAULTS: Readonly<Record<string, { events: string; keys: string; workload
     keys: '10000',
     workloads: 'session,sliding,sliding-dense,process,interval-join,top-n',
   },
+  rescale: { events: '1', keys: '1000000', workloads: '' },
   workers: { events: '2000000', keys: '1', workloads: '' },
   checkpoint: { events: '1', keys: '1000000', workloads: 'windows,sessions,process' },
 };
@@ -70,6 +75,7 @@ if (values.help) {
   const json = values.json === undefined ? {} : { json: values.json };
   const workloads = (values.workloads ?? known.workloads).split(',');
   if (command === 't1') await runT1({ events, devices, runs, variants: values.variants.split(','), ...json });
+  else if (command === 'rescale') await runRescale({ keys, ...json });
   else if (command === 'workers') await runWorkers({ events, runs, ...json });
   else if (command === 'micro') await runMicro({ events, keys, runs, workloads, ...json });
   else await runCheckpoint({ keys, runs, workloads, ...json });

@@ -64,6 +64,9 @@ export async function measureSnapshots(measured: Measured): Promise<CheckpointOu
       barrierMs,
       stallMs: Math.max(...turns.gaps) - turnMs,
       stallCpuMs: Math.max(...turns.threadGaps),
+      stallCpuP99Ms: turns.threadGaps.toSorted((a, b) => a - b)[
+        Math.floor(turns.threadGaps.length * 0.99)
+      ] as number,
       wallMs: turns.wallMs,
       cpuMs: turns.cpuMs - (turns.gaps.length * quiet.cpuMs) / quiet.gaps.length,
       bytes: stateBytes,
@@ -85,6 +88,7 @@ export async function measureSnapshots(measured: Measured): Promise<CheckpointOu
     keys: measured.keys,
     turnMs,
     quietStallMs: Math.max(...quiet.gaps) - turnMs,
+    quietStallCpuMs: Math.max(...quiet.threadGaps),
     snapshots,
     restoreCpuMs,
   };
@@ -138,7 +142,7 @@ class Feed {
 interface Turns {
   /** From the start of each batch to that of the next, ms. */
   readonly gaps: readonly number[];
-  /** The same in CPU time of this thread, which other processes do not lengthen. The system counts it in ticks of a few ms. */
+  /** The same in CPU time of this thread, garbage collection included, which other processes do not lengthen. */
   readonly threadGaps: readonly number[];
   readonly cpuMs: number;
   readonly wallMs: number;
@@ -191,7 +195,9 @@ function open({ definition, keyFields }: Measured): Operator {
   return definition.create(context);
 }
 
+/** Linux brings a thread's own figure up to date when its scheduler runs, and when the process's is asked for. */
 function threadCpuMs(): number {
+  process.cpuUsage();
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
 }

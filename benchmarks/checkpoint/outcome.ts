@@ -4,6 +4,7 @@ export interface CheckpointOutcome {
   /** From the start of one batch to the start of the next while no snapshot is being written, median and longest. */
   readonly turnMs: number;
   readonly quietStallMs: number;
+  readonly quietStallCpuMs: number;
   readonly snapshots: readonly SnapshotOutcome[];
   /** CPU time from stored bytes to an operator that takes records. */
   readonly restoreCpuMs: number;
@@ -22,8 +23,10 @@ export interface SnapshotOutcome {
   readonly barrierMs: number;
   /** Longest time between two batches beyond the median turn, the barrier included. */
   readonly stallMs: number;
-  /** The most CPU time that the thread spent between two batches. */
+  /** The most CPU time that the thread spent from the start of one batch to that of the next, garbage collection included. */
   readonly stallCpuMs: number;
+  /** The 99th percentile of it. */
+  readonly stallCpuP99Ms: number;
   readonly wallMs: number;
   /** CPU time of the process beyond what its batches cost without a snapshot. */
   readonly cpuMs: number;

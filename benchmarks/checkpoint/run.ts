@@ -40,17 +40,18 @@ export async function runCheckpoint({ keys, runs, workloads, json }: CheckpointO
 function tableOf({
   turnMs,
   quietStallMs,
+  quietStallCpuMs,
   snapshots,
   restoreCpuMs,
   incremental,
 }: CheckpointOutcome): string[] {
   return [
-    `without a snapshot: a batch every ${turnMs.toFixed(2)} ms, at most ${quietStallMs.toFixed(1)} ms late`,
-    '| snapshot | barrier ms | longest stall ms | of it CPU ms | CPU ms | wall ms | MB | batches meanwhile |',
-    '|---|---|---|---|---|---|---|---|',
+    `without a snapshot: a batch every ${turnMs.toFixed(2)} ms, at most ${quietStallMs.toFixed(1)} ms late; longest turn ${quietStallCpuMs.toFixed(1)} ms CPU`,
+    '| snapshot | barrier ms | longest stall, wall ms | longest turn, CPU ms | p99 | CPU ms | wall ms | MB | batches meanwhile |',
+    '|---|---|---|---|---|---|---|---|---|',
     ...snapshots.map((it, i) => {
       const [barrier, stall] = [it.barrierMs.toFixed(2), it.stallMs.toFixed(1)];
-      return `| ${i === 0 ? 'first' : i} | ${barrier} | ${stall} | ${it.stallCpuMs.toFixed(1)} | ${it.cpuMs.toFixed(0)} | ${it.wallMs.toFixed(0)} | ${(it.bytes / 1e6).toFixed(1)} | ${it.batches} |`;
+      return `| ${i === 0 ? 'first' : i} | ${barrier} | ${stall} | ${it.stallCpuMs.toFixed(1)} | ${it.stallCpuP99Ms.toFixed(1)} | ${it.cpuMs.toFixed(0)} | ${it.wallMs.toFixed(0)} | ${(it.bytes / 1e6).toFixed(1)} | ${it.batches} |`;
     }),
     `restore: ${restoreCpuMs.toFixed(0)} ms CPU`,
     ...(incremental === undefined ? [] : [incrementalText(incremental)]),
