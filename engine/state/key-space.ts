@@ -291,9 +291,7 @@ export class FieldKeySpace implements KeySpace {
   /** Of the key whose components' ids begin at `from`. */
   #hashOfIds(ids: ArrayLike<number>, from: number): number {
     for (let i = 0; i < this.#width; i++)
-      this.#hashes[i] = (this.components[i] as ScalarInterner).hash(
-        this.#tuples[slot * this.#width + i] as number,
-      );
+      this.#hashes[i] = (this.components[i] as ScalarInterner).hash(ids[from + i] as number);
     return this.#width === 1 ? (this.#hashes[0] as number) : hashTuple(this.#hashes);
   }
 
