@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../base/clock.ts';
 import { HostExchange } from '../exchange/host-exchange.ts';
@@ -58,6 +59,7 @@ async function openHost(
   });
   const { environment, store } = opened;
   host = await TaskHost.open({ graph, deployment, environment, store, exchange });
+  flushCompileCache();
   return host;
 }
 

@@ -38,7 +38,7 @@ export function startHostThreads(
 
 function startThread(data: HostThreadData): HostThread {
   const { heapMbMax } = data.settings;
-  const worker = new Worker(new URL('./host-thread.ts', import.meta.url), {
+  const worker = new Worker(new URL('./host-thread-entry.ts', import.meta.url), {
     workerData: data,
     transferList: data.ports.map(([, port]) => port),
     ...(heapMbMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMbMax } }),
