@@ -68,14 +68,16 @@ export {
   type KeySelector,
   type KeySpace,
 } from './state/key-space.ts';
-export type { PackedKeys, StoredKeys } from './state/packed-keys.ts';
+export { type PackedKeys, packInSteps, type StoredKeys } from './state/packed-keys.ts';
 export type { ValueKeySpace } from './state/value-key-space.ts';
 export { KeyGroupWriter, type StoredGroup } from './state/key-groups.ts';
 export { type FrozenRest, KeyedSnapshots, type StoredKeyGroup } from './state/keyed-snapshots.ts';
 export type { SlotTable } from './state/slot-table.ts';
 export { heapStateBackend } from './state/heap-state-backend.ts';
 export { lmdbState, type LmdbStateOptions } from './state/lmdb-state.ts';
-export { LazyGroups } from './state/lazy-groups.ts';
+export { type ArraySource, newArrays } from './state/array-source.ts';
+export { LazyGroups, type MakeGroup } from './state/lazy-groups.ts';
+export { checked, inSteps, STEP_ITEMS, type Steps } from './state/steps.ts';
 export type {
   CellFormat,
   FrozenCells,
@@ -144,6 +146,14 @@ export {
   type KeyState,
   openCheckpoint,
 } from './inspect/inspected-checkpoint.ts';
+export {
+  type DeployPlan,
+  type OperatorPlan,
+  planDeploy,
+  type PlanOptions,
+  type TopicPlan,
+} from './inspect/plan-deploy.ts';
+export { type RehearsalOptions, rehearseRestore } from './inspect/rehearse-restore.ts';
 export { startHostThreads } from './host/thread-hosts.ts';
 export { parseRedisUrl, targetText } from './redis/redis-url.ts';
 export type { Durability } from './redis/durability.ts';

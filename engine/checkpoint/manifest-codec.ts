@@ -98,7 +98,12 @@ function knownFields(m: Omit<Manifest, 'format' | 'snapshots'>): Omit<Manifest, 
     completedAt: m.completedAt,
     parallelism: m.parallelism,
     maxParallelism: m.maxParallelism,
-    operators: m.operators.map(({ id, kind, stateful }) => ({ id, kind, stateful })),
+    operators: m.operators.map(({ id, kind, stateful, keys }) => ({
+      id,
+      kind,
+      stateful,
+      ...(keys === undefined ? {} : { keys: [...keys] }),
+    })),
     positions: m.positions.map((p) => ({
       topic: p.topic,
       partition: p.partition,

@@ -36,6 +36,8 @@ export interface ManifestOperator {
   readonly id: string;
   readonly kind: string;
   readonly stateful: boolean;
+  /** Fields that its state is keyed by; missing where a function gives the key, and of checkpoints before it was noted. */
+  readonly keys?: readonly string[];
 }
 
 /** One subtask's snapshot of one operator (snapshot-codec.ts): a head, and every key group by itself. */

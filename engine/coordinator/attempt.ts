@@ -5,6 +5,7 @@ import type { Manifest, ManifestOperator, SnapshotRef } from '../checkpoint/mani
 import { positionsToHold } from '../checkpoint/protocol.ts';
 import { SnapshotWriter } from '../checkpoint/snapshot-writer.ts';
 import type { ExecutionGraph } from '../graph/execution-graph.ts';
+import { keyFieldsOf } from '../graph/key-fields.ts';
 import type { HostAcknowledgement, HostHandle } from '../host/host-protocol.ts';
 import { sourceState } from '../host/pending-barrier.ts';
 import type { TopicPosition } from '../log/partition-log.ts';
@@ -315,7 +316,10 @@ function operatorsOf(
   return job.nodes.flatMap((node): ManifestOperator[] => {
     if (node.kind === 'stage') return [];
     const of = node.kind === 'operator' ? node.operator : node.kind === 'source' ? node.source : node.sink;
-    return [{ id: node.id, kind: of.kind, stateful: stateful.has(node.id) }];
+    const keys = keyFieldsOf(node);
+    return [
+      { id: node.id, kind: of.kind, stateful: stateful.has(node.id), ...(keys === null ? {} : { keys }) },
+    ];
   });
 }
 

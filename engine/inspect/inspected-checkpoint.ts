@@ -4,6 +4,7 @@ import type { CheckpointStore } from '../checkpoint/checkpoint-store.ts';
 import type { GroupRange, Manifest, SnapshotRef } from '../checkpoint/manifest.ts';
 import { decodeGroup, decodeHead, type SnapshotHead } from '../checkpoint/snapshot-codec.ts';
 import type { JobGraph, OperatorNode } from '../graph/job-graph.ts';
+import { keySelectorOf } from '../graph/key-fields.ts';
 import { encodeKey, hashKey } from '../key/key.ts';
 import { keyGroupOf } from '../key/key-group.ts';
 import type { DescribeGroup, KeyedStateView } from '../runtime/operator.ts';
@@ -225,10 +226,8 @@ class Inspection implements InspectedCheckpoint {
   }
 
   #selector(operator: string): KeySelector | null {
-    const partitioning = this.#node(operator)?.inputs.find(
-      (input) => input.partitioning.kind === 'hash',
-    )?.partitioning;
-    return partitioning?.kind === 'hash' ? partitioning.keys : null;
+    const node = this.#node(operator);
+    return node === null ? null : keySelectorOf(node);
   }
 
   /** The graph's own when it is of the kind that wrote the state. */
@@ -269,7 +268,8 @@ export function groupsOf(manifest: Manifest, operator: string): ReadonlyMap<numb
   return new Map([...groups].sort(([a], [b]) => a - b));
 }
 
-function storedBytes({ head, groups }: SnapshotRef): number {
+/** Of one subtask, compressed. */
+export function storedBytes({ head, groups }: SnapshotRef): number {
   return [head, ...groups].flatMap(({ pieces }) => pieces).reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
