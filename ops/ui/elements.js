@@ -17,7 +17,7 @@ export function setState(element, state) {
 
 /**
  * Makes a table body show `rows`, reusing its rows by position. The first cell of each row is its header.
- * A cell is text, or `{ number }`, `{ pill }` or `{ share, kind }`.
+ * A cell is text, or `{ number }`, `{ pill }` or `{ shares }`.
  */
 export function fillTable(table, rows) {
   const body = table.tBodies[0];
@@ -40,7 +40,7 @@ function fillCell(row, column, cell) {
     element.className = 'number';
     setText(element, cell.number);
   } else if ('pill' in cell) setState(only(element, newPill), cell.pill);
-  else setMeter(only(element, newMeter), cell.share, cell.kind);
+  else setMeter(only(element, newMeter), cell.shares);
 }
 
 function only(element, make) {
@@ -54,23 +54,31 @@ function newPill() {
   return pill;
 }
 
+/** Where time went: busy, then backpressured, the rest idle. */
 function newMeter() {
   const meter = document.createElement('div');
   meter.className = 'meter';
   const svg = document.createElementNS(SVG, 'svg');
   svg.setAttribute('aria-hidden', 'true');
-  const bar = document.createElementNS(SVG, 'rect');
-  bar.setAttribute('height', '100%');
-  svg.append(bar);
+  for (const kind of ['busy', 'backpressured']) {
+    const bar = document.createElementNS(SVG, 'rect');
+    bar.setAttribute('class', kind);
+    bar.setAttribute('height', '100%');
+    svg.append(bar);
+  }
   meter.append(svg, document.createElement('span'));
   return meter;
 }
 
-function setMeter(meter, share, kind) {
-  const percent = share === null ? null : Math.round(share * 100);
-  meter.dataset.kind = kind;
-  meter.querySelector('rect').setAttribute('width', `${percent ?? 0}%`);
-  setText(meter.querySelector('span'), percent === null ? '–' : `${percent}%`);
+function setMeter(meter, shares) {
+  const percent = (share) => Math.round((shares?.[share] ?? 0) * 100);
+  const [busy, backpressured] = [percent('busy'), percent('backpressured')];
+  const [first, second] = meter.querySelectorAll('rect');
+  first.setAttribute('width', `${busy}%`);
+  second.setAttribute('x', `${busy}%`);
+  second.setAttribute('width', `${backpressured}%`);
+  const idle = Math.max(0, 100 - busy - backpressured);
+  setText(meter.querySelector('span'), shares === null ? '–' : `${busy}% · ${idle}% · ${backpressured}%`);
 }
 
 /** Draws values, oldest first, right-aligned over `slots` places; what is not known is drawn as none. */

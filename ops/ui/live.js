@@ -10,6 +10,7 @@ const RETRY_MS = { first: 500, max: 5_000 };
 const SILENCE_MS = 5_000;
 const CURVE_SLOTS = 240;
 const CHECKPOINTS_SHOWN = 6;
+const RESCALES_SHOWN = 4;
 const FAILURES_SHOWN = 4;
 
 let retryMs = RETRY_MS.first;
@@ -76,6 +77,7 @@ function showJob({ status, figures, flows }, at) {
     status.operators.map((operator) => operatorRow(operator, flows[operator.id])),
   );
   showCheckpoints(status, at);
+  showRescales(status.rescales, at);
   showFailures(status.failures, at);
 }
 
@@ -103,8 +105,7 @@ function operatorRow(operator, flow) {
     { number: count(flow.outPerSecond) },
     { number: operator.stateKeys === 0 ? '–' : count(operator.stateKeys) },
     { number: operator.lateRecords === 0 ? '–' : count(operator.lateRecords) },
-    { share: flow.shares?.busy ?? null, kind: 'busy' },
-    { share: flow.shares?.backpressured ?? null, kind: 'backpressured' },
+    { shares: flow.shares },
   ];
 }
 
@@ -153,9 +154,23 @@ function showCheckpoints({ checkpoints, checkpointIntervalMs }, at) {
       { pill: entry.outcome },
       { number: duration(entry.durationMs) },
       { number: bytes(entry.stateBytes) },
+      { number: bytes(entry.writtenBytes) },
       { number: age(at - entry.triggeredAt) },
     ]);
   fillTable(byId('checkpoints'), rows);
+}
+
+function showRescales(rescales, at) {
+  byId('rescales-part').hidden = rescales.length === 0;
+  const rows = rescales
+    .slice(0, RESCALES_SHOWN)
+    .map((entry) => [
+      { number: `${entry.from} → ${entry.to}` },
+      { pill: entry.outcome },
+      { number: duration(entry.downtimeMs) },
+      { number: age(at - entry.at) },
+    ]);
+  fillTable(byId('rescales'), rows);
 }
 
 function showFailures(failures, at) {

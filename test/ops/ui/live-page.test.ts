@@ -93,7 +93,18 @@ await t.test('shows the job, and its numbers move (O2)', async (t) => {
 
   const operators = await rowsOf(page, '#operators');
   t.equal(operators.length, 5);
-  t.match(operators[2], /per-device × 2\s+window\s+[\d,]+\s+[\d,]+\s+500\s+.*62%\s+4%/s);
+  t.match(operators[2], /per-device × 2\s+window\s+[\d,]+\s+[\d,]+\s+500\s+.*62% · 34% · 4%/s);
+  const bars = page.locator('#operators tbody tr').nth(2).locator('rect');
+  t.same(
+    await bars.evaluateAll((rects) =>
+      rects.map((rect) => [rect.getAttribute('x'), rect.getAttribute('width')]),
+    ),
+    [
+      [null, '62%'],
+      ['62%', '4%'],
+    ],
+    'busy, then backpressured; the rest is idle (E11)',
+  );
   const windows = await eventually(
     () => rowsOf(page, '#windows'),
     (rows) => rows.length > 0,
@@ -101,7 +112,14 @@ await t.test('shows the job, and its numbers move (O2)', async (t) => {
   t.match(windows[1], /acme\/pump-1\s+\d\d:\d\d:\d\d \+ 10\.0 s\s+\d+\s+2\d\.\d °C/);
   t.match(windows[3], /–/, 'a value that is not there is a dash');
   const checkpoints = await rowsOf(page, '#checkpoints');
-  t.match(checkpoints[0], /savepoint 3\s+completed\s+38 ms\s+\d+\.\d KiB\s+\d s ago/);
+  t.match(checkpoints[0], /savepoint 3\s+completed\s+38 ms\s+\d+\.\d KiB\s+4\.0 KiB\s+\d s ago/);
+  t.equal(await page.isVisible('#rescales-part'), false, 'nothing was rescaled');
+  await job.rescale(4);
+  const rescales = await eventually(
+    () => rowsOf(page, '#rescales'),
+    (rows) => rows.length > 0,
+  );
+  t.match(rescales[0], /2 → 4\s+completed\s+1\.9 s\s+\d s ago/);
   t.match(checkpoints[1], /2\s+failed/);
   t.match(await textOf(page, '#failures'), 'MR_REDIS_UNAVAILABLE');
   t.match(await textOf(page, '#failures'), '<img src=x onerror=alert(1)> is only text');
