@@ -1,7 +1,7 @@
 import t from 'tap';
 import { partitionLog } from '#engine';
-import { count, defineJob, type JobBuilder, tumbling } from '#operators';
-import { eventTime, schema, string } from '#wire';
+import { count, type DataStream, defineJob, type JobBuilder, tumbling } from '#operators';
+import { eventTime, type Infer, schema, string } from '#wire';
 import { type ExecutionGraph, planExecution } from '../../../engine/graph/execution-graph.ts';
 
 const Row = schema('row', { ts: eventTime(1), device: string(2) });
@@ -117,3 +117,97 @@ void t.test(
     );
   },
 );
+
+const byDevice = partitionLog('topic', Row, { partitions: 6, partitionBy: 'device' });
+const counted = (of: (job: JobBuilder<'exactly-once'>) => DataStream<Infer<typeof Row>, 'exactly-once'>) => {
+  return (job: JobBuilder<'exactly-once'>) =>
+    of(job)
+      .keyBy('device')
+      .window(tumbling('1s'))
+      .aggregate('count', { n: count() })
+      .map(({ window, key }) => ({ ts: window.start, device: key.device }))
+      .to('out', log);
+};
+const isExchanged = (graph: ExecutionGraph) =>
+  graph.vertices.some(({ members }) =>
+    members.some((member) => member.role === 'router' && member.partitioning.kind !== 'forward'),
+  );
+
+void t.test(
+  'keyed as the source is partitioned, an operator stays in the source’s vertex (EG1)',
+  async (test) => {
+    const steps = counted((job) =>
+      job
+        .source('in', byDevice)
+        .filter(() => true)
+        .derive({ ts: ({ ts }) => ts + 1 }),
+    );
+    for (const parallelism of [2, 3, 6]) {
+      test.same(text(plan(parallelism, steps)), [
+        {
+          id: 'in',
+          upstream: [],
+          members: [
+            'source in',
+            'operator count <- 0 {filter derive}',
+            'collect out~input <- 1 {map}',
+            'sink out <- 2',
+          ],
+        },
+      ]);
+    }
+  },
+);
+
+void t.test(
+  'an operator is fed by an exchange where its source does not place its keys (EG1)',
+  async (test) => {
+    const key = 'device';
+    const refused: Readonly<Record<string, (job: JobBuilder<'exactly-once'>) => void>> = {
+      'no partitioner': counted((job) => job.source('in', log)),
+      'another field': counted((job) =>
+        job.source('in', partitionLog('topic', Row, { partitions: 6, partitionBy: 'ts' })),
+      ),
+      'more fields': counted((job) =>
+        job.source('in', partitionLog('topic', Row, { partitions: 6, partitionBy: ['device', 'ts'] })),
+      ),
+      'other key groups': counted((job) =>
+        job.source('in', partitionLog('topic', Row, { partitions: 6, partitionBy: key, keyGroups: 256 })),
+      ),
+      'a map': counted((job) => job.source('in', byDevice).map(same)),
+      'a new key': counted((job) =>
+        job.source('in', byDevice).derive({ device: ({ device }) => `${device}!` }),
+      ),
+      'a function': (job) =>
+        job
+          .source('in', byDevice)
+          .keyBy(({ device }) => device)
+          .reduce('last', (_, row) => row)
+          .to('out', log),
+    };
+    for (const [why, build] of Object.entries(refused)) test.ok(isExchanged(plan(3, build)), why);
+    const fits = counted((job) => job.source('in', byDevice));
+    test.notOk(isExchanged(plan(3, fits)));
+    for (const parallelism of [4, 5, 12])
+      test.ok(isExchanged(plan(parallelism, fits)), `${parallelism} subtasks`);
+  },
+);
+
+void t.test('two partitioned sources are joined through forward edges (EG1)', async (test) => {
+  const graph = plan(3, (job) => {
+    const left = job.source('left', byDevice).keyBy('device');
+    const right = job.source('right', byDevice).keyBy('device');
+    left.intervalJoin('join', right, { lower: '-1s', upper: '1s', join: (a) => a }).to('out', log);
+  });
+  test.notOk(isExchanged(graph));
+  test.same(
+    graph.vertices.map(({ id, upstream }) => [id, upstream]),
+    [
+      ['left', []],
+      ['right', []],
+      ['join', [0, 1]],
+    ],
+  );
+  const join = graph.vertices[2]?.members[0];
+  test.ok(join?.role === 'operator' && join.checksKeys, 'and it sees for itself (EG2)');
+});

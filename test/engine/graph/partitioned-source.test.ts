@@ -39,7 +39,7 @@ const job = (changes: { readonly exchanged?: boolean; readonly onError?: 'dead-l
           at: window.start,
           device: `${key.tenant}/${key.device}`,
           n: value.n,
-          v: value.v,
+          v: value.v ?? 0,
         }))
         .to('windows-out', partitionLog('windows', Window));
       keyed

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { encodeKey, hashKey, type Key, type KeyScalar } from '../../../engine/key/key.ts';
-import { keyGroupOf } from '../../../engine/key/key-group.ts';
+import { keyGroupOf, keyGroupRange } from '../../../engine/key/key-group.ts';
 import { createKeySpace, type FieldKeySpace, type KeySelector } from '../../../engine/state/key-space.ts';
 
 const MAX_PARALLELISM = 128;
@@ -241,3 +241,34 @@ void t.test('rows without a key are refused with MR_KEY_INVALID, whatever they h
   test.throws(() => fields.slotOfRow({ a: 1 }), { code: 'MR_KEY_INVALID' }, 'a field has one type for life');
   test.throws(() => fields.slotOfCanonical(encodeKey(['a', 'b'])), { code: 'MR_STATE_INCOMPATIBLE' });
 });
+
+void t.test(
+  'a new key of another subtask’s groups is refused each time, and leaves nothing (EG2)',
+  async (test) => {
+    for (const fields of [['a'], ['a', 'b'], ['a', 'b', 'c']]) {
+      const row = (i: number) => ({ a: `key-${i}`, b: i % 3, c: i % 2 === 0 });
+      const all = createKeySpace({ kind: 'fields', fields }, MAX_PARALLELISM);
+      const ownGroups = keyGroupRange(1, 3, MAX_PARALLELISM);
+      const own = createKeySpace({ kind: 'fields', fields }, MAX_PARALLELISM, {
+        ownGroups,
+        listsGroups: true,
+      });
+      let refused = 0;
+      for (let i = 0; i < 600; i++) {
+        const group = all.group(all.slotOfRow(row(i % 300)));
+        if (group >= ownGroups[0] && group <= ownGroups[1]) {
+          const slot = own.slotOfRow(row(i % 300));
+          test.equal(own.group(slot), group);
+          own.slots.hold(slot);
+        } else {
+          refused++;
+          test.throws(() => own.slotOfRow(row(i % 300)), { code: 'MR_KEY_MISPLACED' });
+        }
+      }
+      test.equal(own.size, 300 - refused / 2);
+      test.ok(own.groups().every((group) => group >= ownGroups[0] && group <= ownGroups[1]));
+      own.reclaim();
+      test.equal(own.size, 300 - refused / 2, 'what was admitted is still held');
+    }
+  },
+);
