@@ -132,6 +132,12 @@ export { type ErrorRecord, errorOf, errorRecord } from './host/host-messages.ts'
 export type { HostSettings, JobModuleContext, LoadedJob } from './host/host-settings.ts';
 export { loadJob, MILLRACE_MODULES } from './host/load-job.ts';
 export {
+  type CompareOptions,
+  compareTopics,
+  type RowDifference,
+  type TopicComparison,
+} from './inspect/compare-topics.ts';
+export {
   type DiffOptions,
   diffCheckpoints,
   type KeyChange,

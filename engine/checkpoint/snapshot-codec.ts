@@ -54,6 +54,30 @@ export function encodeGroup(group: unknown): Uint8Array {
   return packr.pack(group);
 }
 
+/** A buffer that is kept for the next group is at most this. */
+const KEPT_BYTES_MAX = 16 * 1024 * 1024;
+
+/** As the library starts with. */
+const SHARED_BYTES = 8 * 1024;
+
+/** Encodes group after group into one buffer, which grows with them: what one returns is good until the next. */
+export class GroupEncoder {
+  #buffer = Buffer.allocUnsafeSlow(64 * 1024);
+
+  encode(group: unknown): Uint8Array {
+    packr.useBuffer(this.#buffer);
+    try {
+      const bytes = packr.pack(group);
+      if (bytes.buffer !== this.#buffer.buffer && bytes.buffer.byteLength <= KEPT_BYTES_MAX)
+        this.#buffer = Buffer.from(bytes.buffer as ArrayBuffer);
+      return bytes;
+    } finally {
+      // All packers of the library share a buffer: whoever packs next gets another one than this.
+      packr.useBuffer(Buffer.allocUnsafeSlow(SHARED_BYTES));
+    }
+  }
+}
+
 /** @throws MR_CHECKPOINT_CORRUPT */
 export function decodeGroup(bytes: Uint8Array): unknown {
   return unpack(bytes);

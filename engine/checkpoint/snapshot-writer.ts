@@ -8,7 +8,9 @@ import { BlobPacker } from './blob-packer.ts';
 import type { CheckpointStore, Ownership } from './checkpoint-store.ts';
 import type { BlobRange, GroupRange, Manifest, SnapshotRef } from './manifest.ts';
 import { compressPart } from './part-compression.ts';
-import { encodeGroup, encodeHead } from './snapshot-codec.ts';
+import { Slices } from './slices.ts';
+import { encodeHead } from './snapshot-codec.ts';
+import { GroupPacking } from './group-packing.ts';
 import { HEAD, planSnapshot, type SnapshotPlan } from './snapshot-plan.ts';
 
 /** One operator's subtask as it was at a barrier. */
@@ -34,8 +36,8 @@ export interface WrittenSnapshot {
  * Operators count what they have handed over as clean. So every snapshot that is taken should come here, to {@link write} or to
  * {@link discard}, and every checkpoint that is given up be told to {@link forget}; where one is missing in the row of a
  * subtask's checkpoint ids, the next snapshot is written whole.
- * Snapshots of one subtask are written one after another, in the order of the calls. Suspends after every {@link SLICE_MS} of
- * packing, and while blobs are on their way.
+ * Snapshots of one subtask are written one after another, in the order of the calls. Suspends between the slices that packing is cut
+ * into (SL1), and while blobs are on their way.
  *
  * SN1 A key group is left where it lies only if nobody has called it dirty since the snapshot that put it there. What a failed or
  *     discarded snapshot calls dirty counts for the next one; a missing one counts for everything.
@@ -47,7 +49,9 @@ export interface WrittenSnapshot {
 export class SnapshotWriter {
   readonly #store: CheckpointStore;
   readonly #ownership: Ownership;
-  readonly #clock: Clock;
+  readonly #slices: Slices;
+  /** Of snapshots that are not being written now. */
+  readonly #spare: GroupPacking[] = [];
   readonly #subtasks = new Map<string, SubtaskHistory>();
   #adopted: AdoptedParts | null = null;
   #abortedUpTo = 0;
@@ -59,7 +63,7 @@ export class SnapshotWriter {
   }) {
     this.#store = options.store;
     this.#ownership = options.ownership;
-    this.#clock = options.clock;
+    this.#slices = new Slices(options.clock);
   }
 
   /**
@@ -146,16 +150,13 @@ export class SnapshotWriter {
       write: (number, bytes) =>
         this.#store.writeBlob(this.#ownership, checkpoint, `${operator}.${subtask}.${number}`, bytes),
     });
+    const packing = this.#spare.pop() ?? new GroupPacking(this.#slices);
     try {
-      let sliceStart = this.#clock.monotonic();
       for (const part of plan.write) {
         if (part === HEAD) continue;
         this.#refuseAborted(checkpoint);
-        const { bytes, compressed } = compressPart(encodeGroup(state.groups.get(part)));
+        const { bytes, compressed } = await packing.pack(state.groups, part);
         await packer.add(part, bytes, compressed);
-        if (this.#clock.monotonic() - sliceStart < SLICE_MS) continue;
-        await this.#clock.yieldTurn();
-        sliceStart = this.#clock.monotonic();
       }
       this.#refuseAborted(checkpoint);
       if (plan.write.includes(HEAD)) {
@@ -168,6 +169,7 @@ export class SnapshotWriter {
       return packed;
     } finally {
       await packer.settle();
+      if (this.#spare.length < SPARE_MAX) this.#spare.push(packing);
     }
   }
 
@@ -204,8 +206,8 @@ export class SnapshotWriter {
   }
 }
 
-/** Packing between two yields. */
-const SLICE_MS = 4;
+/** Memory for the next snapshots that are written at one time. */
+const SPARE_MAX = 4;
 /** A head may lie beside groups in a blob of at most this. */
 const ONE_BLOB_BYTES_MAX = 32 * 1024;
 /** Heads up to this are remembered, to see that one has not changed. */

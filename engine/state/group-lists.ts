@@ -1,4 +1,5 @@
 import { invariant } from '../base/errors.ts';
+import type { ArraySource } from './array-source.ts';
 
 /**
  * The slots of a key space by key group: a snapshot finds one group's keys without a pass over all of them. A list is one piece of
@@ -47,8 +48,11 @@ export class GroupLists {
   }
 
   /** A copy of a group's list: the order in which its slots were added, while none was removed. */
-  slotsOf(group: number): Int32Array {
-    return (this.#lists[group] as Int32Array).slice(0, this.#sizes[group]);
+  slotsOf(group: number, arrays: ArraySource): Int32Array {
+    const size = this.#sizes[group] as number;
+    const copy = arrays.int32(size);
+    copy.set((this.#lists[group] as Int32Array).subarray(0, size));
+    return copy;
   }
 }
 

@@ -10,6 +10,7 @@ import {
   TUPLE_TAG,
 } from '../key/key.ts';
 import { keyGroupOf } from '../key/key-group.ts';
+import { type ArraySource, newArrays } from './array-source.ts';
 import { GroupLists, listed } from './group-lists.ts';
 import { type GroupRange, keyMisplaced } from './own-groups.ts';
 import type { PackedKeys, StoredKeys } from './packed-keys.ts';
@@ -42,9 +43,9 @@ export interface KeySpace {
   /** Key groups that have a slot, rising. Of key spaces with `listsGroups`, like {@link slotsOfGroup}. */
   readonly groups: () => number[];
   /** A group's slots, copied. */
-  readonly slotsOfGroup: (group: number) => Int32Array;
+  readonly slotsOfGroup: (group: number, arrays?: ArraySource) => Int32Array;
   /** The keys of some slots, as a snapshot stores them. */
-  readonly pack: (slots: Int32Array) => PackedKeys;
+  readonly pack: (slots: Int32Array, arrays?: ArraySource) => PackedKeys;
   /** Slots of stored keys, in their order. @throws MR_KEY_INVALID, MR_STATE_INCOMPATIBLE */
   readonly slotsOf: (keys: StoredKeys) => Int32Array;
   /** Frees slots that nobody holds; between batches only (ST1). */
@@ -181,22 +182,22 @@ export class FieldKeySpace implements KeySpace {
     return slots;
   }
 
-  pack(slots: Int32Array): PackedKeys {
+  pack(slots: Int32Array, arrays: ArraySource = newArrays): PackedKeys {
     const width = this.#width;
     const isTuple = width > 1;
     const parts = this.components.map((component, c) => {
-      const ids = new Int32Array(slots.length);
+      const ids = arrays.int32(slots.length);
       for (let i = 0; i < ids.length; i++) ids[i] = this.#tuples[(slots[i] as number) * width + c] as number;
-      return component.encodings(ids);
+      return component.encodings(ids, arrays);
     });
-    const ends = new Uint32Array(slots.length);
+    const ends = arrays.uint32(slots.length);
     let length = 0;
     for (let i = 0; i < ends.length; i++) {
       if (isTuple) length += 2 + 4 * width;
       for (const { lengths } of parts) length += lengths[i] as number;
       ends[i] = length;
     }
-    const bytes = new Uint8Array(length);
+    const bytes = arrays.bytes(length);
     for (let i = 0, at = 0; i < ends.length; i++) {
       if (isTuple) {
         bytes[at++] = TUPLE_TAG;
@@ -217,8 +218,8 @@ export class FieldKeySpace implements KeySpace {
     return listed(this.#lists).groups();
   }
 
-  slotsOfGroup(group: number): Int32Array {
-    return listed(this.#lists).slotsOf(group);
+  slotsOfGroup(group: number, arrays: ArraySource = newArrays): Int32Array {
+    return listed(this.#lists).slotsOf(group, arrays);
   }
 
   /** Slot of a key that only {@link decodeKey} can tell, or refuse. */

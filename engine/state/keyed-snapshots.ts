@@ -1,8 +1,10 @@
 import { invariant } from '../base/errors.ts';
 import type { OperatorState } from '../runtime/operator.ts';
+import type { ArraySource } from './array-source.ts';
 import type { KeySpace } from './key-space.ts';
 import { LazyGroups } from './lazy-groups.ts';
-import type { PackedKeys, StoredKeys } from './packed-keys.ts';
+import { joinKeys, packInSteps, packKeys, type StoredKeys } from './packed-keys.ts';
+import { checked, inSteps, type Steps } from './steps.ts';
 
 /** How an operator stores what it keeps by key. */
 export interface KeyedForm<Body> {
@@ -36,19 +38,22 @@ interface Draft<Body> {
 
 /** A snapshot that is being read. */
 interface Reading<Body> {
-  /** Of groups with keys that had to be stored before the group was asked for. */
+  /** Of groups that are being made, or have keys that had to be stored before. */
   readonly drafts: Map<number, Draft<Body>>;
   readonly made: Set<number>;
+  /** Groups that are not finished. */
+  left: number;
   readonly unpin: () => void;
   readonly rest: FrozenRest<Body> | null;
 }
 
 /**
- * Snapshots of what one operator keeps by slot, taken in no time and read key group by key group while records go on. No suspension
- * points.
+ * Snapshots of what one operator keeps by slot, taken in no time and read key group by key group while records go on, also between the
+ * steps in which a group is made. No suspension points.
  *
  * KN1 whoever changes something under a slot {@link touch}es the slot before: outside of a reading that is one comparison.
- * KN2 a key is stored as it was at the snapshot: when its group is made, or before, when it is touched before that.
+ * KN2 a key is stored once, as it was at the snapshot: when its turn comes in the making of its group, or before, when it is touched
+ *     before that.
  * KN3 a key group is dirty from the first touch of any of its keys after a snapshot on; what is restored is not.
  * KN4 until a reading ends slots stay with their keys (ST2); it ends when all groups are made, with its release, or with the next
  *     snapshot.
@@ -96,33 +101,49 @@ export class KeyedSnapshots<Body extends object> {
     this.#dirty.fill(0);
     this.#marks.fill(AS_IT_WAS);
     const unpin = this.#keys.slots.pin();
-    const reading: Reading<Body> = { drafts: new Map(), made: new Set(), unpin, rest };
+    const reading: Reading<Body> = { drafts: new Map(), made: new Set(), left: 0, unpin, rest };
     this.#reading = reading;
     const numbers = rest === null ? this.#keys.groups() : all;
-    const groups = new LazyGroups(numbers, (group) => {
-      const made = this.#make(reading, group);
-      if (reading.made.size === numbers.length) this.#end(reading);
-      return made;
-    });
+    const isRead = () =>
+      invariant(this.#reading === reading, 'a key group of a snapshot is made before its release');
+    const groups = LazyGroups.inSteps(numbers, (group, arrays) =>
+      checked(this.#make(reading, group, arrays), isRead),
+    );
+    reading.left = numbers.length;
     if (numbers.length === 0) this.#end(reading);
     return { groups, dirty, release: () => this.#end(reading) };
   }
 
-  #make(reading: Reading<Body>, number: number): StoredKeyGroup<Body> {
+  *#make(reading: Reading<Body>, number: number, arrays: ArraySource): Steps<StoredKeyGroup<Body>> {
     invariant(
       this.#reading === reading && !reading.made.has(number),
       `key group ${number} of a snapshot is asked for again, or after the snapshot was released`,
     );
-    const { store } = this.#form;
-    const { slots, body } = reading.drafts.get(number) ?? this.#draft();
-    for (const slot of this.#keys.slotsOfGroup(number))
-      if (this.#marks[slot] === AS_IT_WAS && store(slot, body, slots.length)) slots.push(slot);
-    const rest: Uint8Array[] = [];
-    reading.rest?.addTo(body, number, (key) => slots.length + rest.push(key) - 1);
+    const slots = this.#keys.slotsOfGroup(number, arrays);
+    const draft = this.#draftOf(reading, number);
+    yield* inSteps(slots.length, (from, to) => this.#storeRange(draft, slots, from, to));
     reading.drafts.delete(number);
     reading.made.add(number);
-    const keys = this.#keys.pack(Int32Array.from(slots));
-    return { keys: rest.length === 0 ? keys : joinKeys(keys, rest), ...body };
+    const named = arrays.int32(draft.slots.length);
+    named.set(draft.slots);
+    const rest: Uint8Array[] = [];
+    reading.rest?.addTo(draft.body, number, (key) => named.length + rest.push(key) - 1);
+    yield;
+    const packed = yield* packInSteps(this.#keys, named, arrays);
+    const keys = rest.length === 0 ? packed : joinKeys([packed, packKeys(rest, arrays)], arrays);
+    if (--reading.left === 0) this.#end(reading);
+    return { keys, ...draft.body };
+  }
+
+  /** Stores what is still as it was, so that a later touch of it need not. */
+  #storeRange({ slots, body }: Draft<Body>, among: Int32Array, from: number, to: number): void {
+    const { store } = this.#form;
+    for (let i = from; i < to; i++) {
+      const slot = among[i] as number;
+      if (this.#marks[slot] !== AS_IT_WAS) continue;
+      this.#marks[slot] = STORED;
+      if (store(slot, body, slots.length)) slots.push(slot);
+    }
   }
 
   #end(reading: Reading<Body>): void {
@@ -140,17 +161,19 @@ export class KeyedSnapshots<Body extends object> {
     if (this.#reading !== null && !wasStored) this.#storeEarly(this.#reading, slot, group);
   }
 
-  #storeEarly({ drafts, made }: Reading<Body>, slot: number, group: number): void {
-    if (made.has(group)) return;
-    const draft = drafts.get(group) ?? this.#draft();
-    const { slots, body } = draft;
-    if (!this.#form.store(slot, body, slots.length)) return;
-    slots.push(slot);
-    drafts.set(group, draft);
+  #storeEarly(reading: Reading<Body>, slot: number, group: number): void {
+    if (reading.made.has(group)) return;
+    const { slots, body } = this.#draftOf(reading, group);
+    if (this.#form.store(slot, body, slots.length)) slots.push(slot);
   }
 
-  #draft(): Draft<Body> {
-    return { slots: [], body: this.#form.empty() };
+  #draftOf({ drafts }: Reading<Body>, group: number): Draft<Body> {
+    let draft = drafts.get(group);
+    if (draft === undefined) {
+      draft = { slots: [], body: this.#form.empty() };
+      drafts.set(group, draft);
+    }
+    return draft;
   }
 
   #admit(slot: number): void {
@@ -161,13 +184,4 @@ export class KeyedSnapshots<Body extends object> {
     }
     this.#marks[slot] = AS_IT_WAS;
   }
-}
-
-/** Packed keys and more of them, one by one, behind those. */
-function joinKeys({ bytes, ends }: PackedKeys, more: readonly Uint8Array[]): PackedKeys {
-  const allEnds = new Uint32Array(ends.length + more.length);
-  allEnds.set(ends);
-  let end = bytes.length;
-  for (const [i, key] of more.entries()) allEnds[ends.length + i] = end += key.length;
-  return { bytes: Buffer.concat([bytes, ...more]), ends: allEnds };
 }

@@ -9,6 +9,7 @@ import {
   STRING_TAG,
 } from '../key/key.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
+import type { ArraySource } from './array-source.ts';
 import { StringInterner } from './string-interner.ts';
 
 /** Canonical encodings (key.ts) of some scalars, by index. */
@@ -97,7 +98,7 @@ export class ScalarInterner {
   }
 
   /** The canonical encodings of many, to be written one by one. */
-  encodings(ids: Int32Array): ScalarEncodings {
+  encodings(ids: Int32Array, arrays: ArraySource): ScalarEncodings {
     if (this.#isText !== true) {
       const encoded = Array.from(ids, (id) => encodeKey(this.#values[id] as KeyScalar));
       return {
@@ -105,9 +106,9 @@ export class ScalarInterner {
         write: (i, target, start) => target.set(encoded[i] as Uint8Array, start),
       };
     }
-    const addresses = this.#strings.addresses(ids);
+    const addresses = this.#strings.addresses(ids, arrays);
     return {
-      lengths: this.#strings.lengthsAt(addresses, 1),
+      lengths: this.#strings.lengthsAt(addresses, 1, arrays),
       write: (i, target, start) => {
         target[start] = STRING_TAG;
         this.#strings.writeAt(addresses[i] as number, target, start + 1);

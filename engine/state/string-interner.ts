@@ -1,6 +1,7 @@
 import { invariant } from '../base/errors.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
 import { murmur3Words } from '../wire/murmur3.ts';
+import type { ArraySource } from './array-source.ts';
 
 /** Words per arena page: 1 MiB, above the longest key. An address is page << 18 | word. */
 const PAGE_BITS = 18;
@@ -99,15 +100,15 @@ export class StringInterner {
    * Where the bytes of many strings are, until one is released; then {@link lengthsAt} and {@link writeAt}. Step by step for all, since
    * a step's look-ups do not wait for each other: one string after another costs three misses of the processor's cache in a row.
    */
-  addresses(ids: Int32Array): Int32Array {
-    const addresses = new Int32Array(ids.length);
+  addresses(ids: Int32Array, arrays: ArraySource): Int32Array {
+    const addresses = arrays.int32(ids.length);
     for (let i = 0; i < ids.length; i++) addresses[i] = this.#addresses[ids[i] as number] as number;
     return addresses;
   }
 
   /** Each with so much added. */
-  lengthsAt(addresses: Int32Array, plus: number): Int32Array {
-    const lengths = new Int32Array(addresses.length);
+  lengthsAt(addresses: Int32Array, plus: number, arrays: ArraySource): Int32Array {
+    const lengths = arrays.int32(addresses.length);
     for (let i = 0; i < lengths.length; i++) lengths[i] = this.#lengthAt(addresses[i] as number) + plus;
     return lengths;
   }

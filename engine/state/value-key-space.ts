@@ -10,6 +10,7 @@ import {
   type KeyScalar,
 } from '../key/key.ts';
 import { keyGroupOf } from '../key/key-group.ts';
+import { type ArraySource, newArrays } from './array-source.ts';
 import { type GroupLists, listed } from './group-lists.ts';
 import type { KeySelector, KeySpace } from './key-space.ts';
 import { type PackedKeys, packKeys, type StoredKeys } from './packed-keys.ts';
@@ -63,16 +64,19 @@ export class ValueKeySpace implements KeySpace {
     return Int32Array.from(ends, (to, i) => this.slotOfCanonical(bytes.subarray(ends[i - 1] ?? 0, to)));
   }
 
-  pack(slots: Int32Array): PackedKeys {
-    return packKeys(Array.from(slots, (slot) => this.canonical(slot)));
+  pack(slots: Int32Array, arrays: ArraySource = newArrays): PackedKeys {
+    return packKeys(
+      Array.from(slots, (slot) => this.canonical(slot)),
+      arrays,
+    );
   }
 
   groups(): number[] {
     return listed(this.#lists).groups();
   }
 
-  slotsOfGroup(group: number): Int32Array {
-    return listed(this.#lists).slotsOf(group);
+  slotsOfGroup(group: number, arrays: ArraySource = newArrays): Int32Array {
+    return listed(this.#lists).slotsOf(group, arrays);
   }
 
   value(slot: number): unknown {

@@ -1,3 +1,4 @@
+import type { ArraySource } from '#engine';
 import {
   addToCells,
   type CellObject,
@@ -100,11 +101,11 @@ export class CellRows {
   }
 
   /** Rows as plain data: kept ones, and others, by number, as they are now. */
-  store(rows: readonly (KeptRow | number)[]): StoredRows {
+  store(rows: readonly (KeptRow | number)[], arrays: ArraySource): StoredRows {
     const rowOf = (row: KeptRow | number) => (typeof row === 'number' ? this.keep(row) : row);
     if (this.#folds)
       return { cells: {}, objects: {}, accumulators: rows.map((row) => rowOf(row).accumulator) };
-    const cells = this.#plan.cells.map(({ name }, c) => [name, this.#column(rows, c)]);
+    const cells = this.#plan.cells.map(({ name }, c) => [name, this.#column(rows, c, arrays)]);
     const kept = this.#plan.objects.length === 0 ? [] : rows.map(rowOf);
     const objects = this.#plan.objects.map(({ name }, o) => [
       name,
@@ -113,8 +114,8 @@ export class CellRows {
     return { cells: Object.fromEntries(cells), objects: Object.fromEntries(objects), accumulators: null };
   }
 
-  #column(rows: readonly (KeptRow | number)[], cell: number): Float64Array {
-    const values = new Float64Array(rows.length);
+  #column(rows: readonly (KeptRow | number)[], cell: number, arrays: ArraySource): Float64Array {
+    const values = arrays.float64(rows.length);
     for (let i = 0; i < values.length; i++) {
       const row = rows[i] as KeptRow | number;
       values[i] =
@@ -152,4 +153,28 @@ export class CellRows {
   #at(row: number): number {
     return (row & (PAGE_ROWS - 1)) * this.#plan.cells.length;
   }
+}
+
+/** Stored rows behind one another. @param count of all parts, of which there is at least one */
+export function joinRows(parts: readonly StoredRows[], count: number, arrays: ArraySource): StoredRows {
+  const [first] = parts;
+  if (first === undefined || parts.length === 1) return first as StoredRows;
+  const cells = Object.keys(first.cells).map((name) => {
+    const column = arrays.float64(count);
+    let at = 0;
+    for (const part of parts) {
+      const values = part.cells[name] as Float64Array;
+      column.set(values, at);
+      at += values.length;
+    }
+    return [name, column] as const;
+  });
+  const objects = Object.keys(first.objects).map(
+    (name) => [name, parts.flatMap((part) => part.objects[name] as readonly CellObjectState[])] as const,
+  );
+  return {
+    cells: Object.fromEntries(cells),
+    objects: Object.fromEntries(objects),
+    accumulators: first.accumulators === null ? null : parts.flatMap((part) => part.accumulators ?? []),
+  };
 }

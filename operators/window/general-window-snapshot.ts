@@ -1,8 +1,12 @@
 import {
+  type ArraySource,
   type FieldKeySpace,
+  inSteps,
   KeyGroupWriter,
   MillraceError,
   type OperatorState,
+  packInSteps,
+  type Steps,
   type StoredKeys,
   type ValueKeySpace,
 } from '#engine';
@@ -58,7 +62,7 @@ export function snapshotGeneralWindows(
   store.frozen = journal;
   return snapshotGroups(
     keys,
-    (slots) => storeGroup(journal, slots, keys, plan.form),
+    (slots, arrays) => storeGroup(journal, slots, { keys, form: plan.form, arrays }),
     () => {
       store.frozen = null;
     },
@@ -79,22 +83,25 @@ function keptWindow(window: OpenWindow, contents: WindowContents): KeptWindow {
   };
 }
 
-function storeGroup(
+function* storeGroup(
   journal: SlotJournal<readonly KeptWindow[]>,
   slots: Int32Array,
-  keys: Keys,
-  form: WindowForm,
-): GeneralWindowGroup {
-  const held = new Int32Array(slots.length);
+  { keys, form, arrays }: { readonly keys: Keys; readonly form: WindowForm; readonly arrays: ArraySource },
+): Steps<GeneralWindowGroup> {
+  const held = arrays.int32(slots.length);
   let keyCount = 0;
   const windows: StoredWindow[] = [];
-  for (const slot of slots) {
-    const kept = journal.of(slot);
-    if (kept.length === 0) continue;
-    for (const window of kept) windows.push({ key: keyCount, ...window });
-    held[keyCount++] = slot;
-  }
-  return { keys: keys.pack(held.subarray(0, keyCount)), form, windows, keyStates: {}, windowStates: {} };
+  yield* inSteps(slots.length, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const slot = slots[i] as number;
+      const kept = journal.of(slot);
+      if (kept.length === 0) continue;
+      for (const window of kept) windows.push({ key: keyCount, ...window });
+      held[keyCount++] = slot;
+    }
+  });
+  const packed = yield* packInSteps(keys, held.subarray(0, keyCount), arrays);
+  return { keys: packed, form, windows, keyStates: {}, windowStates: {} };
 }
 
 function copiedGroups(

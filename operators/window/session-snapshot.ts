@@ -1,5 +1,14 @@
-import { type KeySpace, MillraceError, type OperatorState, type StoredKeys } from '#engine';
-import type { CellRows, KeptRow, StoredRows } from './cell-rows.ts';
+import {
+  type ArraySource,
+  inSteps,
+  type KeySpace,
+  MillraceError,
+  type OperatorState,
+  packInSteps,
+  type Steps,
+  type StoredKeys,
+} from '#engine';
+import { type CellRows, joinRows, type KeptRow, type StoredRows } from './cell-rows.ts';
 import { NO_SESSION, type SessionSet } from './session-set.ts';
 import { SlotJournal } from './slot-journal.ts';
 import { type SnapshotGroups, snapshotGroups } from './snapshot-groups.ts';
@@ -37,7 +46,7 @@ export function snapshotSessions(state: SessionState): SnapshotGroups {
   sessions.frozen = journal;
   return snapshotGroups(
     keys,
-    (slots) => storeGroup(journal, slots, state),
+    (slots, arrays) => storeGroup(journal, slots, state, arrays),
     () => {
       sessions.frozen = null;
     },
@@ -49,16 +58,57 @@ interface KeptSession extends KeptRow {
   readonly end: number;
 }
 
-function storeGroup(
-  journal: SlotJournal<readonly KeptSession[]>,
+type Journal = SlotJournal<readonly KeptSession[]>;
+
+function* storeGroup(
+  journal: Journal,
   slots: Int32Array,
-  { sessions, rows, keys }: SessionState,
-): SessionGroup {
+  state: SessionState,
+  arrays: ArraySource,
+): Steps<SessionGroup> {
+  const held: Held = { slots: arrays.int32(slots.length), count: 0 };
+  const parts: SessionColumns[] = [];
+  yield* inSteps(slots.length, (from, to) => {
+    parts.push(storeSessions(journal, slots.subarray(from, to), held, state, arrays));
+  });
+  const count = parts.reduce((sum, { key }) => sum + key.length, 0);
+  const [key, start, end] = [arrays.int32(count), arrays.float64(count), arrays.float64(count)];
+  let at = 0;
+  for (const part of parts) {
+    key.set(part.key, at);
+    start.set(part.start, at);
+    end.set(part.end, at);
+    at += part.key.length;
+  }
+  const partRows = parts.map(({ rows }) => rows);
+  return {
+    keys: yield* packInSteps(state.keys, held.slots.subarray(0, held.count), arrays),
+    key,
+    start,
+    end,
+    rows: joinRows(partRows, count, arrays),
+  };
+}
+
+/** Slots that have a session, by their numbers in the group. */
+interface Held {
+  readonly slots: Int32Array;
+  count: number;
+}
+
+type SessionColumns = Omit<SessionGroup, 'keys'>;
+
+/** The sessions of some slots, in one go: a record in between could change those whose ids are known already. */
+function storeSessions(
+  journal: Journal,
+  slots: Int32Array,
+  held: Held,
+  { sessions, rows }: SessionState,
+  arrays: ArraySource,
+): SessionColumns {
   // Step by step for all: a step's look-ups do not wait for each other.
-  const latest = new Int32Array(slots.length);
+  const latest = arrays.int32(slots.length);
   for (let i = 0; i < slots.length; i++) latest[i] = sessions.latest(slots[i] as number);
-  const held = new Int32Array(slots.length);
-  let keyCount = 0;
   const key: number[] = [];
   const stored: (KeptSession | number)[] = [];
   for (let i = 0; i < slots.length; i++) {
@@ -67,30 +117,27 @@ function storeGroup(
     const kept = journal.kept(slot);
     if (kept === undefined)
       for (let id = latest[i] as number; id !== NO_SESSION; id = sessions.before(id)) {
-        key.push(keyCount);
+        key.push(held.count);
         stored.push(id);
       }
     else
       for (const session of kept) {
-        key.push(keyCount);
+        key.push(held.count);
         stored.push(session);
       }
-    if (key.length > before) held[keyCount++] = slot;
+    if (key.length > before) held.slots[held.count++] = slot;
   }
-  return {
-    keys: keys.pack(held.subarray(0, keyCount)),
-    key: Int32Array.from(key),
-    ...spansOf(stored, sessions),
-    rows: rows.store(stored),
-  };
+  const keys = arrays.int32(key.length);
+  keys.set(key);
+  return { key: keys, ...spansOf(stored, sessions, arrays), rows: rows.store(stored, arrays) };
 }
 
 function spansOf(
   stored: readonly (KeptSession | number)[],
   { starts, ends }: SessionSet,
+  arrays: ArraySource,
 ): { readonly start: Float64Array; readonly end: Float64Array } {
-  const start = new Float64Array(stored.length);
-  const end = new Float64Array(stored.length);
+  const [start, end] = [arrays.float64(stored.length), arrays.float64(stored.length)];
   for (let i = 0; i < stored.length; i++) {
     const session = stored[i] as KeptSession | number;
     start[i] = typeof session === 'number' ? (starts[session] as number) : session.start;

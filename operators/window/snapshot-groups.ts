@@ -1,4 +1,12 @@
-import { invariant, type KeySpace, LazyGroups, type OperatorState } from '#engine';
+import {
+  type ArraySource,
+  checked,
+  invariant,
+  type KeySpace,
+  LazyGroups,
+  type OperatorState,
+  type Steps,
+} from '#engine';
 
 /** The part of a snapshot that is made group by group. */
 export interface SnapshotGroups extends Required<Pick<OperatorState, 'groups' | 'release'>> {}
@@ -10,15 +18,16 @@ export interface SnapshotGroups extends Required<Pick<OperatorState, 'groups' | 
  */
 export function snapshotGroups<Group>(
   keys: KeySpace,
-  make: (slots: Int32Array) => Group,
+  make: (slots: Int32Array, arrays: ArraySource) => Steps<Group>,
   release: () => void,
 ): SnapshotGroups {
   const unpin = keys.slots.pin();
   let isReleased = false;
+  const isRead = () => invariant(!isReleased, 'a snapshot is read before its release');
   return {
-    groups: new LazyGroups(keys.groups(), (number) => {
-      invariant(!isReleased, 'a snapshot is read before its release');
-      return make(keys.slotsOfGroup(number));
+    groups: LazyGroups.inSteps(keys.groups(), function* group(number, arrays) {
+      isRead();
+      return yield* checked(make(keys.slotsOfGroup(number, arrays), arrays), isRead);
     }),
     release() {
       if (isReleased) return;

@@ -1,7 +1,11 @@
 import {
+  type ArraySource,
   type FieldKeySpace,
+  inSteps,
   MillraceError,
   type OperatorState,
+  packInSteps,
+  type Steps,
   type StoredKeys,
   type ValueKeySpace,
 } from '#engine';
@@ -42,7 +46,7 @@ export function snapshotWindows(panes: readonly Pane[], keys: Keys, spec: Window
   const frozen = held.map((it) => it.frozen);
   return snapshotGroups(
     keys,
-    (slots) => storeGroup(frozen, slots, keys, spec),
+    (slots, arrays) => storeGroup(frozen, slots, { keys, spec, arrays }),
     () => {
       for (const it of held) it.pane.release(it.frozen);
     },
@@ -71,27 +75,34 @@ export function restoreWindows(
   }
 }
 
-function storeGroup(
-  panes: readonly FrozenPane[],
-  slots: Int32Array,
-  keys: Keys,
-  spec: WindowSpec,
-): WindowGroup {
-  const seen = panes.map((pane) => seenBy(pane, slots));
+/** What a group is made with. */
+interface Making {
+  readonly keys: Keys;
+  readonly spec: WindowSpec;
+  readonly arrays: ArraySource;
+}
+
+function* storeGroup(panes: readonly FrozenPane[], slots: Int32Array, making: Making): Steps<WindowGroup> {
+  const { keys, spec, arrays } = making;
+  const seen: SeenRows[] = [];
+  for (const pane of panes) seen.push(yield* seenBy(pane, slots, arrays));
   // Keys that have come since are in no pane.
-  const held = new Uint8Array(slots.length);
+  const held = arrays.bytes(slots.length);
   for (const { count, index } of seen) for (let n = 0; n < count; n++) held[index[n] as number] = 1;
-  const keyOf = new Int32Array(slots.length);
-  const heldSlots = new Int32Array(slots.length);
+  const keyOf = arrays.int32(slots.length);
+  const heldSlots = arrays.int32(slots.length);
   let keyCount = 0;
   for (let i = 0; i < slots.length; i++) {
     keyOf[i] = keyCount;
     if (held[i] === 1) heldSlots[keyCount++] = slots[i] as number;
   }
+  yield;
+  const stored: StoredPane[] = [];
+  for (const rows of seen) if (rows.count > 0) stored.push(yield* storePane(rows, slots, keyOf, making));
   const sliding = spec.windows.kind === 'sliding' ? { sliding: spec.windows } : {};
   return {
-    keys: keys.pack(heldSlots.subarray(0, keyCount)),
-    panes: seen.flatMap((rows) => (rows.count === 0 ? [] : [storePane(rows, slots, keyOf, spec)])),
+    keys: yield* packInSteps(keys, heldSlots.subarray(0, keyCount), arrays),
+    panes: stored,
     ...sliding,
   };
 }
@@ -105,35 +116,39 @@ interface SeenRows {
   readonly ats: Int32Array;
 }
 
-/** Loops over plain arrays, here and below: a group must be made between two batches. */
-function seenBy(pane: FrozenPane, slots: Int32Array): SeenRows {
-  const index = new Int32Array(slots.length);
-  const ats = new Int32Array(slots.length);
+function* seenBy(pane: FrozenPane, slots: Int32Array, arrays: ArraySource): Steps<SeenRows> {
+  const index = arrays.int32(slots.length);
+  const ats = arrays.int32(slots.length);
   const pages: Float64Array[] = [];
-  for (let i = 0; i < slots.length; i++) {
-    const slot = slots[i] as number;
-    const at = pane.cellAt(slot);
-    if (at < 0) continue;
-    index[pages.length] = i;
-    ats[pages.length] = at;
-    pages.push(pane.pageOf(slot));
-  }
+  yield* inSteps(slots.length, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const slot = slots[i] as number;
+      const at = pane.cellAt(slot);
+      if (at < 0) continue;
+      index[pages.length] = i;
+      ats[pages.length] = at;
+      pages.push(pane.pageOf(slot));
+    }
+  });
   return { pane, count: pages.length, index, pages, ats };
 }
 
-function storePane(
+function* storePane(
   rows: SeenRows,
   slots: Int32Array,
   keyOf: Int32Array,
-  { plan, fold }: WindowSpec,
-): StoredPane {
+  { spec: { plan, fold }, arrays }: Making,
+): Steps<StoredPane> {
   const { pane, count, index } = rows;
-  const key = new Int32Array(count);
+  const key = arrays.int32(count);
   for (let n = 0; n < count; n++) key[n] = keyOf[index[n] as number] as number;
-  const cells = plan.cells.map((_, c) => column(rows, c));
+  const cells: Float64Array[] = [];
+  for (const c of plan.cells.keys()) cells.push(yield* column(rows, c, arrays));
   const kept: KeptObjects[] = [];
   if (fold !== null || plan.objects.length > 0)
-    for (let n = 0; n < count; n++) kept.push(pane.objectsOf(slots[index[n] as number] as number));
+    yield* inSteps(count, (from, to) => {
+      for (let n = from; n < to; n++) kept.push(pane.objectsOf(slots[index[n] as number] as number));
+    });
   const nulls = plan.steps.filter(({ kind }) => kind === 'nulls');
   const isNulls = (c: number) => nulls.some(({ at }) => at === c);
   return {
@@ -153,9 +168,12 @@ function storePane(
   };
 }
 
-function column({ count, pages, ats }: SeenRows, cell: number): Float64Array {
-  const values = new Float64Array(count);
-  for (let n = 0; n < count; n++) values[n] = (pages[n] as Float64Array)[(ats[n] as number) + cell] as number;
+function* column({ count, pages, ats }: SeenRows, cell: number, arrays: ArraySource): Steps<Float64Array> {
+  const values = arrays.float64(count);
+  yield* inSteps(count, (from, to) => {
+    for (let n = from; n < to; n++)
+      values[n] = (pages[n] as Float64Array)[(ats[n] as number) + cell] as number;
+  });
   return values;
 }
 
