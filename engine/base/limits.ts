@@ -162,4 +162,6 @@ export const LIMITS = {
   exchangeBlockMs: 1_000,
   /** Blobs that an inspection of a checkpoint keeps in memory. */
   inspectBlobBytes: 16 * 1024 * 1024,
+  /** Rows that a comparison of topics keeps until it has seen their counterparts. */
+  compareRowsMax: 1_000_000,
 } as const;
