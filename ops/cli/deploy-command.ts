@@ -19,6 +19,7 @@ nothing, a known one from its newest checkpoint.
 
   --parallelism <n>    subtasks per operator; default: as it was, or as the job declares it
   --from <n>           begin from this checkpoint or savepoint instead; the job must be stopped
+  --drop <operator>    state of an operator that the code does not have any more is dropped; may be repeated
   --from-job <name>    the job that --from is of; default: the same
 ${COMMAND_HELP}`,
   async run(args) {
@@ -27,11 +28,13 @@ ${COMMAND_HELP}`,
       parallelism: { type: 'string' },
       from: { type: 'string' },
       'from-job': { type: 'string' },
+      drop: { type: 'string', multiple: true, default: [] },
     });
     const { parallelism, from } = values;
     const connection = connectionOf(values);
     const wanted = {
       ...(parallelism && { parallelism: wholeNumber(parallelism, '--parallelism', 1, 32_768) }),
+      ...(values.drop.length > 0 && { allowNonRestored: values.drop }),
     };
     const checkpoint = from === undefined ? null : wholeNumber(from, '--from', 1, Number.MAX_SAFE_INTEGER);
     const bundle = await bundleJob(positionals[0] as string);

@@ -35,7 +35,8 @@ ${COMMAND_HELP}`,
         view,
         { kind: 'fork', job, name, ...from, ...(bundle && { bundle: bundle.hash }) },
         values,
-        (result) => `Job '${name}' begins from checkpoint ${String(result['checkpoint'])} of '${job}'.`,
+        ({ state, checkpoint: begun }) =>
+          `Job '${name}' is ${String(state)}, from checkpoint ${JSON.stringify(begun)} of '${job}'.`,
       );
     });
   },

@@ -91,7 +91,7 @@ class Execution {
   }
 
   async #deploy(command: Extract<JobCommand, { readonly kind: 'deploy' }>): Promise<JsonObject> {
-    const { bundle, parallelism, restoreFrom } = command;
+    const { bundle, parallelism, restoreFrom, allowNonRestored } = command;
     const before = await this.#registry.desired(this.#job);
     const isFirst = (await this.#registry.requested(this.#job, this.#id)) === null;
     if (isFirst && !(await new BundleStore(this.#context.cluster).has(bundle))) throw noBundle(bundle);
@@ -100,11 +100,15 @@ class Execution {
         'runs, and can begin from a checkpoint of your choice only when it is stopped first',
       );
     const newest = (await this.#context.store.list(this.#job)).at(-1)?.id ?? 0;
+    const settings = {
+      ...(restoreFrom === undefined ? {} : { restoreFrom: { ...restoreFrom, asOf: newest } }),
+      ...(allowNonRestored === undefined ? {} : { allowNonRestored }),
+    };
     const { revision } = await this.#change({
       bundle,
       desired: 'running',
       ...(parallelism === undefined ? {} : { parallelism }),
-      ...(restoreFrom === undefined ? {} : { settings: { restoreFrom: { ...restoreFrom, asOf: newest } } }),
+      ...(Object.keys(settings).length === 0 ? {} : { settings: { ...before?.settings, ...settings } }),
     });
     const status = await this.#untilRuns(revision);
     if (status.state === 'running' && parallelism !== undefined && status.parallelism !== parallelism)
@@ -157,7 +161,14 @@ class Execution {
           `cannot be forked: an earlier job '${name}' has left checkpoints; use another name`,
         );
     }
-    return this.#ask('fork', { name, ...(bundle && { bundle }), ...(checkpoint && { checkpoint }) });
+    const result = await this.#ask('fork', {
+      name,
+      ...(bundle && { bundle }),
+      ...(checkpoint && { checkpoint }),
+    });
+    // Not before it runs does it keep the log from being trimmed.
+    const { state } = await new Execution(this.#context, this.#id, name).#untilRuns(1);
+    return { ...result, state };
   }
 
   async #remove(): Promise<JsonObject> {
@@ -180,12 +191,19 @@ class Execution {
       answer.state === 'pending';
       answer = (await this.#registry.requested(this.#job, id))?.answer ?? answer
     ) {
-      if (await this.#isOver()) throw this.#conflict('has ended before it could do that');
+      if (await this.#isOver()) throw await this.#endedBefore();
       await this.#wait('has not answered');
     }
     if (answer.state === 'done') return answer.result;
     const { code, message } = answer.result;
     throw errorOf({ code: String(code), message: String(message), stack: '', details: {} });
+  }
+
+  async #endedBefore(): Promise<MillraceError> {
+    const status = await readStatus(this.#registry, this.#job);
+    return status?.state === 'failed'
+      ? failedJob(this.#job, status)
+      : this.#conflict('has ended before it could do that');
   }
 
   /** For a while: a job that does not come up answers that itself. */

@@ -17,6 +17,8 @@ export interface CommandWorkerOptions {
   readonly cluster: ClusterContext;
   readonly store: CheckpointStore;
   readonly log: (line: string) => void;
+  /** How long one wait for commands lasts. Default 5 s. */
+  readonly pollMs?: number;
   /** After so much time without a completed wait for commands, the queue's worker is made anew. */
   readonly silentMsMax?: number;
 }
@@ -25,7 +27,7 @@ type QueuedJob = Job<JobCommand, CommandAnswer, string>;
 
 /** One command waits for its job, mostly; they do not hold each other up. */
 const CONCURRENCY = 32;
-const POLL_SECONDS = 5;
+const POLL_MS = 5_000;
 const SILENT_MS_MAX = 30_000;
 /** A command whose process died is begun again after about this long, by another. */
 const LOCK_MS = 10_000;
@@ -88,7 +90,7 @@ export class CommandWorker {
         }),
         prefix: commandsPrefix(this.#options.cluster.namespace),
         concurrency: CONCURRENCY,
-        drainDelay: POLL_SECONDS,
+        drainDelay: (this.#options.pollMs ?? POLL_MS) / 1_000,
         lockDuration: LOCK_MS,
         stalledInterval: LOCK_MS / 2,
         maxStalledCount: STALLED_MAX,

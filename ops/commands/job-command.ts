@@ -12,6 +12,8 @@ export type JobCommand =
       readonly parallelism?: number;
       /** Begins from there instead of the job's newest checkpoint. */
       readonly restoreFrom?: { readonly job: string; readonly checkpoint: number };
+      /** Operators that the code does not have any more, and whose state is to be dropped. */
+      readonly allowNonRestored?: readonly string[];
     }
   | { readonly kind: 'cancel'; readonly job: string }
   /** Ends it with a last checkpoint. */
@@ -58,8 +60,15 @@ const restoreFrom: Check = (value) =>
   name((value as JsonObject)['job']) &&
   wholeFrom(1)((value as JsonObject)['checkpoint']);
 
+const names: Check = (value) => Array.isArray(value) && value.length > 0 && value.every(name);
+
 const FIELDS: Readonly<Record<CommandKind, Readonly<Record<string, Check>>>> = {
-  deploy: { bundle: sha256, parallelism: optional(wholeFrom(1)), restoreFrom: optional(restoreFrom) },
+  deploy: {
+    bundle: sha256,
+    parallelism: optional(wholeFrom(1)),
+    restoreFrom: optional(restoreFrom),
+    allowNonRestored: optional(names),
+  },
   cancel: {},
   stop: {},
   'stop-with-savepoint': { drain: optional(boolean) },

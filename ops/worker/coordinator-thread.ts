@@ -102,6 +102,7 @@ async function planLoader(
         uuid: () => randomUUID(),
         owner,
         ...(bundle === null ? {} : { jobVersion: bundle }),
+        allowNonRestored: droppedOperators(desired),
         openHosts: hostsOnWorkers({
           cluster,
           openLink: () => openLink('reports'),
@@ -113,6 +114,11 @@ async function planLoader(
       },
     };
   };
+}
+
+function droppedOperators({ settings }: DesiredJob): readonly string[] {
+  const { allowNonRestored } = settings as { readonly allowNonRestored?: readonly string[] };
+  return allowNonRestored ?? [];
 }
 
 if (parentPort !== null) {

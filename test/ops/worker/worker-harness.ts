@@ -32,7 +32,7 @@ export interface Workers {
   /** `count` events from second `from` on, `KEYS` keys. */
   readonly feed: (from: number, count: number) => Promise<void>;
   /** Resolves when the job has read so many records. */
-  readonly read: (records: number) => Promise<void>;
+  readonly read: (records: number, job?: string) => Promise<void>;
   /** Records in windows and in the late stream; a window that is given twice throws. */
   readonly counted: () => Promise<number>;
 }
@@ -89,15 +89,14 @@ export async function openWorkers(
     living: () => new WorkerRegistry(cluster).list(),
     cli: (...args) => ran(program(...args)),
     feed: (from, count) => feed('events', Event, events(from, count), { partitions: 4 }),
-    async read(records) {
-      await until(
-        async () => {
-          const { state, sources = [] } = (await status()) ?? { state: '' };
-          return state === 'running' && sources.reduce((sum, { offset }) => sum + offset, 0) === records;
-        },
-        `${records} records read; the job is ${JSON.stringify(await status()).slice(0, 2_000)}`,
-        25_000,
-      );
+    async read(records, job) {
+      const hasRead = async () => {
+        const { state, sources = [] } = (await status(job)) ?? { state: '' };
+        return state === 'running' && sources.reduce((sum, { offset }) => sum + offset, 0) === records;
+      };
+      await until(hasRead, `${records} records read`, 25_000).catch(async (error: Error) => {
+        throw new Error(`${error.message}; the job is ${JSON.stringify(await status(job)).slice(0, 2_000)}`);
+      });
     },
     async counted() {
       const rows = await read('totals', Total);
