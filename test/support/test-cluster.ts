@@ -6,6 +6,7 @@ import {
   openRedisPartitionLog,
   type PartitionLog,
   RedisConnection,
+  type RedisLink,
   systemClock,
   systemRandom,
 } from '#engine';
@@ -18,6 +19,7 @@ import { startHostThreads } from '../../engine/host/thread-hosts.ts';
 
 /** Workers and coordinators of one namespace in this process; hosts are threads, and everything between them goes through Redis. */
 export interface TestCluster {
+  readonly link: RedisLink;
   readonly log: PartitionLog;
   readonly jobs: JobRegistry;
   readonly worker: (slots: number) => ClusterWorker;
@@ -45,6 +47,7 @@ export async function openTestCluster(options: {
   const closing: (() => Promise<unknown>)[] = [];
   const jobs = new JobRegistry(cluster);
   return {
+    link,
     log,
     jobs,
     worker(slots) {

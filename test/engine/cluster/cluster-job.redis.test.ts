@@ -72,6 +72,11 @@ void t.test(
     test.match(await cluster.jobs.requested('counting', 'c2'), { answer: { state: 'done' } });
     await until(async () => (await cluster.status('counting'))?.state === 'stopped', 'stopped');
     test.equal(await counted(cluster), 10_000);
+    const left = async () => (await cluster.link.call('KEYS', 'mr:two-workers:{x:*')) as string[];
+    await until(
+      async () => (await left()).length === 0,
+      'WH2: the streams between hosts have gone with their generation',
+    );
   },
 );
 
@@ -139,5 +144,34 @@ void t.test(
     await cluster.jobs.request('counting', 'c5', 'stop-with-savepoint', { drain: true });
     test.match(await answered('c5'), { state: 'done' });
     test.equal(await counted(cluster), 15_000);
+  },
+);
+
+void t.test(
+  'E10, WH1: a worker that is not heard of loses its hosts at once; the job goes on elsewhere',
+  async (test) => {
+    const { cluster, bench } = await open(test, 'silent');
+    await bench.feed('events', Event, events(0, 5_000), { partitions: 4 });
+    const silent = cluster.worker(2);
+    cluster.supervisor();
+    await cluster.jobs.change('counting', 'c1', { desired: 'running', parallelism: 2 });
+    await untilRead(cluster, 5_000);
+    cluster.worker(2);
+    await cluster.link.call('ZREM', 'mr:silent:{workers}:alive', silent.id as string);
+    await until(
+      async () => ((await cluster.status('counting'))?.failures.length ?? 0) > 0,
+      'noticed',
+      20_000,
+    );
+    test.match((await cluster.status('counting'))?.failures[0], { code: 'MR_HOST_LOST' });
+    await bench.feed('events', Event, events(10, 5_000), { partitions: 4 });
+    await untilRead(cluster, 10_000);
+    await cluster.jobs.request('counting', 'c2', 'stop-with-savepoint', { drain: true });
+    await until(
+      async () => (await cluster.jobs.requested('counting', 'c2'))?.answer.state === 'done',
+      'stopped',
+      20_000,
+    );
+    test.equal(await counted(cluster), 10_000);
   },
 );

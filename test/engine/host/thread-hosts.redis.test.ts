@@ -103,4 +103,3 @@ void t.test('E10: a running job on threads is rescaled 1 → 4 → 2; every reco
     ],
   );
 });
-
