@@ -163,3 +163,4 @@ export { type RehearsalOptions, rehearseRestore } from './inspect/rehearse-resto
 export { startHostThreads } from './host/thread-hosts.ts';
 export { parseRedisUrl, targetText } from './redis/redis-url.ts';
 export type { Durability } from './redis/durability.ts';
+export { type HasPlainForm, plainForm } from './exchange/plain-form.ts';

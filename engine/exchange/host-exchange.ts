@@ -5,6 +5,7 @@ import type { Element, ElementReceiver, ElementSender } from '../runtime/channel
 import { ElementDecoder, ElementEncoder } from './element-codec.ts';
 import type { ChannelId, Exchange } from './exchange.ts';
 import type { ExchangePart, PeerTransport } from './peer-transport.ts';
+import { inPlainForm } from './plain-form.ts';
 
 export interface HostExchangeOptions {
   readonly graph: ExecutionGraph;
@@ -118,7 +119,7 @@ class RemoteSender implements ElementSender {
 
   push(element: Element): void {
     if (element.kind === 'records') this.#batches++;
-    this.#send({ bytes: this.#encoder.encode(element) });
+    this.#send({ bytes: this.#encoder.encode(inPlainForm(element)) });
   }
 
   credited(batches: number): void {

@@ -9,7 +9,8 @@ import {
   timeAt,
   type Waiting,
 } from '#engine';
-import type { Digest, Partial } from './pre-aggregate.ts';
+import type { CellPlan } from './cells.ts';
+import { type Digest, digestOf, type Partial, type PlainDigest } from './digest.ts';
 import { WindowOperator, windowAggregate } from './window-operator.ts';
 import type { WindowSpec } from './window-spec.ts';
 
@@ -22,7 +23,7 @@ import type { WindowSpec } from './window-spec.ts';
 export function windowAggregateAll(spec: WindowSpec): OperatorDefinition<Operator> {
   return {
     ...windowAggregate(spec),
-    create: (context) => new DigestOperator(new WindowOperator(spec, context)),
+    create: (context) => new DigestOperator(spec.plan, new WindowOperator(spec, context)),
   };
 }
 
@@ -32,14 +33,17 @@ export function windowAggregateAll(spec: WindowSpec): OperatorDefinition<Operato
  *     decides: a sender that was idle, or has been restored, may lie behind it.
  */
 class DigestOperator implements Operator {
+  readonly #plan: CellPlan;
   readonly #windows: WindowOperator;
 
-  constructor(windows: WindowOperator) {
+  constructor(plan: CellPlan, windows: WindowOperator) {
+    this.#plan = plan;
     this.#windows = windows;
   }
 
   records(records: Records): void {
-    for (let k = 0; k < recordCount(records); k++) this.#take(rowAt(records, k) as Digest);
+    for (let k = 0; k < recordCount(records); k++)
+      this.#take(digestOf(this.#plan, rowAt(records, k) as Digest | PlainDigest));
   }
 
   watermark(time: number): void {

@@ -9,7 +9,7 @@ import {
   type RowText,
   timeAt,
 } from '#engine';
-import { paneBounds, type TimeWindow } from './assigner.ts';
+import { paneBounds } from './assigner.ts';
 import {
   addToCells,
   type CellPlan,
@@ -18,21 +18,9 @@ import {
   initialObjects,
   inputValues,
 } from './cells.ts';
+import { type Digest, newDigest, type Partial } from './digest.ts';
 import { writeAddToCells, writeInput } from './update-text.ts';
 import type { WindowSpec } from './window-spec.ts';
-
-/** What the records of one pane in one batch have come to. */
-export interface Partial extends TimeWindow {
-  readonly cells: CellView;
-}
-
-/** A batch of records as windows over all of them take it (pre-aggregate-merge.ts). It never leaves the process. */
-export interface Digest {
-  /** By first record. */
-  readonly partials: readonly Partial[];
-  /** The records that they are made of, in order of arrival: where windows are due or over, each counts by itself. */
-  readonly records: Records;
-}
 
 /**
  * Folds each batch, where it is, into one partial per pane of the windows, so that the one subtask that has the windows does not
@@ -152,7 +140,7 @@ class Gathering {
     this.#rows = [];
     this.#times = [];
     this.current = NONE;
-    return { partials, records };
+    return newDigest(partials, records);
   }
 
   #records(from: Records): Records {
