@@ -28,11 +28,16 @@ export interface StoredRows {
   readonly accumulators: readonly unknown[] | null;
 }
 
-/** One row, copied. */
-export interface KeptRow {
-  readonly cells: readonly number[];
+/** What numbers do not say of a row, copied. */
+export interface KeptObjects {
   readonly objects: readonly CellObjectState[];
   readonly accumulator: unknown;
+}
+
+/** Rows that were copied before they changed. */
+interface KeptRows {
+  readonly cell: (row: number, cell: number) => number;
+  readonly objectsOf: (row: number) => KeptObjects;
 }
 
 /**
@@ -91,37 +96,56 @@ export class CellRows {
     return readResults(this.#plan, this.#viewOf(row));
   }
 
-  /** A row as it is now, copied. */
-  keep(row: number): KeptRow {
-    if (this.#folds) return { cells: [], objects: [], accumulator: plainCopy(this.accumulators[row]) };
-    const { page, at, objects } = this.#viewOf(row);
-    const cells: number[] = [];
-    for (let c = 0; c < this.#plan.cells.length; c++) cells.push(page[at + c] as number);
-    return { cells, objects: objects.map((object) => object.state()), accumulator: null };
+  /** Numbers per row. */
+  get stride(): number {
+    return this.#plan.cells.length;
   }
 
-  /** Rows as plain data: kept ones, and others, by number, as they are now. */
-  store(rows: readonly (KeptRow | number)[], arrays: ArraySource): StoredRows {
-    const rowOf = (row: KeptRow | number) => (typeof row === 'number' ? this.keep(row) : row);
-    if (this.#folds)
-      return { cells: {}, objects: {}, accumulators: rows.map((row) => rowOf(row).accumulator) };
-    const cells = this.#plan.cells.map(({ name }, c) => [name, this.#column(rows, c, arrays)]);
-    const kept = this.#plan.objects.length === 0 ? [] : rows.map(rowOf);
-    const objects = this.#plan.objects.map(({ name }, o) => [
-      name,
-      kept.map((row) => row.objects[o] as CellObjectState),
-    ]);
-    return { cells: Object.fromEntries(cells), objects: Object.fromEntries(objects), accumulators: null };
+  /** Whether a row is more than numbers. */
+  get hasObjects(): boolean {
+    return this.#folds || this.#plan.objects.length > 0;
   }
 
-  #column(rows: readonly (KeptRow | number)[], cell: number, arrays: ArraySource): Float64Array {
+  copyCells(row: number, target: Float64Array, start: number): void {
+    const page = this.pages[row >>> PAGE_BITS] as Float64Array;
+    const at = this.#at(row);
+    for (let c = 0; c < this.#plan.cells.length; c++) target[start + c] = page[at + c] as number;
+  }
+
+  copyObjects(row: number): KeptObjects {
+    return {
+      objects: this.objects[row]?.map((object) => object.state()) ?? [],
+      accumulator: this.#folds ? plainCopy(this.accumulators[row]) : null,
+    };
+  }
+
+  /** Rows as plain data, as they are now; a number below 0 is minus that of a kept one. */
+  store(rows: readonly number[], kept: KeptRows, arrays: ArraySource): StoredRows {
+    const { cells, objects } = this.#plan;
+    const copied = this.hasObjects
+      ? rows.map((row) => (row < 0 ? kept.objectsOf(-row) : this.copyObjects(row)))
+      : [];
+    return {
+      cells: Object.fromEntries(
+        this.#folds ? [] : cells.map(({ name }, c) => [name, this.#column(rows, kept, c, arrays)]),
+      ),
+      objects: Object.fromEntries(
+        this.#folds
+          ? []
+          : objects.map(({ name }, o) => [name, copied.map((it) => it.objects[o] as CellObjectState)]),
+      ),
+      accumulators: this.#folds ? copied.map(({ accumulator }) => accumulator) : null,
+    };
+  }
+
+  #column(rows: readonly number[], kept: KeptRows, cell: number, arrays: ArraySource): Float64Array {
     const values = arrays.float64(rows.length);
     for (let i = 0; i < values.length; i++) {
-      const row = rows[i] as KeptRow | number;
+      const row = rows[i] as number;
       values[i] =
-        typeof row === 'number'
-          ? ((this.pages[row >>> PAGE_BITS] as Float64Array)[this.#at(row) + cell] as number)
-          : (row.cells[cell] as number);
+        row < 0
+          ? kept.cell(-row, cell)
+          : ((this.pages[row >>> PAGE_BITS] as Float64Array)[this.#at(row) + cell] as number);
     }
     return values;
   }

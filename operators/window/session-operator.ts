@@ -29,6 +29,7 @@ import { CellRows } from './cell-rows.ts';
 import { type CellPlan, inputValues } from './cells.ts';
 import { checkedGap, type SessionWindows } from './session-assigner.ts';
 import { NO_SESSION, SessionSet } from './session-set.ts';
+import { SessionJournal } from './session-journal.ts';
 import { restoreSessions, snapshotSessions } from './session-snapshot.ts';
 import { writeSession } from './session-text.ts';
 import type { SnapshotGroups } from './snapshot-groups.ts';
@@ -82,6 +83,7 @@ class SessionOperator implements Operator {
   readonly #keys: FieldKeySpace | ValueKeySpace;
   readonly #rows: CellRows;
   readonly #sessions: SessionSet;
+  readonly #journal: SessionJournal;
   readonly #loop: RowLoop;
   readonly #outputs: NamedOutputs;
   #snapshot: SnapshotGroups | null = null;
@@ -98,6 +100,7 @@ class SessionOperator implements Operator {
     });
     this.#rows = new CellRows(spec.plan, spec.fold !== null);
     this.#sessions = new SessionSet(spec.allowedLatenessMs, this.#rows, this.#keys.slots, MIN_WATERMARK);
+    this.#journal = new SessionJournal(this.#sessions, this.#rows);
     this.#outputs = new NamedOutputs(context, [LATE]);
     this.#loop = recordLoop(context, this);
   }
@@ -129,7 +132,8 @@ class SessionOperator implements Operator {
   snapshot(): OperatorState {
     this.#snapshot?.release();
     this.#keys.reclaim();
-    this.#snapshot = snapshotSessions({ sessions: this.#sessions, rows: this.#rows, keys: this.#keys });
+    const state = { sessions: this.#sessions, rows: this.#rows, keys: this.#keys };
+    this.#snapshot = snapshotSessions(state, this.#journal);
     return { watermark: this.#sessions.watermark, idle: this.#idle, items: [], ...this.#snapshot };
   }
 

@@ -1,6 +1,5 @@
 import { invariant, plusSaturating, type SlotTable, TimerQueue } from '#engine';
 import type { CellRows } from './cell-rows.ts';
-import type { SlotJournal } from './slot-journal.ts';
 
 /** No session: an id that never is one. Its start is beyond every time, so that generated loops need no check for it. */
 export const NO_SESSION = 0;
@@ -25,7 +24,7 @@ export class SessionSet {
   armed = new Float64Array(1024);
   watermark: number;
   /** Of a snapshot that is being written: called before anything of a slot changes. */
-  frozen: Pick<SlotJournal<object>, 'before'> | null = null;
+  frozen: { readonly before: (slot: number) => void } | null = null;
   #size = 0;
   /** The next earlier session of the same key. */
   #next = new Int32Array(1024);

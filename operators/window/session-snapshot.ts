@@ -8,9 +8,9 @@ import {
   type Steps,
   type StoredKeys,
 } from '#engine';
-import { type CellRows, joinRows, type KeptRow, type StoredRows } from './cell-rows.ts';
+import { type CellRows, joinRows, type StoredRows } from './cell-rows.ts';
+import type { SessionJournal } from './session-journal.ts';
 import { NO_SESSION, type SessionSet } from './session-set.ts';
-import { SlotJournal } from './slot-journal.ts';
 import { type SnapshotGroups, snapshotGroups } from './snapshot-groups.ts';
 
 /** The sessions of one key group as stored; lists hold one entry per session. */
@@ -30,38 +30,22 @@ interface SessionState {
   readonly keys: KeySpace;
 }
 
-/** All sessions by key group, each kept when it is about to change: later records do not show in it. */
-export function snapshotSessions(state: SessionState): SnapshotGroups {
-  const { sessions, rows, keys } = state;
-  const journal = new SlotJournal((slot) => {
-    const kept: KeptSession[] = [];
-    for (let id = sessions.latest(slot); id !== NO_SESSION; id = sessions.before(id))
-      kept.push({
-        start: sessions.starts[id] as number,
-        end: sessions.ends[id] as number,
-        ...rows.keep(id),
-      });
-    return kept;
-  });
+/** All sessions by key group, each kept by the journal when it is about to change: later records do not show in it. */
+export function snapshotSessions(state: SessionState, journal: SessionJournal): SnapshotGroups {
+  const { sessions, keys } = state;
   sessions.frozen = journal;
   return snapshotGroups(
     keys,
     (slots, arrays) => storeGroup(journal, slots, state, arrays),
     () => {
       sessions.frozen = null;
+      journal.clear();
     },
   );
 }
 
-interface KeptSession extends KeptRow {
-  readonly start: number;
-  readonly end: number;
-}
-
-type Journal = SlotJournal<readonly KeptSession[]>;
-
 function* storeGroup(
-  journal: Journal,
+  journal: SessionJournal,
   slots: Int32Array,
   state: SessionState,
   arrays: ArraySource,
@@ -100,7 +84,7 @@ type SessionColumns = Omit<SessionGroup, 'keys'>;
 
 /** The sessions of some slots, in one go: a record in between could change those whose ids are known already. */
 function storeSessions(
-  journal: Journal,
+  journal: SessionJournal,
   slots: Int32Array,
   held: Held,
   { sessions, rows }: SessionState,
@@ -110,38 +94,38 @@ function storeSessions(
   const latest = arrays.int32(slots.length);
   for (let i = 0; i < slots.length; i++) latest[i] = sessions.latest(slots[i] as number);
   const key: number[] = [];
-  const stored: (KeptSession | number)[] = [];
+  /** Ids of sessions, and minus the rows of kept ones. */
+  const stored: number[] = [];
   for (let i = 0; i < slots.length; i++) {
     const slot = slots[i] as number;
-    const before = key.length;
-    const kept = journal.kept(slot);
-    if (kept === undefined)
-      for (let id = latest[i] as number; id !== NO_SESSION; id = sessions.before(id)) {
-        key.push(held.count);
-        stored.push(id);
-      }
-    else
-      for (const session of kept) {
-        key.push(held.count);
-        stored.push(session);
-      }
-    if (key.length > before) held.slots[held.count++] = slot;
+    const before = stored.length;
+    if (journal.has(slot))
+      for (let row = journal.rowOf(slot); row > 0; row = journal.follows(row) ? row + 1 : 0)
+        stored.push(-row);
+    else for (let id = latest[i] as number; id !== NO_SESSION; id = sessions.before(id)) stored.push(id);
+    while (key.length < stored.length) key.push(held.count);
+    if (stored.length > before) held.slots[held.count++] = slot;
   }
   const keys = arrays.int32(key.length);
   keys.set(key);
-  return { key: keys, ...spansOf(stored, sessions, arrays), rows: rows.store(stored, arrays) };
+  return {
+    key: keys,
+    ...spansOf(stored, sessions, journal, arrays),
+    rows: rows.store(stored, journal, arrays),
+  };
 }
 
 function spansOf(
-  stored: readonly (KeptSession | number)[],
+  stored: readonly number[],
   { starts, ends }: SessionSet,
+  journal: SessionJournal,
   arrays: ArraySource,
 ): { readonly start: Float64Array; readonly end: Float64Array } {
   const [start, end] = [arrays.float64(stored.length), arrays.float64(stored.length)];
   for (let i = 0; i < stored.length; i++) {
-    const session = stored[i] as KeptSession | number;
-    start[i] = typeof session === 'number' ? (starts[session] as number) : session.start;
-    end[i] = typeof session === 'number' ? (ends[session] as number) : session.end;
+    const session = stored[i] as number;
+    start[i] = session < 0 ? journal.start(-session) : (starts[session] as number);
+    end[i] = session < 0 ? journal.end(-session) : (ends[session] as number);
   }
   return { start, end };
 }
