@@ -34,7 +34,7 @@ export interface InspectedOperator {
   readonly keyGroups: number;
   /** Subtasks that wrote a snapshot. */
   readonly subtasks: number;
-  /** Lowest of its subtasks, epoch ms; null before any. */
+  /** Lowest of its subtasks that have a key, epoch ms; null where there is none. */
   readonly watermark: number | null;
   readonly idle: boolean;
   /** State without a key: positions of sources, inputs in flight. */
@@ -87,8 +87,10 @@ export interface InspectedCheckpoint {
   readonly keys: (operator: string, options?: KeysOptions) => AsyncGenerator<KeyEntry, void>;
   /** @param key as shown or canonical. Null when nothing is kept of it. @throws MR_KEY_INVALID and what `keys` throws */
   readonly get: (operator: string, key: unknown) => Promise<KeyState | null>;
-  /** The stored parts of one key group, one per subtask that has one: for comparisons. */
-  readonly group: (operator: string, group: number) => Promise<readonly StoredGroupView[]>;
+  /** What is stored of one key group, uncompressed; one part per subtask that has one. For comparisons. */
+  readonly stored: (operator: string, group: number) => Promise<readonly Uint8Array[]>;
+  /** The same made ready to look at. @throws MR_CHECKPOINT_CORRUPT, MR_STATE_INCOMPATIBLE */
+  readonly view: (operator: string, stored: readonly Uint8Array[]) => readonly StoredGroupView[];
   /** A key as users see it. */
   readonly show: (operator: string, canonical: Uint8Array) => ShownKey;
   readonly head: (snapshot: SnapshotRef) => Promise<SnapshotHead>;
@@ -133,7 +135,9 @@ class Inspection implements InspectedCheckpoint {
     for (const { id, kind, stateful } of this.manifest.operators) {
       const snapshots = snapshotsOf(this.manifest, id);
       const heads = await Promise.all(snapshots.map((snapshot) => this.head(snapshot)));
-      const watermark = Math.min(...heads.map((head) => head.watermark));
+      // Sources keep event time by partition, among their items.
+      const ofKeys = heads.filter((_, i) => (snapshots[i] as SnapshotRef).groups.length > 0);
+      const watermark = Math.min(...ofKeys.map((head) => head.watermark));
       const broadcast = heads.find((head) => head.broadcast !== undefined)?.broadcast;
       list.push({
         id,
@@ -161,7 +165,7 @@ class Inspection implements InspectedCheckpoint {
       if (left <= 0) return;
       if (group < afterGroup) continue;
       let number = -1;
-      for (const part of await this.group(operator, group)) {
+      for (const part of await this.#group(operator, group)) {
         for (let i = 0; i < part.keyCount; i++) {
           number++;
           if (group === afterGroup && number <= afterNumber) continue;
@@ -179,7 +183,7 @@ class Inspection implements InspectedCheckpoint {
     const wanted = keyOf(key, this.#selector(operator));
     const group = keyGroupOf(hashKey(wanted), this.manifest.maxParallelism);
     const canonical = encodeKey(wanted);
-    const views = (await this.group(operator, group)).flatMap((part) => {
+    const views = (await this.#group(operator, group)).flatMap((part) => {
       const number = part.find(canonical);
       return number < 0 ? [] : [part.describe(number)];
     });
@@ -187,12 +191,15 @@ class Inspection implements InspectedCheckpoint {
     return state === null ? null : { key: this.show(operator, canonical), group, state };
   }
 
-  async group(operator: string, group: number): Promise<readonly StoredGroupView[]> {
+  async stored(operator: string, group: number): Promise<readonly Uint8Array[]> {
+    const parts: Uint8Array[] = [];
+    for (const range of this.#groups(operator).get(group) ?? []) parts.push(await this.#reader.read(range));
+    return parts;
+  }
+
+  view(operator: string, stored: readonly Uint8Array[]): readonly StoredGroupView[] {
     const describe = this.#describer(operator);
-    const views: StoredGroupView[] = [];
-    for (const range of this.#groups(operator).get(group) ?? [])
-      views.push(viewGroup(decodeGroup(await this.#reader.read(range)), describe));
-    return views;
+    return stored.map((bytes) => viewGroup(decodeGroup(bytes), describe));
   }
 
   show(operator: string, canonical: Uint8Array): ShownKey {
@@ -207,10 +214,14 @@ class Inspection implements InspectedCheckpoint {
     return { blobs: this.#reader.reads, bytes: this.#reader.readBytes };
   }
 
+  async #group(operator: string, group: number): Promise<readonly StoredGroupView[]> {
+    return this.view(operator, await this.stored(operator, group));
+  }
+
   async #countKeys(operator: string): Promise<number> {
     let count = 0;
     for (const group of this.#groups(operator).keys())
-      for (const { keyCount } of await this.group(operator, group)) count += keyCount;
+      for (const { keyCount } of await this.#group(operator, group)) count += keyCount;
     return count;
   }
 

@@ -17,6 +17,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   checkpoints: async () => (await import('./checkpoints-command.ts')).checkpointsCommand,
   fork: async () => (await import('./fork-command.ts')).forkCommand,
   remove: async () => (await import('./remove-command.ts')).removeCommand,
+  inspect: async () => (await import('./inspect-command.ts')).inspectCommand,
+  diff: async () => (await import('./diff-command.ts')).diffCommand,
+  plan: async () => (await import('./plan-command.ts')).planCommand,
   workers: async () => (await import('./workers-command.ts')).workersCommand,
 };
 

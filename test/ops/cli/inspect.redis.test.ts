@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { openRedisCheckpointStore, systemClock } from '#engine';
-import counting from '../../engine/host/counting-job.ts';
+import counting, { Event } from '../../engine/host/counting-job.ts';
 import { createJobBench, until } from '../../support/job-bench.ts';
 import { startRedis } from '../../support/redis-server.ts';
 import { openWorkers } from '../worker/worker-harness.ts';
@@ -27,7 +27,9 @@ void t.test('E8: checkpoints are inspected, compared and planned with from the s
   const read = () => handle.status().sources.reduce((sum, { recordsRead }) => sum + recordsRead, 0);
   await until(() => read() === 1_000, 'all read');
   const first = await handle.savepoint();
-  await feed(9, 10);
+  // In the windows that are still open.
+  const more = Array.from({ length: 10 }, (_, i) => ({ at: 9_500, key: `key-${i}`, n: 5 }));
+  await bench.feed('events', Event, more, { partitions: 4, producer: 'more' });
   await until(() => read() === 1_010, 'more read');
   const second = await handle.stop({ savepoint: true });
   test.ok(second !== null && second > first);
@@ -51,27 +53,8 @@ void t.test('E8: checkpoints are inspected, compared and planned with from the s
   const keys = listed.out
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line) as { key: { key: string }; cursor: string });
+    .map((line) => JSON.parse(line) as object);
   test.equal(keys.length, 11, 'key-1 and key-10 to key-19');
-  const rest = ['--after', keys[3]?.cursor ?? '', '--prefix', 'key-1', '--limit', '2'];
-  const page = await cli(
-    'inspect',
-    'counting',
-    '--module',
-    COUNTING,
-    '--operator',
-    'totals',
-    ...rest,
-    '--json',
-  );
-  test.same(
-    page.out
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as object),
-    keys.slice(4, 6),
-  );
-
   const one = ['inspect', 'counting', '--operator', 'totals', '--key', 'key-7'];
   const shown = await cli(...one, '--module', COUNTING, '--checkpoint', `${first}`, '--json');
   test.match(JSON.parse(shown.out), {
@@ -101,11 +84,6 @@ void t.test('E8: checkpoints are inspected, compared and planned with from the s
   ];
   test.match(totals, { added: 0, removed: 0, changed: 10 }, 'ten keys had one more event');
   test.equal(totals.examples.length, 3);
-  test.match(
-    (await cli('diff', 'counting', `${first}`, `${second}`, '--module', COUNTING)).out,
-    /\ntotals +0 +0 +10 /,
-  );
-
   test.match(await cli('plan', COUNTING), {
     code: 0,
     out: /= totals \(window-aggregate\): matched.*Verdict: ok\n$/s,
