@@ -11,6 +11,7 @@ import { sourceState } from '../host/pending-barrier.ts';
 import type { TopicPosition } from '../log/partition-log.ts';
 import type { AttemptEnvironment } from '../runtime/attempt-environment.ts';
 import type { HostsPlan, OpenHosts } from './open-hosts.ts';
+import { relayAlignment } from './relay-alignment.ts';
 import { SinkCommitters } from './sink-committers.ts';
 
 export interface AttemptOptions {
@@ -91,7 +92,8 @@ export class Attempt {
   /** Runs until every source has ended or {@link stop}; rejects with the first failure. */
   async run(): Promise<'ended' | 'stopped'> {
     const running = Promise.all(this.#hosts.map((host) => host.run()));
-    const outcomes = await Promise.race([running, this.#failure.promise]);
+    const endRelay = relayAlignment(this.#hosts, this.#options.environment.clock);
+    const outcomes = await Promise.race([running, this.#failure.promise]).finally(endRelay);
     return outcomes.includes('stopped') ? 'stopped' : 'ended';
   }
 

@@ -1,6 +1,7 @@
 import type { CheckpointId } from '../base/brand.ts';
 import { type ErrorDetails, errorCode, errorText, MillraceError } from '../base/errors.ts';
 import type { PackedSnapshots } from '../checkpoint/snapshot-ref-codec.ts';
+import type { LowestByGroup } from '../source/watermark-alignment.ts';
 import type { HostAcknowledgement, HostDeployment, HostStatus, SourceStart } from './host-protocol.ts';
 
 /** What a coordinator tells a host that is elsewhere. */
@@ -11,6 +12,7 @@ export type HostCommand =
   | { readonly kind: 'abort'; readonly id: CheckpointId }
   | { readonly kind: 'completed'; readonly id: CheckpointId }
   | { readonly kind: 'stop-sources'; readonly drain: boolean }
+  | { readonly kind: 'align'; readonly lowestElsewhere: LowestByGroup }
   | { readonly kind: 'stop' }
   | { readonly kind: 'close' };
 

@@ -3,6 +3,7 @@ import type { SnapshotRef } from '../checkpoint/manifest.ts';
 import type { SourceStatus } from '../coordinator/job-status.ts';
 import type { TopicPosition } from '../log/partition-log.ts';
 import type { Waiting } from '../runtime/operator.ts';
+import type { LowestByGroup } from '../source/watermark-alignment.ts';
 import type { TaskTimes } from '../runtime/task-time.ts';
 
 /*
@@ -67,6 +68,8 @@ export interface HostStatus {
   readonly tasks: readonly TaskStatus[];
   readonly sources: readonly SourceStatus[];
   readonly sinks: readonly { readonly operator: string; readonly stats: Readonly<Record<string, number>> }[];
+  /** Lowest watermarks of its aligned sources; missing where it has none. */
+  readonly alignment?: LowestByGroup;
 }
 
 /** One subtask of one operator. Totals of this attempt. */
@@ -106,6 +109,8 @@ export interface HostHandle {
   /** Takes no more input. With `drain` event time ends, so that windows and timers give what they have, and tasks end. */
   readonly stopSources: (drain: boolean) => void;
   readonly stop: () => void;
+  /** What the attempt's other hosts have reached, for sources that are aligned. */
+  readonly align: (lowestElsewhere: LowestByGroup) => void;
   /** As of now, or (from elsewhere) of the last report. */
   readonly status: () => HostStatus;
   /** Lets go of everything; what waits for it is rejected. */

@@ -3,6 +3,7 @@ import { MillraceError } from '../base/errors.ts';
 import { unpackSnapshotRefs } from '../checkpoint/snapshot-ref-codec.ts';
 import type { HostCommand, HostPort, HostReport } from './host-messages.ts';
 import { errorOf } from './host-messages.ts';
+import type { LowestByGroup } from '../source/watermark-alignment.ts';
 import type {
   HostAcknowledgement,
   HostDeployment,
@@ -86,6 +87,10 @@ export class RemoteHost implements HostHandle {
 
   stopSources(drain: boolean): void {
     this.#port.post({ kind: 'stop-sources', drain });
+  }
+
+  align(lowestElsewhere: LowestByGroup): void {
+    this.#port.post({ kind: 'align', lowestElsewhere });
   }
 
   stop(): void {

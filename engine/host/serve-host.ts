@@ -59,6 +59,8 @@ class HostServer {
         return host?.completed(command.id);
       case 'stop-sources':
         return host?.stopSources(command.drain);
+      case 'align':
+        return host?.align(command.lowestElsewhere);
       case 'stop':
         return host?.stop();
       case 'close':

@@ -12,6 +12,7 @@ import { sinksOf } from '../runtime/job-sinks.ts';
 import type { MemberMeter } from '../runtime/member-meter.ts';
 import type { Task, TaskSnapshot } from '../runtime/task.ts';
 import { TaskLoop } from '../runtime/task-loop.ts';
+import { type LowestByGroup, WatermarkAlignment } from '../source/watermark-alignment.ts';
 import { HostChannels } from './host-channels.ts';
 import type {
   HostAcknowledgement,
@@ -55,6 +56,7 @@ export class TaskHost implements HostHandle {
   readonly #options: TaskHostOptions;
   readonly #writer: SnapshotWriter;
   readonly #sinks: SinkWriters;
+  readonly #alignment = new WatermarkAlignment();
   readonly #pending = new Map<CheckpointId, PendingBarrier>();
   #staged: readonly Staged[] = [];
   #tasks: Task[] = [];
@@ -124,6 +126,10 @@ export class TaskHost implements HostHandle {
     return this.#tasks.some((task) => task.operators.some(({ operator }) => operator.pending?.() ?? false));
   }
 
+  align(lowestElsewhere: LowestByGroup): void {
+    this.#alignment.elsewhere(lowestElsewhere);
+  }
+
   stopSources(drain: boolean): void {
     for (const task of this.#tasks) if (task.input.kind === 'source') task.stopInput(drain);
     this.wake();
@@ -161,7 +167,9 @@ export class TaskHost implements HostHandle {
 
   status(): HostStatus {
     const { clock } = this.#options.environment;
-    return describeHost(this.#tasks, this.meters, this.#sinks.stats(), clock.monotonic());
+    const status = describeHost(this.#tasks, this.meters, this.#sinks.stats(), clock.monotonic());
+    const alignment = this.#alignment.lowest;
+    return Object.keys(alignment).length === 0 ? status : { ...status, alignment };
   }
 
   async close(): Promise<void> {
@@ -189,6 +197,7 @@ export class TaskHost implements HostHandle {
       sinks: this.#sinks,
       meters: this.meters,
       poisoned: new Set(deployment.poisoned),
+      alignment: this.#alignment,
       wake,
       onSnapshot: (task, snapshot) => this.#onSnapshot(task, snapshot),
       onEnded: (task) => this.#onEnded(task),

@@ -30,7 +30,7 @@ import type {
   RecordErrorHandler,
 } from './operator.ts';
 import { createPassThrough } from './pass-through.ts';
-import { WatermarkAlignment } from '../source/watermark-alignment.ts';
+import type { WatermarkAlignment } from '../source/watermark-alignment.ts';
 import { type AttemptState, openAttemptState } from '../state/lmdb-state.ts';
 import { Task, type TaskInput, type TaskOperator, type TaskOptions } from './task.ts';
 
@@ -44,6 +44,7 @@ export interface BuildContext {
   readonly channels: HostChannels;
   readonly sinks: SinkWriters;
   readonly poisoned: ReadonlySet<string>;
+  readonly alignment: WatermarkAlignment;
   readonly meters: MemberMeter[];
   readonly wake: () => void;
   readonly onSnapshot: TaskOptions['onSnapshot'];
@@ -55,7 +56,7 @@ export async function buildTasks(context: BuildContext): Promise<Task[]> {
   const { vertices, job } = context.graph;
   const { state: placement } = job.options;
   const state = placement.kind === 'disk' ? await openAttemptState(placement, context.environment) : null;
-  const shared = { alignment: new WatermarkAlignment(), state };
+  const shared = { alignment: context.alignment, state };
   const tasks: Task[] = [];
   try {
     for (const vertex of vertices) {

@@ -20,27 +20,52 @@ export interface AlignedPartition {
   readonly leave: () => void;
 }
 
+/** Per group, the lowest watermark of some of its partitions; a group that none of them holds is missing. */
+export type LowestByGroup = Readonly<Record<string, number>>;
+
 /**
  * Keeps the partitions of a group within a drift of each other, so that the fast ones do not fill state with what cannot fire
- * before the slow ones arrive. Shared by all sources of one attempt in one thread. Source: Flink, watermark alignment (FLIP-182, FLIP-217).
+ * before the slow ones arrive. Shared by all sources of one attempt in one thread; what the attempt's other hosts have reached is told
+ * from time to time. Source: Flink, watermark alignment (FLIP-182, FLIP-217).
  *
- * WA1 the limit of a partition is the minimum over the reports of its group, plus its own `maxDriftMs`, saturating. Whoever is idle,
- *     has left, or has not reported yet holds nobody; with nobody left there is no limit.
+ * WA1 the limit of a partition is the minimum over the reports of its group here and of what was last told of other hosts, plus its own
+ *     `maxDriftMs`, saturating. Whoever is idle, has left, or has not reported yet holds nobody; with nobody left there is no limit.
  * WA2 a partition above its limit is paused and stays in the minimum; the lowest is at its own limit at most, so somebody may always
  *     be read.
  * WA3 whoever may go on again is woken.
+ * WA4 what is told is never a host's own report, and is late by a bounded time: the lowest of all hosts waits for no more than the next
+ *     time that the others are told of, and nobody gets further ahead than its drift and what is read meanwhile.
  */
 export class WatermarkAlignment {
   readonly #groups = new Map<string, Group>();
 
+  /** What is reached here, for other hosts to be told. */
+  get lowest(): LowestByGroup {
+    const holding = [...this.#groups].filter(([, group]) => group.members.some((member) => member.holds));
+    return Object.fromEntries(holding.map(([name, { lowest }]) => [name, lowest]));
+  }
+
+  /** What all other hosts together have reached, in the place of what was told before. */
+  elsewhere(lowest: LowestByGroup): void {
+    for (const name of Object.keys(lowest)) this.#group(name);
+    for (const [name, group] of this.#groups) {
+      group.elsewhere = lowest[name] ?? MAX_WATERMARK;
+      free(group);
+    }
+  }
+
   /** Enters a partition. @param wake called when it may be read again */
   join({ group: name, maxDriftMs }: AlignmentOptions, wake: () => void): AlignedPartition {
+    return new Member(this.#group(name), maxDriftMs, wake);
+  }
+
+  #group(name: string): Group {
     let group = this.#groups.get(name);
     if (group === undefined) {
-      group = { members: [], lowest: MAX_WATERMARK };
+      group = { members: [], lowest: MAX_WATERMARK, elsewhere: MAX_WATERMARK };
       this.#groups.set(name, group);
     }
-    return new Member(group, maxDriftMs, wake);
+    return group;
   }
 }
 
@@ -48,6 +73,13 @@ interface Group {
   readonly members: Member[];
   /** Minimum over the reports; MAX_WATERMARK without any. */
   lowest: number;
+  /** The same of other hosts, as last told. */
+  elsewhere: number;
+}
+
+/** A limit may have moved: wakes whom that frees (WA3). */
+function free(group: Group): void {
+  for (const member of group.members) member.settle();
 }
 
 class Member implements AlignedPartition {
@@ -66,21 +98,34 @@ class Member implements AlignedPartition {
   }
 
   get paused(): boolean {
-    return this.#reported > plusSaturating(this.#group.lowest, this.#maxDriftMs);
+    const { lowest, elsewhere } = this.#group;
+    return this.#reported > plusSaturating(Math.min(lowest, elsewhere), this.#maxDriftMs);
+  }
+
+  /** True while it is in the minimum. */
+  get holds(): boolean {
+    return !Number.isNaN(this.#reported);
+  }
+
+  settle(): void {
+    const free = !this.paused;
+    const freed = free && !this.#free;
+    this.#free = free;
+    if (freed) this.#wake();
   }
 
   report(watermark: number): void {
     const before = this.#reported;
     if (watermark === before) return;
     this.#reported = watermark;
-    if (before === this.#group.lowest || watermark < this.#group.lowest) this.#settle();
-    else this.#free = !this.paused;
+    if (before === this.#group.lowest || watermark < this.#group.lowest) this.#lowestMoved();
+    else this.settle();
   }
 
   idle(): void {
     if (Number.isNaN(this.#reported)) return;
     this.#reported = Number.NaN;
-    this.#settle();
+    this.#lowestMoved();
   }
 
   leave(): void {
@@ -90,15 +135,10 @@ class Member implements AlignedPartition {
     this.idle();
   }
 
-  /** The lowest may have moved: finds it, and wakes whom that frees (WA3). */
-  #settle(): void {
+  #lowestMoved(): void {
     let lowest = MAX_WATERMARK;
     for (const member of this.#group.members) if (member.#reported < lowest) lowest = member.#reported;
     this.#group.lowest = lowest;
-    for (const member of this.#group.members) {
-      const free = !member.paused;
-      if (free && !member.#free) member.#wake();
-      member.#free = free;
-    }
+    free(this.#group);
   }
 }
