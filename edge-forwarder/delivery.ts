@@ -25,6 +25,7 @@ import {
   schemaText,
   verifyFrame,
 } from '#wire';
+import { FullPartitions } from './full-partitions.ts';
 import { FIRST_SEQUENCE, type Lane } from './lane.ts';
 import type { Outbox, OutboxFrame } from './outbox.ts';
 import type { AppendReply, AppendRequest, ProducerFacts, RedisLink, TopicFacts } from './redis-link.ts';
@@ -75,6 +76,8 @@ export class Delivery {
     duplicates: 0,
     rewinds: 0,
   };
+  /** Which partitions have no room. */
+  readonly full: FullPartitions;
   readonly #options: DeliveryOptions;
   readonly #holds = new Map<number, Hold>();
   /** Per partition, where what may ever have been sent ends: the log cannot know more of us than this. */
@@ -86,6 +89,7 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.full = new FullPartitions(options.clock);
     for (const lane of options.outbox.lanes()) this.#sentTo.set(lane.partition, lane.next);
   }
 
@@ -132,6 +136,7 @@ export class Delivery {
   async #greet(): Promise<void> {
     const { link, schema, outbox, topic: name, onContact } = this.#options;
     const { session } = link;
+    this.full.clear();
     const topic = await link.topic();
     if (topic === null) {
       throw new MillraceError('MR_LOG_NO_TOPIC', `Topic '${name}' does not exist yet; waiting for it.`);
@@ -209,6 +214,7 @@ export class Delivery {
         this.#refused(frame, reply);
       }
     }
+    for (const { frame } of round) if (!stopped.has(frame.partition)) this.full.recovered(frame.partition);
     if (confirmed) this.#options.onConfirmed();
   }
 
@@ -240,6 +246,7 @@ export class Delivery {
         this.#session = -1;
         return this.#hold(frame.partition, `partition ${frame.partition} of '${topic}' does not exist yet`);
       case 'full':
+        this.full.refused(frame.partition);
         link.trim(frame.partition, clock.now()).catch(() => undefined); // a failure shows in the next append
         return this.#hold(frame.partition, `partition ${frame.partition} of '${topic}' is full`);
       case 'refused':

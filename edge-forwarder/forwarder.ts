@@ -21,15 +21,20 @@ import {
 } from '#wire';
 import { Delivery, type DeliveryStats } from './delivery.ts';
 import { FrameStage } from './frame-stage.ts';
+import type { Backpressure } from './full-partitions.ts';
+import { type HeldFacts, HeldReport } from './held-report.ts';
 import type { Input } from './input.ts';
 import { Intake } from './intake.ts';
 import { Outbox, type OutboxCounters } from './outbox.ts';
+import { PendingAge } from './pending-age.ts';
 import { RedisLink, type TopicFacts } from './redis-link.ts';
 import { RejectsFile } from './rejects.ts';
 
 /** How often a commit's sync is paid for, in ms. */
 export const COMMIT_INTERVAL_MS = { safe: 50, balanced: 200, flash: 1_000 } as const;
 const MAINTENANCE_MS = 1_000;
+/** How long a stop waits until it is known that nobody is held here any more. */
+const LAST_WORD_MS = 300;
 const STAGED_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface ForwarderOptions<Row> {
@@ -70,6 +75,14 @@ export interface ForwarderStats extends DeliveryStats {
   readonly commits: number;
   readonly pending: number;
   readonly pendingBytes: number;
+  /** How long the oldest of them has waited at least, to a second; null when none does. */
+  readonly oldestPendingMs: number | null;
+  /** The partitions that have no room, and since when; null when all have. */
+  readonly backpressured: Backpressure | null;
+  /** For how long some had none. */
+  readonly backpressuredMs: number;
+  /** The outbox is full as well. */
+  readonly inputHeld: boolean;
   readonly droppedDeclared: number;
   readonly bytesPerRecord: number;
   readonly state: string;
@@ -82,6 +95,8 @@ export class Forwarder<Row> {
   readonly outbox: Outbox;
   readonly #link: RedisLink;
   readonly #delivery: Delivery;
+  readonly #held: HeldReport;
+  readonly #age = new PendingAge();
   readonly #droppedBefore: number;
   readonly #stop = new AbortController();
   #intake: Intake<Row> | null = null;
@@ -102,6 +117,7 @@ export class Forwarder<Row> {
     this.#droppedBefore = this.outbox.counters.dropped;
     this.#partitions = this.#boundPartitions();
     this.#link = new RedisLink({ url: options.redisUrl, namespace, topic, producer, random });
+    this.#held = new HeldReport(this.#link);
     this.#delivery = new Delivery({
       outbox: this.outbox,
       link: this.#link,
@@ -118,7 +134,8 @@ export class Forwarder<Row> {
 
   get stats(): ForwarderStats {
     const { counters, pendingRecords, pendingBytes } = this.outbox;
-    const { stats } = this.#delivery;
+    const { stats, full } = this.#delivery;
+    const inputHeld = this.#intake?.full === true;
     return {
       ...stats,
       accepted: this.#intake?.accepted ?? 0,
@@ -126,9 +143,13 @@ export class Forwarder<Row> {
       commits: this.#intake?.commits ?? 0,
       pending: pendingRecords,
       pendingBytes,
+      oldestPendingMs: this.#age.oldestMs(this.outbox.lanes(), this.#options.clock.monotonic()),
+      backpressured: full.current,
+      backpressuredMs: full.totalMs,
+      inputHeld,
       droppedDeclared: counters.dropped - this.#droppedBefore,
       bytesPerRecord: stats.delivered === 0 ? 0 : stats.deliveredBytes / stats.delivered,
-      state: this.#intake?.full === true ? `outbox full; ${this.#delivery.state}` : this.#delivery.state,
+      state: inputHeld ? `outbox full; ${this.#delivery.state}` : this.#delivery.state,
       lifetime: { ...counters },
     };
   }
@@ -150,6 +171,7 @@ export class Forwarder<Row> {
     } finally {
       cancelMaintenance();
       this.#stopAll();
+      await this.#held.end(this.#options.clock, LAST_WORD_MS);
       this.#link.close();
       await delivering;
       signal.removeEventListener('abort', stop);
@@ -257,6 +279,8 @@ export class Forwarder<Row> {
       cancel = this.#options.clock.after(MAINTENANCE_MS, () => {
         try {
           this.outbox.maintain();
+          this.#age.look(this.outbox.lanes(), this.#options.clock.monotonic());
+          this.#held.update(this.#heldFacts(), this.#options.clock.monotonic());
           again();
         } catch (error) {
           this.#fail(error);
@@ -265,6 +289,14 @@ export class Forwarder<Row> {
     };
     again();
     return () => cancel();
+  }
+
+  #heldFacts(): HeldFacts | null {
+    const { backpressured, pending, pendingBytes, oldestPendingMs, inputHeld } = this.stats;
+    if (backpressured === null) return null;
+    const waiting = { pendingRecords: pending, pendingBytes, oldestMs: oldestPendingMs, inputHeld };
+    const { since, partitions } = backpressured;
+    return { heldMs: Math.max(0, this.#options.clock.now() - since), partitions, ...waiting };
   }
 
   /** Resolves when `condition` holds, or all is being stopped. Looked at after each confirmation, contact and stop. */

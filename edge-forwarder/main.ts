@@ -16,6 +16,7 @@ import { Forwarder, type ForwarderOptions, type ForwarderStats } from './forward
 import type { Input } from './input.ts';
 import { loadSchema } from './load-schema.ts';
 import { OUTBOX_BYTES_MIN } from './outbox.ts';
+import { metricsText, writeMetrics } from './metrics-file.ts';
 import { HELP, parseSettings, type Settings } from './settings.ts';
 import { stdinInput } from './stdin-input.ts';
 
@@ -135,12 +136,14 @@ async function run<Row>(
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   const show = settings.flag('progress') || process.stderr.isTTY;
   const endProgress = show ? progress(forwarder) : () => undefined;
+  const endMetrics = exportMetrics(forwarder, settings);
   const started = systemClock.monotonic();
   try {
     await forwarder.run(input(), stop.signal, !settings.flag('no-wait'));
     return 0;
   } finally {
     endProgress();
+    endMetrics();
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     summarise(forwarder.stats, systemClock.monotonic() - started, settings.text('stats-file'));
   }
@@ -152,14 +155,42 @@ function summarise(stats: ForwarderStats, elapsedMs: number, file: string | unde
   else writeFileSync(file, text);
 }
 
+/** Writes the metrics' file once a second, and a last time when it is ended. */
+function exportMetrics<Row>(forwarder: Forwarder<Row>, settings: Settings): () => void {
+  const file = settings.text('metrics-file');
+  if (file === undefined) return () => undefined;
+  const [topic, producer] = [settings.required('topic'), settings.required('producer')];
+  let failed = false;
+  const write = () => {
+    try {
+      writeMetrics(file, metricsText(forwarder.stats, topic, producer));
+      failed = false;
+    } catch (error) {
+      if (!failed) say(`alarm: metrics cannot be written: ${errorText(error)}`);
+      failed = true;
+    }
+  };
+  let cancel = () => {};
+  const again = () => {
+    write();
+    cancel = systemClock.after(PROGRESS_MS, again);
+  };
+  again();
+  return () => {
+    cancel();
+    write();
+  };
+}
+
 function progress<Row>(forwarder: Forwarder<Row>): () => void {
   let cancel = () => {};
   let before = forwarder.stats;
   const again = () => {
     cancel = systemClock.after(PROGRESS_MS, () => {
       const now = forwarder.stats;
+      const waiting = now.oldestPendingMs === null ? '' : ` for ${Math.round(now.oldestPendingMs / 1_000)} s`;
       say(
-        `${now.accepted - before.accepted}/s in, ${now.delivered - before.delivered}/s out, ${now.pending} waiting, ` +
+        `${now.accepted - before.accepted}/s in, ${now.delivered - before.delivered}/s out, ${now.pending} waiting${waiting}, ` +
           `${now.rejected} rejected, ${now.droppedDeclared} dropped, ${now.bytesPerRecord.toFixed(1)} B/record, ${now.state}`,
       );
       before = now;

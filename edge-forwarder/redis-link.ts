@@ -13,6 +13,7 @@ import { Redis } from 'ioredis';
 import {
   backoffMs,
   errorText,
+  heldForwardersKey,
   LIMITS,
   MillraceError,
   type PartitionedBy,
@@ -21,6 +22,7 @@ import {
   schemasKey,
   topicsKey,
 } from '#wire';
+import type { HeldFacts } from './held-report.ts';
 
 const appendSource = script('append-4.lua');
 const trimSource = script('trim-2.lua');
@@ -62,6 +64,9 @@ export type AppendReply =
   | { readonly kind: 'no-topic' }
   /** The server is there but cannot take it now (loading, demoted, out of memory). */
   | { readonly kind: 'refused'; readonly why: string };
+
+/** Without a word for so long, nobody is known to be held. */
+const HELD_SECONDS = 60;
 
 export interface TopicFacts {
   readonly partitions: number;
@@ -189,6 +194,17 @@ export class RedisLink {
   async trim(partition: number, nowMs: number): Promise<void> {
     const { stream, meta } = this.#keys(partition);
     await this.#redis.evalsha(trimSource.sha, 2, stream, meta, nowMs, LIMITS.trimFramesPerCall);
+  }
+
+  /** Says that full partitions keep us waiting, until it is said again or runs out; null: not any more. */
+  async tellHeld(facts: HeldFacts | null): Promise<void> {
+    const { namespace, topic, producer } = this.#options;
+    const key = heldForwardersKey(namespace, topic);
+    if (facts === null) return void (await this.#redis.hdel(key, producer));
+    const [seconds, micros] = await this.#redis.time();
+    const at = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+    const text = JSON.stringify({ ...facts, at });
+    await this.#redis.multi().hset(key, producer, text).expire(key, HELD_SECONDS).exec();
   }
 
   close(): void {

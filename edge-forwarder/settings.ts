@@ -31,6 +31,7 @@ Run
   --no-wait                end with the input; what is not delivered stays for the next run
   --progress               a line per second on stderr (the default on a terminal)
   --stats-file <file>      the summary goes there instead of stdout
+  --metrics-file <file>    rewritten every second in Prometheus' text form
   --help
 stdin: JSON lines
   --line-bytes <n>         longer lines are rejected, default 262144
@@ -68,6 +69,7 @@ const STRINGS = [
   'watermark',
   'rejects-bytes',
   'stats-file',
+  'metrics-file',
   'line-bytes',
   'devices',
   'tenants',

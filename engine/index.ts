@@ -90,7 +90,14 @@ export { MAX_WATERMARK, MIN_WATERMARK, minusSaturating, plusSaturating } from '.
 export { DeadLetter, deadLetterTopic } from './log/dead-letter.ts';
 export { partitionLog, type PartitionLogOptions } from './log/log-endpoint.ts';
 export { RedisConnection } from './redis/connection.ts';
-export { commandsPrefix, jobDataKey, type SeriesKeys, seriesKeys, validName } from './redis/keys.ts';
+export {
+  commandsPrefix,
+  heldForwardersKey,
+  jobDataKey,
+  type SeriesKeys,
+  seriesKeys,
+  validName,
+} from './redis/keys.ts';
 export { redisFailure } from './redis/redis-error.ts';
 export type { OpenRedisLink, RedisLink } from './redis/redis-link.ts';
 export { loadScript } from './redis/script.ts';

@@ -3,6 +3,7 @@ import { errorCode, errorText, hasCode, MillraceError, systemClock } from '#engi
 import { DEMO_FLEET, demoDevices } from '../jobs/device-telemetry/demo-devices.ts';
 import { openDeviceRegistry } from '../jobs/device-telemetry/device-registry.ts';
 import { type RunningJob, start } from '../jobs/device-telemetry/run.ts';
+import { openHeldForwarders } from './held-forwarders.ts';
 import { createAdminServer } from './server/admin-server.ts';
 import { listenOnLoopback } from './server/listen.ts';
 import type { EngineMessage, EngineProgress } from './supervisor/engine-message.ts';
@@ -30,10 +31,16 @@ async function main(settings: EngineSettings): Promise<number> {
   if (settings.demoDevices) await registerDemoDevices(settings.redisUrl);
   const job = await start({ redisUrl: settings.redisUrl, dataDir: settings.dataDir, variables: process.env });
   const telemetry = startTelemetry(() => [job.handle], systemClock);
+  const forwarders = await openHeldForwarders({
+    url: settings.redisUrl,
+    namespace: process.env['MILLRACE_NAMESPACE'] ?? 'default',
+    clock: systemClock,
+  });
   const { server } = await createAdminServer({
     jobs: () => [job.handle],
     series: () => job.series,
     lake: job.lake,
+    forwarders: forwarders.read,
     metricsText: telemetry.metricsText,
   });
   tell({ kind: 'ready', port: await listenOnLoopback(server, settings.port, settings.portFixed) });
@@ -43,6 +50,7 @@ async function main(settings: EngineSettings): Promise<number> {
   endProgress();
   await server.close();
   await telemetry.stop();
+  await forwarders.close();
   await job.close();
   return 0;
 }

@@ -8,6 +8,7 @@ import { LIMITS } from '../base/limits.ts';
  *
  *   mr:<namespace>:{topics}:t                        hash    topic name → settings as JSON
  *   mr:<namespace>:schemas                           hash    schema id → schemaText
+ *   mr:<namespace>:held:<topic>                      hash    forwarder that full partitions keep waiting → facts as JSON; runs out
  *   mr:<namespace>:durable                           string  written before each WAIT or WAITAOF
  *   mr:<namespace>:durable:{<n>}                     string  the same in a cluster, one per node
  *   mr:<namespace>:{<topic>:<partition>}:s           stream  frames, entry id = <first offset>-1 (0-0 is not an id)
@@ -53,6 +54,10 @@ export const topicsKey = (namespace: string): string => `mr:${validName(namespac
 
 /** Hash of all schemas by id. */
 export const schemasKey = (namespace: string): string => `mr:${validName(namespace, 'namespace')}:schemas`;
+
+/** Hash of the forwarders that full partitions of a topic keep waiting. */
+export const heldForwardersKey = (namespace: string, topic: string): string =>
+  `mr:${validName(namespace, 'namespace')}:held:${validName(topic, 'topic')}`;
 
 /** Rewritten before each wait for durability, so that there is something to wait for on this connection. */
 /** Data that jobs keep beside the engine's own, e.g. a registry that records are enriched from. */

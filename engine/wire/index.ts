@@ -15,7 +15,7 @@ export {
   samePartitioning,
 } from '../key/key-partitioner.ts';
 export type { PartitionedBy, Partitioner } from '../key/key-partitioner.ts';
-export { partitionKeys, schemasKey, topicsKey } from '../redis/keys.ts';
+export { heldForwardersKey, partitionKeys, schemasKey, topicsKey } from '../redis/keys.ts';
 export type { PartitionKeys } from '../redis/keys.ts';
 export { isNullAt } from './batch.ts';
 export type { Batch, Column } from './batch.ts';
