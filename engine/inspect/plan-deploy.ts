@@ -40,7 +40,7 @@ export interface OperatorPlan {
   readonly role: GraphNode['kind'] | 'unknown';
   /** In the job; of those that it does not have any more, in the checkpoint. */
   readonly kind: string;
-  readonly status: OperatorStatus;
+  readonly status: PlanStatus;
   /** State in the checkpoint, as stored. */
   readonly bytes: number;
   /** Why; null where there is nothing to say. */
@@ -51,7 +51,7 @@ export interface OperatorPlan {
  * `matched` goes on with its state (or had and needs none); `new` starts without any; `orphaned` state has no operator, which is refused;
  * `dropped` the same, allowed; `incompatible` state is not what the operator needs; `gone` was an operator or sink without state.
  */
-export type OperatorStatus = 'matched' | 'new' | 'orphaned' | 'dropped' | 'incompatible' | 'gone';
+export type PlanStatus = 'matched' | 'new' | 'orphaned' | 'dropped' | 'incompatible' | 'gone';
 
 /** A topic of the partition log. */
 export interface TopicPlan {
