@@ -1,8 +1,9 @@
 import { ReusedArrays } from '../state/array-source.ts';
 import { LazyGroups } from '../state/lazy-groups.ts';
+import type { Steps } from '../state/steps.ts';
+import { GroupEncoder } from './group-encoder.ts';
 import { compressPart } from './part-compression.ts';
 import type { Slices } from './slices.ts';
-import { GroupEncoder } from './snapshot-codec.ts';
 
 /** Makes, encodes and compresses a snapshot's key groups, one at a time, in slices and in memory that is used again. */
 export class GroupPacking {
@@ -18,15 +19,17 @@ export class GroupPacking {
   async pack(groups: ReadonlyMap<number, unknown>, number: number): Promise<ReturnType<typeof compressPart>> {
     this.#arrays.reset();
     if (this.#slices.isOver) await this.#slices.pause();
-    const group = groups instanceof LazyGroups ? await this.#made(groups, number) : groups.get(number);
+    const group =
+      groups instanceof LazyGroups
+        ? await this.#run(groups.making(number, this.#arrays))
+        : groups.get(number);
     if (this.#slices.isOver) await this.#slices.pause();
-    const bytes = this.#encoder.encode(group);
+    const bytes = await this.#run(this.#encoder.encode(group));
     if (this.#slices.isOver) await this.#slices.pause();
     return compressPart(bytes);
   }
 
-  async #made(groups: LazyGroups<unknown>, number: number): Promise<unknown> {
-    const steps = groups.making(number, this.#arrays);
+  async #run<Result>(steps: Steps<Result>): Promise<Result> {
     for (;;) {
       const { done, value } = steps.next();
       if (done === true) return value;

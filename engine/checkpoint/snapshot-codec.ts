@@ -1,7 +1,9 @@
-import { Packr } from 'msgpackr';
 import { errorText, MillraceError } from '../base/errors.ts';
 import { KEY_CODEC } from '../key/key.ts';
 import type { OperatorState } from '../runtime/operator.ts';
+import { finish } from '../state/steps.ts';
+import { GroupEncoder } from './group-encoder.ts';
+import { packr } from './packr.ts';
 
 /**
  * What a snapshot holds beside its key groups, as msgpack:
@@ -20,9 +22,6 @@ interface StoredHead {
 }
 
 export type SnapshotHead = Pick<OperatorState, 'watermark' | 'idle' | 'items' | 'broadcast'>;
-
-/** Plain objects as maps, typed arrays kept, nothing recorded between calls: the bytes stand alone. */
-const packr = new Packr({ useRecords: false, moreTypes: true });
 
 export function encodeHead(state: SnapshotHead): Uint8Array {
   const stored: StoredHead = {
@@ -51,31 +50,7 @@ export function decodeHead(bytes: Uint8Array): SnapshotHead {
 
 /** One key group by itself, so that a subtask unpacks only the groups it now owns. */
 export function encodeGroup(group: unknown): Uint8Array {
-  return packr.pack(group);
-}
-
-/** A buffer that is kept for the next group is at most this. */
-const KEPT_BYTES_MAX = 16 * 1024 * 1024;
-
-/** As the library starts with. */
-const SHARED_BYTES = 8 * 1024;
-
-/** Encodes group after group into one buffer, which grows with them: what one returns is good until the next. */
-export class GroupEncoder {
-  #buffer = Buffer.allocUnsafeSlow(64 * 1024);
-
-  encode(group: unknown): Uint8Array {
-    packr.useBuffer(this.#buffer);
-    try {
-      const bytes = packr.pack(group);
-      if (bytes.buffer !== this.#buffer.buffer && bytes.buffer.byteLength <= KEPT_BYTES_MAX)
-        this.#buffer = Buffer.from(bytes.buffer as ArrayBuffer);
-      return bytes;
-    } finally {
-      // All packers of the library share a buffer: whoever packs next gets another one than this.
-      packr.useBuffer(Buffer.allocUnsafeSlow(SHARED_BYTES));
-    }
-  }
+  return finish(new GroupEncoder().encode(group));
 }
 
 /** @throws MR_CHECKPOINT_CORRUPT */
