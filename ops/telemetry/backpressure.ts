@@ -4,11 +4,11 @@ import { type TimeShares, timeShares } from './job-figures.ts';
 /** Up to 10 % of the time is `ok`, up to 50 % `low`: the thresholds of Flink's web interface. */
 export type BackpressureLevel = 'ok' | 'low' | 'high';
 
-export const BACKPRESSURE_LEVELS = { okMax: 0.1, lowMax: 0.5 } as const;
+const LEVELS = { okMax: 0.1, lowMax: 0.5 } as const;
 
 export function backpressureLevel(backpressured: number): BackpressureLevel {
-  if (backpressured <= BACKPRESSURE_LEVELS.okMax) return 'ok';
-  return backpressured <= BACKPRESSURE_LEVELS.lowMax ? 'low' : 'high';
+  if (backpressured <= LEVELS.okMax) return 'ok';
+  return backpressured <= LEVELS.lowMax ? 'low' : 'high';
 }
 
 /** What one subtask did over the interval; shares are null when nothing new is known of it, as after a restart. */
