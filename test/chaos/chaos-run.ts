@@ -6,7 +6,7 @@ import { errorText, type JobStatus } from '#engine';
 import { type ChaosServers, type SetupName } from './chaos-servers.ts';
 import { startClusterServers } from './cluster-servers.ts';
 import { startDiskServer } from './disk-server.ts';
-import { describeStep, planSteps, type Step } from './fault-plan.ts';
+import { describeStep, planSteps, type Step, type StepMs } from './fault-plan.ts';
 import { Feeders } from './feeders.ts';
 import { inject, type Stage } from './inject.ts';
 import { openJobClient } from './job-client.ts';
@@ -27,6 +27,8 @@ export interface ChaosOptions {
   readonly stepsMax?: number;
   /** Kinds of faults; default: all that the set-up has. */
   readonly only?: readonly string[];
+  /** A step lasts so long, at least and at most. Default: 8 to 15 s. */
+  readonly stepMs?: StepMs;
   /** Records per second, all feeders together. */
   readonly rate: number;
   /** Keys of state that are written before the faults begin. */
@@ -169,21 +171,27 @@ class ChaosRun {
   }
 
   async #faults(): Promise<void> {
-    const { setup, seed, only, faultsMs, stepsMax = Number.POSITIVE_INFINITY, countEveryMs } = this.#options;
+    const {
+      setup,
+      seed,
+      only,
+      stepMs,
+      faultsMs,
+      stepsMax = Number.POSITIVE_INFINITY,
+      countEveryMs,
+    } = this.#options;
     const endMs = performance.now() + faultsMs;
-    let stepAtMs = performance.now();
-    for (const step of planSteps(seed, setup, only)) {
+    for (const step of planSteps({ seed, setup, only, stepMs })) {
       if (this.steps.length >= stepsMax || this.allProblems().length > 0) return;
       if (countEveryMs > 0 && performance.now() - this.#countedMs > countEveryMs) await this.#countLake();
-      await sleep(Math.max(0, stepAtMs + step.pauseMs - performance.now()));
       if (performance.now() > endMs) return;
-      stepAtMs = performance.now();
-      await this.#step(step, stepAtMs);
+      await this.#step(step);
     }
   }
 
-  async #step(step: Step, atMs: number): Promise<void> {
+  async #step(step: Step): Promise<void> {
     const number = this.steps.length + 1;
+    const atMs = performance.now();
     this.#options.say(`#${number} ${describeStep(step)}`);
     const outcomes = await Promise.allSettled(step.faults.map((fault) => inject(this.#stage, fault)));
     const what: string[] = [];
@@ -199,6 +207,7 @@ class ChaosRun {
         detectionMs ??= outcome.value.detectionMs;
       }
     }
+    await sleep(Math.max(0, atMs + step.lastsMs - performance.now()));
     const recovered = await this.#recovered();
     const nowMs = performance.now();
     const report: StepReport = {
@@ -229,7 +238,7 @@ class ChaosRun {
           nowMs - healedMs > CALM_MS && this.#progress.recoveryMs(gauge, nowMs - CALM_MS, nowMs) === 0,
       );
       if (calm) return true;
-      if (nowMs - healedMs > RECOVERY_MS_MAX) return false;
+      if (nowMs - healedMs > RECOVERY_MS_MAX || this.#progress.givenUp !== null) return false;
     }
   }
 
@@ -284,7 +293,7 @@ class ChaosRun {
       const { status } = this.#progress;
       if (status !== null && holds(status)) return;
       const quietMs = performance.now() - Math.max(beganMs, this.#progress.lastAdvanceMs('read'));
-      if (status?.state === 'failed' || quietMs > timeoutMs)
+      if (this.#progress.givenUp !== null || quietMs > timeoutMs)
         throw new Error(`not within ${timeoutMs} ms: ${what}: ${this.#describe()}`);
       await sleep(50);
     }
@@ -300,11 +309,13 @@ class ChaosRun {
         : `${status.state}, generation ${status.generation}, ×${status.parallelism}`;
     const all = feeders.due * FEEDERS * LANES;
     const last = status?.failures[0];
+    const { givenUp } = this.#progress;
     return [
       `${seconds} s: ${at}`,
       `${workers.running.length} workers`,
       `${all} due, ${feeders.confirmed} confirmed, ${this.#progress.consumed} read`,
       `${status?.checkpoints.completed ?? 0} checkpoints`,
+      ...(givenUp === null ? [] : [`GIVEN UP: ${givenUp}`]),
       ...(last === undefined ? [] : [`last failure ${last.code}: ${last.message.slice(0, 90)}`]),
       ...feeders.lastErrors.slice(0, 1).map((text) => `feeder: ${text.slice(0, 60)}`),
     ].join(', ');

@@ -43,25 +43,30 @@ export interface PlannedFault {
   readonly delayMs: number;
 }
 
-/** Faults that come together, and how long after the step before. */
+/** Faults that come together, and how long it is from the first of them to the next step at least. */
 export interface Step {
-  readonly pauseMs: number;
+  readonly lastsMs: number;
   readonly faults: readonly PlannedFault[];
 }
 
-const PAUSE_MS_MIN = 8_000;
-const PAUSE_MS_MAX = 15_000;
 /** Shares of the steps with more than one fault, and with more than two. */
 const SECOND_SHARE = 0.25;
 const THIRD_SHARE = 0.05;
 const TOGETHER_MS = 2_000;
 
-/** Steps without end; the same for a seed and a set-up. Every kind comes once before any comes by chance. @param only these kinds */
-export function* planSteps(
-  seed: number,
-  setup: SetupName,
-  only: readonly string[] = Object.keys(FAULTS),
-): Generator<Step> {
+export type StepMs = readonly [least: number, most: number];
+
+export interface PlanOptions {
+  readonly seed: number;
+  readonly setup: SetupName;
+  /** Default: all kinds. */
+  readonly only?: readonly string[] | undefined;
+  readonly stepMs?: StepMs | undefined;
+}
+
+/** Steps without end; the same for the same options. Every kind comes once before any comes by chance. */
+export function* planSteps(options: PlanOptions): Generator<Step> {
+  const { seed, setup, only = Object.keys(FAULTS), stepMs: [least, most] = [8_000, 15_000] } = options;
   const random = seededRandom(seed);
   const possible = (Object.keys(FAULTS) as FaultKind[]).filter(
     (kind) => only.includes(kind) && (FAULTS[kind].setups?.includes(setup) ?? true),
@@ -79,7 +84,7 @@ export function* planSteps(
       kinds.push(chosen(others, random));
     }
     yield {
-      pauseMs: Math.round(PAUSE_MS_MIN + random() * (PAUSE_MS_MAX - PAUSE_MS_MIN)),
+      lastsMs: Math.round(least + random() * (most - least)),
       faults: kinds.map((kind, i) => ({
         kind,
         pick: random(),
@@ -90,9 +95,9 @@ export function* planSteps(
 }
 
 /** A step in one line, for people and for comparing two runs. */
-export function describeStep({ pauseMs, faults }: Step): string {
+export function describeStep({ lastsMs, faults }: Step): string {
   const text = faults.map(({ kind, pick, delayMs }) => `${kind}@${delayMs}~${pick.toFixed(3)}`);
-  return `${pauseMs} ms, then ${text.join(' + ')}`;
+  return `${text.join(' + ')}, ${lastsMs} ms`;
 }
 
 function chosen(kinds: readonly FaultKind[], random: Random): FaultKind {

@@ -146,7 +146,8 @@ const INJECT: Readonly<Record<FaultKind, Inject>> = {
     return done('disk full and freed: the server had ended itself, and was started again');
   },
   rescale: async ({ job, parallelism: [low, high] }) => {
-    const now = (await job.status())?.parallelism ?? low;
+    const status = await job.status();
+    const now = status?.sources === undefined ? low : status.parallelism;
     const to = now === low ? high : low;
     return command(`rescale ${now} → ${to}`, () => job.request('rescale', { parallelism: to }, COMMAND_MS));
   },

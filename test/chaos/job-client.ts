@@ -19,12 +19,20 @@ import { JOB } from './workload.ts';
 export interface JobClient {
   readonly log: PartitionLog;
   /** What the coordinator said last; null when it cannot be had. */
-  readonly status: () => Promise<JobStatus | null>;
+  readonly status: () => Promise<JobStatus | NeverStarted | null>;
   /** Process that coordinates the job; null while nobody does. */
   readonly coordinatorPid: () => Promise<number | null>;
   /** Has something done, once. @throws when it is not answered in time */
   readonly request: (kind: RequestKind, args: JsonObject, timeoutMs: number) => Promise<JobRequest['answer']>;
   readonly close: () => Promise<void>;
+}
+
+/** In place of the status of a job that its coordinator could not so much as plan, and has stopped. */
+export interface NeverStarted {
+  readonly state: 'failed';
+  readonly sources?: undefined;
+  readonly code: string;
+  readonly message: string;
 }
 
 export async function openJobClient(url: string, namespace: string): Promise<JobClient> {
@@ -38,8 +46,7 @@ export async function openJobClient(url: string, namespace: string): Promise<Job
     async status() {
       const published = await registry.status(JOB);
       if (published === null) return null;
-      const status = JSON.parse(Buffer.from(published.document).toString()) as Partial<JobStatus>;
-      return status.sources === undefined ? null : (status as JobStatus);
+      return JSON.parse(Buffer.from(published.document).toString()) as JobStatus | NeverStarted;
     },
     async coordinatorPid() {
       const holder = await leases.holder(JOB);

@@ -52,7 +52,7 @@ const reports = [];
 for (const setup of setups) {
   if (values.plan) {
     say(`set-up ${setup}, seed ${seed}`);
-    const steps = planSteps(seed, setup, only);
+    const steps = planSteps({ seed, setup, only });
     for (let i = 0; i < PLANNED_STEPS; i++) say(`  ${describeStep(steps.next().value as Step)}`);
     continue;
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobStatus } from '#engine';
-import type { JobClient } from './job-client.ts';
+import type { JobClient, NeverStarted } from './job-client.ts';
 import { TOPICS } from './workload.ts';
 
 /** Growth that pauses for longer counts as a stall; a status is published every half second, from figures as old as that. */
@@ -30,6 +30,7 @@ export class Progress {
   };
   readonly #done: Promise<void>;
   #status: JobStatus | null = null;
+  #givenUp: string | null = null;
   #ended = false;
 
   constructor(job: JobClient) {
@@ -39,6 +40,11 @@ export class Progress {
 
   get status(): JobStatus | null {
     return this.#status;
+  }
+
+  /** Why the job does not run and will not; null while it may. */
+  get givenUp(): string | null {
+    return this.#givenUp;
   }
 
   /** Records that the newest attempt has read. */
@@ -86,8 +92,13 @@ export class Progress {
     }
   }
 
-  #take(status: JobStatus): void {
+  #take(status: JobStatus | NeverStarted): void {
+    if (status.sources === undefined) {
+      this.#givenUp = `${status.code}: ${status.message}`;
+      return;
+    }
     this.#status = status;
+    if (status.state === 'failed') this.#givenUp = status.failures[0]?.message ?? 'failed';
     for (const { at, code, message } of status.failures) this.failures.set(`${at}|${message}`, code);
     const consumed = consumedOf(status);
     if (consumed !== null) this.#note('read', consumed);
