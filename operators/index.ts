@@ -135,3 +135,4 @@ export {
   string,
   time,
 } from '#wire';
+export { STATE_DESCRIBERS } from './inspect/state-describers.ts';

@@ -13,6 +13,7 @@ import {
   MillraceError,
   openCheckpoint,
 } from '#engine';
+import { STATE_DESCRIBERS } from '#operators';
 import { BundleFiles } from '../bundle/bundle-files.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { Connection } from './command.ts';
@@ -52,13 +53,13 @@ export async function openWithCode(
       url = await new BundleFiles(folder).url(bundles, jobVersion);
     if (url === null)
       process.stderr.write(
-        `The code of job '${job}' is not at hand: state is shown as it is stored. Give --module.\n`,
+        `The code of job '${job}' is not at hand: keys and results are shown without their names. Give --module.\n`,
       );
     return await openCheckpoint(
       store,
       job,
       id,
-      url === null ? {} : { graph: await graphOf(url, connection, job) },
+      url === null ? { describers: STATE_DESCRIBERS } : { graph: await graphOf(url, connection, job) },
     );
   } finally {
     await rm(folder, { recursive: true, force: true });
