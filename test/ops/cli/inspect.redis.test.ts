@@ -63,7 +63,7 @@ void t.test('E8: checkpoints are inspected, compared and planned with from the s
     state: { windows: [{ value: { count: 1, sum: 1 } }] },
   });
   const raw = await cli(...one);
-  test.match(raw, { code: 0, out: /stored: \{/, error: /The code of job 'counting' is not at hand/ });
+  test.match(raw, { code: 0, out: /windows: /, error: /The code of job 'counting' is not at hand/ });
   test.match(await cli(...one.slice(0, -1), 'nobody', '--module', COUNTING), {
     code: 1,
     error: /Nothing is kept of key "nobody"/,
