@@ -7,10 +7,13 @@ import type { DataStream } from './data-stream.ts';
 import type { LookupKey } from './async/lookup-cache.ts';
 import { type LookupJoinOptions, lookupJoin } from './lookup-join.ts';
 import { FORWARD, type GraphBuilder } from './graph-builder.ts';
+import { rebalance } from './rebalance.ts';
 import { split } from './split.ts';
 import type { WindowAssigner } from './window/general-window-spec.ts';
 import { union } from './union.ts';
 
+/** Each batch to the next subtask. */
+const REBALANCE = { kind: 'rebalance' } as const;
 /** All records meet in one subtask. */
 const ONE_KEY = { kind: 'hash', keys: { kind: 'function', select: () => 0 } } as const;
 
@@ -26,6 +29,7 @@ export function dataStream(builder: GraphBuilder, input: NodeInput): DataStream<
       step({ kind: 'derive', fields: new Map(Object.entries(fields)) }),
     union: (...others: readonly object[]) =>
       builder.operator(null, union(), [own, ...others.map((other) => builder.originOf(other, 'union'))]),
+    rebalance: () => builder.operator(null, rebalance(), [{ ...input, partitioning: REBALANCE }]),
     split: (branches: Readonly<Record<string, (row: unknown) => boolean>>) =>
       builder.operator(null, split(branches), [own]),
     through: (fragment: (stream: unknown) => unknown) => fragment(builder.stream(input)),

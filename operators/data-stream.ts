@@ -62,6 +62,12 @@ export interface DataStream<T, G extends Guarantee = Guarantee> {
   /** This stream and others as one, in order of arrival; event time is that of the slowest. */
   readonly union: (...others: readonly [DataStream<T, G>, ...DataStream<T, G>[]]) => DataStream<T, G>;
   /**
+   * Deals the records to all subtasks in turn, batch by batch. For costly steps behind a source with fewer partitions than the job has
+   * subtasks, or with most of its records in few of them. The order between records is not kept, and what is keyed behind it is
+   * exchanged again.
+   */
+  readonly rebalance: () => DataStream<T, G>;
+  /**
    * Each record to the side output of the first branch whose predicate it meets, in the order written; what meets none stays in
    * the stream itself.
    */

@@ -93,6 +93,7 @@ const limits = defineBroadcastOperator({
 /** One use of every operator, by name; each gives its main output and its side outputs. */
 const uses: Readonly<Record<string, (left: Stream, right: Stream) => readonly Sendable[]>> = {
   union: (left, right) => [left.union(right)],
+  rebalance: (left) => [left.filter((event) => event.kind === 'x').rebalance()],
   split: (left) => {
     const parts = left.split({ big: (event) => event.value > 60, x: (event) => event.kind === 'x' });
     return [parts, parts.side.big, parts.side.x];

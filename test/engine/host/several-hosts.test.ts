@@ -148,6 +148,7 @@ function unreliable(
       abort: (id) => host.abort(id),
       completed: (id) => host.completed(id),
       stopSources: (drain) => host.stopSources(drain),
+      align: (lowest) => host.align(lowest),
       stop: () => host.stop(),
       status: () => host.status(),
       close: () => host.close(),
