@@ -106,6 +106,8 @@ export const LIMITS = {
   /** A worker's heartbeat, and its silence after which it is given up. */
   workerHeartbeatMs: 500,
   workerExpiryMs: 2_000,
+  /** How often a worker looks whether anybody still wants what it runs. */
+  orphanLookMs: 5_000,
   workersMax: 4_096,
   workerSlotsMax: 1_024,
   /** A worker's description as JSON. */

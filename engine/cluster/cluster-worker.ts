@@ -8,6 +8,8 @@ import type { ClusterContext } from './cluster-context.ts';
 import type { ControlMessage } from './control-message.ts';
 import { ControlReader } from './control-reader.ts';
 import { ControlSender } from './control-sender.ts';
+import { JobLeases } from './job-lease.ts';
+import { JobRegistry } from './job-registry.ts';
 import { keepRegistered, type RegistrationKeeper } from './keep-registered.ts';
 import type { HostsStart, WorkerCommand, WorkerReport } from './worker-messages.ts';
 import { type WorkerDescription, WorkerRegistry } from './worker-registry.ts';
@@ -27,6 +29,7 @@ export interface ClusterWorkerOptions {
  *
  * CW1 of one job, hosts of one generation run at most: a newer one ends the older before it starts.
  * CW2 a worker that was given up, or has lost commands, ends everything and comes back as a new one, under a new id.
+ * CW3 hosts of a job that is not to run and that nobody coordinates are ended: its coordinator died while it stopped the job.
  * CW3 it runs no more hosts than it has slots, whatever coordinators believe.
  */
 export class ClusterWorker {
@@ -102,15 +105,20 @@ class Session {
   readonly #link: RedisLink;
   readonly #reader: ControlReader;
   readonly #jobs = new Map<string, RunningHosts>();
+  readonly #registry: JobRegistry;
+  readonly #leases: JobLeases;
   #keeper: RegistrationKeeper | null = null;
   #draining = false;
   #ended = false;
+  #cancelLook: () => void = () => {};
 
   private constructor(id: string, options: ClusterWorkerOptions, link: RedisLink) {
     const { cluster } = options;
     this.id = id;
     this.#options = options;
     this.#link = link;
+    this.#registry = new JobRegistry(cluster);
+    this.#leases = new JobLeases(cluster);
     this.#reader = new ControlReader({
       link,
       clock: cluster.clock,
@@ -129,6 +137,7 @@ class Session {
         load: () => ({ used: session.used, draining: session.#draining }),
         lost: () => void session.end(),
       });
+      session.#lookForOrphans();
       return session;
     } catch (error) {
       await session.end();
@@ -153,10 +162,29 @@ class Session {
   async end(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
+    this.#cancelLook();
     const leaving = this.#keeper?.leave().catch(() => {});
     await Promise.all([...this.#jobs.keys()].map((job) => this.#endJob(job)));
     await leaving;
     this.#link.close();
+  }
+
+  #lookForOrphans(): void {
+    const { clock } = this.#options.cluster;
+    this.#cancelLook = clock.after(LIMITS.orphanLookMs, () => void this.#endOrphans());
+  }
+
+  async #endOrphans(): Promise<void> {
+    // Redis may be away: the next look tells.
+    await Promise.allSettled([...this.#jobs].map(([job, running]) => this.#endOrphan(job, running)));
+    if (!this.#ended) this.#lookForOrphans();
+  }
+
+  /** CW3. The lease is looked at last: whoever wants the job afterwards coordinates it as another generation. */
+  async #endOrphan(job: string, running: RunningHosts): Promise<void> {
+    const desired = await this.#registry.desired(job);
+    if (desired?.desired === 'running' || (await this.#leases.holder(job)) !== null) return;
+    if (this.#jobs.get(job) === running) await this.#endJob(job);
   }
 
   async #follow({ job, generation, body }: ControlMessage): Promise<void> {

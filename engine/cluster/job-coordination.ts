@@ -42,6 +42,9 @@ const ENDED: ReadonlySet<JobState> = new Set(['finished', 'stopped', 'cancelled'
  * JC3 a job that has ended by itself is noted as not to be run, before its lease is given back; so is one that cannot be planned at
  *     all, unless trying again may help.
  * JC4 a job with slots on a draining worker restarts from a new checkpoint as soon as others have room for all of it.
+ * JC5 a job that a request has stopped is not begun again here, and its lease is kept until the desired state says so.
+ * JC6 that another coordinator has taken the job over is no failure of the job: a fail-over may have lost a lease, so that there were two.
+ *     Whoever still has one after a while begins again; only when that does not end it is the job's failure.
  */
 export class JobCoordination {
   readonly job: string;
@@ -49,16 +52,19 @@ export class JobCoordination {
   readonly #options: CoordinationOptions;
   readonly #registry: JobRegistry;
   readonly #keeper: LeaseKeeper;
-  readonly #answering = new Set<string>();
+  readonly #answering = new Map<string, Promise<void>>();
   #handle: JobHandle | null = null;
   #desired: DesiredJob;
   #version = 0;
   #lost = false;
   #leaving = false;
   #stopping = false;
+  /** By a request that says so in the desired state only when the job has stopped. */
+  #stopRequested = false;
   #moving = false;
   /** Of the newest desired state that the running job meets, as far as it is met by starting it anew. */
   #revision = 0;
+  #fencedInRow = 0;
   #look: () => void = () => {};
 
   constructor(options: CoordinationOptions) {
@@ -81,10 +87,12 @@ export class JobCoordination {
 
   async #run(): Promise<void> {
     try {
-      while (!this.#over && this.#desired.desired === 'running') await this.#runVersion();
+      while (!this.#over && !this.#stopRequested && this.#desired.desired === 'running')
+        await this.#runVersion();
     } catch (error) {
       await this.#noteFailure(error);
     }
+    if (!this.#lost) await Promise.all(this.#answering.values()); // JC5
     if (!this.#lost) await this.#keeper.release().catch(() => {});
   }
 
@@ -123,7 +131,7 @@ export class JobCoordination {
         this.#registry.pending(name),
       ]);
       if (desired !== null) this.#desired = desired;
-      for (const request of pending) if (!this.#answering.has(request.id)) void this.#answer(handle, request);
+      for (const request of pending) this.#begin(handle, request);
     } catch {
       return; // Redis is away: the job itself knows what to do about that
     }
@@ -153,8 +161,11 @@ export class JobCoordination {
     this.#moving = false;
   }
 
+  #begin(handle: JobHandle, request: JobRequest): void {
+    if (!this.#answering.has(request.id)) this.#answering.set(request.id, this.#answer(handle, request));
+  }
+
   async #answer(handle: JobHandle, request: JobRequest): Promise<void> {
-    this.#answering.add(request.id);
     const answer = await this.#carryOut(handle, request).then(
       (result) => ({ state: 'done', result }) as const,
       (error: unknown) => {
@@ -174,6 +185,7 @@ export class JobCoordination {
         return { savepoint: await handle.savepoint() };
       case 'stop-with-savepoint': {
         this.#stopping = true;
+        this.#stopRequested = true;
         const savepoint = await handle.stop({ savepoint: true, drain: args['drain'] === true });
         await this.#registry.change(this.job, `${id}.stop`, { desired: 'stopped' });
         return { savepoint };
@@ -212,7 +224,7 @@ export class JobCoordination {
   }
 
   async #publish(handle: JobHandle): Promise<void> {
-    if (this.#lost) return;
+    if (this.#lost || (wasFenced(handle) && this.#fencedInRow <= FENCED_IN_ROW_MAX)) return;
     const document = this.#document(handle.status());
     await this.#registry.publishStatus(this.#keeper.lease(), ++this.#version, document).catch(() => {});
   }
@@ -230,6 +242,11 @@ export class JobCoordination {
   }
 
   async #ended(handle: JobHandle, { desired }: DesiredJob): Promise<void> {
+    if (handle.status().checkpoints.completed > 0) this.#fencedInRow = 0;
+    if (wasFenced(handle) && ++this.#fencedInRow <= FENCED_IN_ROW_MAX) {
+      // Renewed every third of its time, the other lease is over by then, or this one is.
+      return this.#options.cluster.clock.sleep(this.#keeper.lease().ttlMs / 2);
+    }
     await this.#publish(handle);
     const { state, generation } = handle.status();
     const byItself = state === 'finished' || state === 'failed';
@@ -259,6 +276,16 @@ export class JobCoordination {
       .change(this.job, `failed.${this.#desired.revision}`, { desired: 'stopped' })
       .catch(() => {});
   }
+}
+
+/** Codes of an attempt that was replaced by a newer one. */
+const FENCED: ReadonlySet<string> = new Set(['MR_CHECKPOINT_FENCED', 'MR_SINK_FENCED', 'MR_LOG_FENCED']);
+const FENCED_IN_ROW_MAX = 5;
+
+/** True when the job was given up because a newer generation of it runs, or has run. */
+function wasFenced(handle: JobHandle): boolean {
+  const { state, failures } = handle.status();
+  return state === 'failed' && FENCED.has(failures[0]?.code ?? '');
 }
 
 function restoreFromOf(settings: JsonObject): RestoreFrom | null {

@@ -6,8 +6,15 @@ import type { SimRole } from './role.ts';
 export interface FaultTargets {
   readonly redis: SimRedis;
   readonly roles: ReadonlyMap<string, SimRole>;
-  /** Has the process that comes to a kill point die there, at the `hit`th time from now. */
-  readonly armKillPoint: (point: string, hit: number) => void;
+  /** Has the process that comes to a kill point die or stop there. */
+  readonly armKillPoint: (armed: ArmedPoint) => void;
+}
+
+/** At the `hit`th time from now a process dies at a point, or stops there for so long. */
+export interface ArmedPoint {
+  readonly point: string;
+  hit: number;
+  readonly forMs: number | null;
 }
 
 /** Does a fault, now. */
@@ -22,7 +29,9 @@ export function applyFault(fault: Fault, { redis, roles, armKillPoint }: FaultTa
     case 'freeze':
       return roles.get(fault.role)?.freeze(fault.forMs);
     case 'kill-at':
-      return armKillPoint(fault.point, fault.hit);
+      return armKillPoint({ point: fault.point, hit: fault.hit, forMs: null });
+    case 'freeze-at':
+      return armKillPoint({ point: fault.point, hit: fault.hit, forMs: fault.forMs });
     case 'request-lost':
     case 'reply-lost':
     case 'late':

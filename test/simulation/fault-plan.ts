@@ -5,6 +5,7 @@ import type { SimKernel } from './kernel.ts';
 export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'kill' | 'freeze'; readonly role: string; readonly forMs: number }
   | { readonly kind: 'kill-thread'; readonly role: string; readonly thread: number }
+  | { readonly kind: 'freeze-at'; readonly point: string; readonly hit: number; readonly forMs: number }
   | { readonly kind: 'kill-at'; readonly point: string; readonly hit: number }
   | { readonly kind: 'request-lost' | 'reply-lost' | 'late'; readonly role: string | null }
   | { readonly kind: 'drop-links'; readonly role: string | null; readonly lateMs: number | null }
@@ -29,14 +30,14 @@ export interface FaultMix {
   readonly faultsMax: number;
   /** Whether a restart may lose what was not on disk. */
   readonly powerLoss: boolean;
-  /** Whether processes have threads that may die alone. */
-  readonly threads?: boolean;
+  /** Whether processes have threads that may die alone, and may be frozen at points. */
+  readonly workers?: boolean;
 }
 
 /** Draws what goes wrong in a run, in order of time. A seed draws few faults or many, and leaves some kinds out. */
 export function drawFaults(kernel: SimKernel, mix: FaultMix): readonly Fault[] {
   const random = kernel.random('faults');
-  const draws = mix.threads === true ? [...DRAWS, threadDeath] : DRAWS;
+  const draws = mix.workers === true ? [...DRAWS, threadDeath, freezeAt, killAt] : DRAWS;
   const kinds = draws.filter(() => random() < 0.7);
   const count = kinds.length === 0 ? 0 : Math.floor(random() * (mix.faultsMax + 1));
   const faults = Array.from({ length: count }, () => {
@@ -60,12 +61,7 @@ const DRAWS: readonly Draw[] = [
     role: pick(random, roles),
     forMs: skewed(random, 50, 3_000),
   }),
-  (atMs, random, { points }) => ({
-    atMs,
-    kind: 'kill-at',
-    point: pick(random, points),
-    hit: 1 + Math.floor(random() * 3),
-  }),
+  (atMs, random, mix) => killAt(atMs, random, mix),
   (atMs, random, { roles }) => ({
     atMs,
     kind: 'freeze',
@@ -112,6 +108,21 @@ const DRAWS: readonly Draw[] = [
   (atMs, random) => ({ atMs, kind: 'out-of-memory', forMs: skewed(random, 50, 4_000) }),
   (atMs, random) => ({ atMs, kind: 'replica-lag', forMs: skewed(random, 50, 4_000) }),
 ];
+
+const killAt: Draw = (atMs, random, { points }) => ({
+  atMs,
+  kind: 'kill-at',
+  point: pick(random, points),
+  hit: 1 + Math.floor(random() * 3),
+});
+
+const freezeAt: Draw = (atMs, random, { points }) => ({
+  atMs,
+  kind: 'freeze-at',
+  point: pick(random, points),
+  hit: 1 + Math.floor(random() * 2),
+  forMs: skewed(random, 500, 8_000),
+});
 
 const threadDeath: Draw = (atMs, random, { roles }) => ({
   atMs,

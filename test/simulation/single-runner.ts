@@ -1,5 +1,6 @@
 import { type JobHandle, openRedisCheckpointStore, openRedisPartitionLog, runJob } from '#engine';
-import { applyFault } from './apply-fault.ts';
+import './slower-looks.ts';
+import { applyFault, type ArmedPoint } from './apply-fault.ts';
 import { drawFaults, endOf, type Fault } from './fault-plan.ts';
 import { SimKernel } from './kernel.ts';
 import { Ledger } from './ledger.ts';
@@ -51,7 +52,7 @@ class SingleRunner {
   readonly #windows: TopicWatch<WindowResult>;
   readonly #late: TopicWatch<Reading>;
   readonly #handles = new Map<JobHandle, Map<string, number>>();
-  readonly #armed: { readonly point: string; hit: number }[] = [];
+  readonly #armed: ArmedPoint[] = [];
   readonly #failures = new Map<string, number>();
   readonly #problems: string[] = [];
   /** When the last fault is over, virtual ms: what is complete before may be taken back. */
@@ -112,7 +113,7 @@ class SingleRunner {
       applyFault(fault, {
         redis: this.#redis,
         roles: this.#roles,
-        armKillPoint: (point, hit) => this.#armed.push({ point, hit }),
+        armKillPoint: (armed) => this.#armed.push(armed),
       }),
     );
   }

@@ -27,7 +27,7 @@ export interface Workload {
 
 /** Of both producers over all partitions, about. */
 const RECORDS = 2_000;
-const FRAME_RECORDS = 25;
+const FRAME_RECORDS = 50;
 export const PRODUCERS: readonly string[] = ['gateway-1', 'gateway-2'];
 /** Event time that the records span. */
 export const SPAN_MS = 6_000;
@@ -56,7 +56,9 @@ export function createWorkload(kernel: SimKernel, partitions: number): Workload 
   for (const producer of PRODUCERS)
     lanes.set(
       producer,
-      Array.from({ length: partitions }, (_, partition) => createLane({ producer, partition, perLane, draw })),
+      Array.from({ length: partitions }, (_, partition) =>
+        createLane({ producer, partition, perLane, draw }),
+      ),
     );
   return { readings, lanes };
 }

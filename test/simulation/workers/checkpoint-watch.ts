@@ -15,7 +15,8 @@ export class CheckpointWatch {
   readonly #redis: SimRedis;
   readonly #manifests: string;
   readonly #confirmed = new Map<string, string>();
-  #seen: { readonly server: SimServer; readonly writes: number; readonly found: Map<string, string> } | null = null;
+  #seen: { readonly server: SimServer; readonly writes: number; readonly found: Map<string, string> } | null =
+    null;
 
   constructor(kernel: SimKernel, redis: SimRedis, job: string) {
     this.#kernel = kernel;

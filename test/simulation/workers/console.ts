@@ -42,7 +42,10 @@ export class Console {
   #done = 0;
   #state: 'wanted' | 'ending' | 'over' = 'wanted';
 
-  constructor(world: WorkersWorld, options: { readonly parallelism: number; readonly errands: readonly Errand[] }) {
+  constructor(
+    world: WorkersWorld,
+    options: { readonly parallelism: number; readonly errands: readonly Errand[] },
+  ) {
     this.#world = world;
     this.#parallelism = options.parallelism;
     this.#errands = [...options.errands];
@@ -91,15 +94,15 @@ export class Console {
     switch (errand.kind) {
       case 'rescale': {
         const { parallelism } = errand;
-        const how = await this.#ask(jobs, process, errand.kind, { parallelism });
+        const { how } = await this.#ask(jobs, process, errand.kind, { parallelism });
         if (how === 'done') this.#parallelism = parallelism;
         return `to ${parallelism} ${how}`;
       }
       case 'savepoint':
       case 'restart':
-        return this.#ask(jobs, process, errand.kind, {});
+        return (await this.#ask(jobs, process, errand.kind, {})).how;
       case 'pause': {
-        const how = await this.#ask(jobs, process, 'stop-with-savepoint', {});
+        const { how } = await this.#ask(jobs, process, 'stop-with-savepoint', {});
         await process.clock.sleep(errand.forMs);
         return how;
       }
@@ -111,14 +114,21 @@ export class Console {
   }
 
   async #end(jobs: JobRegistry, process: SimProcess): Promise<void> {
-    const how = await this.#ask(jobs, process, 'stop-with-savepoint', { drain: true });
+    const status = await jobs.status(JOB);
+    const { state } = JSON.parse(Buffer.from(status?.document ?? '{}').toString()) as {
+      readonly state?: string;
+    };
+    if (state !== 'running') return;
+    const { how, result } = await this.#ask(jobs, process, 'stop-with-savepoint', { drain: true });
     const desired = await jobs.desired(JOB);
     this.notes.push(`end: ${how}`);
-    if (how === 'done' && desired?.desired === 'stopped') this.#state = 'over';
+    // Without a savepoint it was stopped where it stood, between two attempts.
+    if (how === 'done' && result['savepoint'] !== null && desired?.desired === 'stopped')
+      this.#state = 'over';
   }
 
   /** Asks, and waits for the answer for a while. */
-  async #ask(jobs: JobRegistry, process: SimProcess, kind: RequestKind, args: JsonObject): Promise<string> {
+  async #ask(jobs: JobRegistry, process: SimProcess, kind: RequestKind, args: JsonObject): Promise<Answered> {
     const { clock } = process;
     const id = this.#command(kind);
     const untilMs = clock.monotonic() + PATIENCE_MS;
@@ -126,17 +136,22 @@ export class Console {
     while (clock.monotonic() < untilMs) {
       await clock.sleep(LOOK_EVERY_MS);
       const request = await jobs.requested(JOB, id);
-      if (request === null) return 'forgotten';
+      if (request === null) return { how: 'forgotten', result: {} };
       if (request.answer.state === 'pending') continue;
       const { state, result } = request.answer;
-      return state === 'done' ? state : `${state} ${errorText(result['message'])}`;
+      return { how: state === 'done' ? state : `${state} ${errorText(result['message'])}`, result };
     }
-    return 'unanswered';
+    return { how: 'unanswered', result: {} };
   }
 
   #command(what: string): string {
     return `${what}.${++this.#commands}`;
   }
+}
+
+interface Answered {
+  readonly how: string;
+  readonly result: JsonObject;
 }
 
 const LOOK_EVERY_MS = 300;

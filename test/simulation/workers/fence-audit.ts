@@ -45,7 +45,9 @@ export class FenceAudit implements RedisObserver {
   wrote(thing: string, generation: number, what: string): void {
     const open = this.#generations.get(thing) ?? 0;
     if (generation < open)
-      this.problems.push(`${what} of generation ${generation} is accepted by ${thing}, which is generation ${open}'s`);
+      this.problems.push(
+        `${what} of generation ${generation} is accepted by ${thing}, which is generation ${open}'s`,
+      );
     this.open(thing, generation);
   }
 
@@ -57,7 +59,9 @@ export class FenceAudit implements RedisObserver {
   publishes(thing: string, token: string, generation: number): void {
     this.wrote(thing, generation, 'a checkpoint');
     if (this.#publisher !== '' && this.#publisher !== token)
-      this.problems.push(`a checkpoint under token ${token} is accepted after ${this.#publisher} was given out`);
+      this.problems.push(
+        `a checkpoint under token ${token} is accepted after ${this.#publisher} was given out`,
+      );
   }
 }
 

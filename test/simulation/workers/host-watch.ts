@@ -11,9 +11,11 @@ import type { SimProcess } from '../process.ts';
 export class HostWatch {
   readonly problems: string[] = [];
   readonly #hosts = new Set<WatchedHost>();
+  readonly #generations = new Set<number>();
   readonly #opened = new Map<string, string>();
 
   opened(thread: SimProcess, { generation, host: number, token }: HostDeployment, host: TaskHost): void {
+    this.#generations.add(generation);
     this.#hosts.add({ thread, host, watermarks: new Map() });
     for (const [what, who] of [
       [`generation ${generation}`, token],
@@ -28,6 +30,11 @@ export class HostWatch {
   /** What was given out may be given out again: Redis has lost it. */
   forget(): void {
     this.#opened.clear();
+  }
+
+  /** Generations whose hosts have opened, in order. */
+  get generations(): readonly number[] {
+    return [...this.#generations];
   }
 
   /** Names of threads in which hosts live. */

@@ -65,7 +65,11 @@ export async function runWorker(
         killPoint: (point: string) => world.passKillPoint(point, process),
       };
       const load = ({ parallelism }: { readonly parallelism: number | null }) =>
-        Promise.resolve({ graph: world.graph(parallelism ?? 1, process), workers: () => placed, environment });
+        Promise.resolve({
+          graph: world.graph(parallelism ?? 1, process),
+          workers: () => placed,
+          environment,
+        });
       return new JobCoordination({ cluster, leases, lease, desired, load });
     },
   });

@@ -61,7 +61,9 @@ function startThread(
   const exited = Promise.withResolvers<MillraceError | null>();
   const [outer, inner] = simPorts<HostCommand, HostReport>(world.kernel, worker, thread);
   let ending = false;
-  thread.onKill(() => worker.schedule(0.1, 'thread exit', () => exited.resolve(ending ? null : threadEnded())));
+  thread.onKill(() =>
+    worker.schedule(0.1, 'thread exit', () => exited.resolve(ending ? null : threadEnded())),
+  );
   thread.start('host', async () => {
     const closing: Closing = [];
     const open = (deployment: HostDeployment) => openHost(world, thread, deployment, { peers, closing });

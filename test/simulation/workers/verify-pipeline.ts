@@ -26,7 +26,9 @@ export function verifyTallies(readings: readonly Reading[], tallies: readonly Ta
   return [...new Set([...right.keys(), ...found.keys()])].flatMap((device) => {
     const [is, must] = [found.get(device), right.get(device)];
     if (is?.n === must?.n && is?.total === must?.total) return [];
-    return [`tallies of ${device} sum up to n ${is?.n} and total ${is?.total}, must be ${must?.n} and ${must?.total}`];
+    return [
+      `tallies of ${device} sum up to n ${is?.n} and total ${is?.total}, must be ${must?.n} and ${must?.total}`,
+    ];
   });
 }
 

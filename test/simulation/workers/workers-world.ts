@@ -20,5 +20,5 @@ export interface WorkersWorld {
   readonly openedStore: (store: CheckpointStore) => CheckpointStore;
   /** A host has opened in its thread. */
   readonly openedHost: (thread: SimProcess, deployment: HostDeployment, host: TaskHost) => void;
-  readonly passKillPoint: (name: string, process: SimProcess) => void;
+  readonly passKillPoint: (name: string, process: SimProcess) => void | Promise<void>;
 }

@@ -1,6 +1,8 @@
+import '../slower-looks.ts';
 import type { CheckpointStore, JobGraph, PartitionLog } from '#engine';
+import { LIMITS } from '../../../engine/base/limits.ts';
 import { jobKeys } from '../../../engine/redis/keys.ts';
-import { applyFault } from '../apply-fault.ts';
+import { applyFault, type ArmedPoint } from '../apply-fault.ts';
 import { drawFaults, endOf, type Fault } from '../fault-plan.ts';
 import { SimKernel } from '../kernel.ts';
 import { Ledger } from '../ledger.ts';
@@ -29,21 +31,35 @@ import type { WorkersWorld } from './workers-world.ts';
  *
  * Of two kinds, like the scenario of one process: `replicated`, where nothing confirmed is ever taken back, and `process`.
  */
-export const workers: Scenario = {
+export const workers = {
   name: 'workers',
-  run: (seed, options = {}) => new Workers(seed, options).run(),
-};
+  run: (seed: number, options: WorkersOptions = {}) => new Workers(seed, options).run(),
+} as const satisfies Scenario;
 
 /** Points of the coordinator at which its process may be killed. */
 const KILL_POINTS: readonly string[] = [
+  'checkpoint:begin',
   'checkpoint:triggered',
+  'checkpoint:acknowledged',
   'checkpoint:before-publish',
+  'checkpoint:confirmed',
   'checkpoint:published',
   'checkpoint:after-publish',
+  'checkpoint:sink-committed',
   'checkpoint:committed',
+  'checkpoint:completed',
+  'checkpoint:held',
+  'checkpoint:trimmed',
+  'checkpoint:collected',
+  'restore:owned',
   'restore:begin',
+  'restore:held',
   'restore:before-commit',
   'restore:after-commit',
+  'restore:opened',
+  'restore:start-held',
+  'restore:start-stored',
+  'restore:start-published',
   'restore:end',
   'log:mid-commit',
 ];
@@ -65,14 +81,16 @@ class Workers {
   readonly #windows: TopicWatch<WindowResult>;
   readonly #tallies: TopicWatch<Tally>;
   readonly #late: TopicWatch<Reading>;
-  readonly #armed: { readonly point: string; hit: number }[] = [];
+  readonly #armed: ArmedPoint[] = [];
   readonly #failures = new Map<string, number>();
   readonly #problems: string[] = [];
-  readonly #notes: string[] = [];
+  readonly #faultsOverMs: number;
   readonly #quietFromMs: number;
   #status = '';
+  /** Since when the job has been stopped while nothing went wrong; else now. */
+  #stoppedMs = 0;
 
-  constructor(seed: number, { onEvent, durability, faults }: ScenarioOptions) {
+  constructor(seed: number, { onEvent, durability, faults, errands: given }: WorkersOptions) {
     this.#kernel = new SimKernel(seed, onEvent === undefined ? {} : { onEvent });
     const random = this.#kernel.random('setting');
     this.#durability = durability ?? (random() < 0.6 ? 'replicated' : 'process');
@@ -88,9 +106,9 @@ class Workers {
     this.#tallies = new TopicWatch(this.#redis, TOPICS.tallies, Tally, RESULT_PARTITIONS);
     this.#late = new TopicWatch(this.#redis, TOPICS.late, Reading, 1);
     this.#faults = faults ?? this.#drawFaults();
-    const errands = drawErrands(this.#kernel.random('errands'), SPAN_MS);
-    this.#quietFromMs =
-      Math.max(SPAN_MS, ...this.#faults.map(endOf), ...errands.map(errandEnd)) + SETTLING_MS;
+    const errands = given ?? drawErrands(this.#kernel.random('errands'), SPAN_MS);
+    this.#faultsOverMs = Math.max(0, ...this.#faults.map(endOf));
+    this.#quietFromMs = Math.max(SPAN_MS, this.#faultsOverMs, ...errands.map(errandEnd)) + SETTLING_MS;
     this.#console = new Console(this.#world, { parallelism: this.#setting.parallelism, errands });
   }
 
@@ -107,7 +125,8 @@ class Workers {
       deadlineMs,
       eventsMax: EVENTS_MAX,
     });
-    if (end === 'reached') await kernel.run({ deadlineMs: kernel.nowMs + AFTERMATH_MS, eventsMax: EVENTS_MAX });
+    if (end === 'reached')
+      await kernel.run({ deadlineMs: kernel.nowMs + AFTERMATH_MS, eventsMax: EVENTS_MAX });
     else this.#problems.push(`no end after ${Math.round(kernel.nowMs)} ms (${end}): ${this.#progress()}`);
     this.#verify(end === 'reached');
     return this.#report();
@@ -147,7 +166,7 @@ class Workers {
       untilMs: SPAN_MS + 2_000,
       faultsMax: 10,
       powerLoss: this.#durability === 'process',
-      threads: true,
+      workers: true,
     });
   }
 
@@ -169,18 +188,26 @@ class Workers {
       applyFault(fault, {
         redis: this.#redis,
         roles: this.#roles,
-        armKillPoint: (point, hit) => this.#armed.push({ point, hit }),
+        armKillPoint: (armed) => this.#armed.push(armed),
       }),
     );
   }
 
-  #passKillPoint(name: string, process: SimProcess): void {
+  /** What is to happen here happens to whoever comes first. */
+  #passKillPoint(name: string, process: SimProcess): void | Promise<void> {
     const index = this.#armed.findIndex(({ point }) => point === name);
     const armed = this.#armed[index];
     if (armed === undefined || process.state !== 'alive' || --armed.hit > 0) return;
     this.#armed.splice(index, 1);
-    this.#kernel.note(`${process.name} dies at ${name}`);
-    this.#roles.get(process.role)?.end(process, 300);
+    const role = this.#roles.get(process.role);
+    if (armed.forMs === null) {
+      this.#kernel.note(`${process.name} dies at ${name}`);
+      role?.end(process, 300);
+      return;
+    }
+    this.#kernel.note(`${process.name} stops at ${name}`);
+    role?.freeze(armed.forMs);
+    return new Promise((resolve) => process.schedule(0, 'goes on', resolve));
   }
 
   #promoted(): void {
@@ -194,18 +221,18 @@ class Workers {
     for (const watch of [this.#windows, this.#tallies, this.#late]) watch.look();
     this.#hosts.look();
     this.#lookAtStatus();
+    this.#lookForOrphans();
     if (this.#durability === 'replicated') this.#checkpoints.look();
     this.#problems.push(...this.#hosts.problems, ...this.#checkpoints.problems, ...this.#audit.problems);
     if (this.#kernel.nowMs > this.#quietFromMs && this.#missing() === 0) this.#console.finish();
   }
 
-  /** Records that are not yet where they must be, in the place that lacks most. */
+  /** Records that are not yet where they must be, in the place that lacks most. (Tallies may wait for the end of time.) */
   #missing(): number {
     const { length } = this.#workload.readings;
     const count = (rows: readonly { readonly n: number }[]) => rows.reduce((sum, { n }) => sum + n, 0);
     const places = [
       count(newestResults(this.#windows.rows()).newest) + this.#late.rows().length,
-      count(this.#tallies.rows()),
       this.#durability === 'replicated' ? this.#ledger.entries.length : length,
     ];
     return length - Math.min(length, ...places);
@@ -225,7 +252,19 @@ class Workers {
       if (UNEXPECTED.has(failure.code)) this.#problems.push(`${failure.code}: ${failure.message}`);
     }
     if (state === 'failed' && this.#durability === 'replicated')
-      this.#problems.push(`the job has failed: ${code ?? failures[0]?.code} ${message ?? failures[0]?.message}`);
+      this.#problems.push(
+        `the job has failed: ${code ?? failures[0]?.code} ${message ?? failures[0]?.message}`,
+      );
+  }
+
+  /** A job that is not to run has no hosts after a while. */
+  #lookForOrphans(): void {
+    const { nowMs } = this.#kernel;
+    const { desired: key } = jobKeys(NAMESPACE, JOB);
+    const desired = String(this.#redis.primary.model.execute(['HGET', key, 'desired']) ?? '');
+    if (desired !== 'stopped' || nowMs < this.#faultsOverMs) this.#stoppedMs = nowMs;
+    if (nowMs - this.#stoppedMs < ORPHAN_MS) return;
+    this.#problems.push(...this.#hosts.living.map((thread) => `host ${thread} of a stopped job still runs`));
   }
 
   #verify(isOver: boolean): void {
@@ -248,11 +287,15 @@ class Workers {
       process.state === 'alive' && worker.used > 0 ? [`${process.name} still uses ${worker.used} slots`] : [],
     );
     const living = this.#hosts.living.map((thread) => `host ${thread} still runs`);
-    return [...used, ...living, ...leftoversIn(this.#redis)];
+    // A job that lost its first checkpoint begins anew, and does not know of what it staged before.
+    const isStageKept = this.#durability === 'process';
+    return [...used, ...living, ...leftoversIn(this.#redis, { isStageKept })];
   }
 
   #progress(): string {
-    const { failures = [], state } = (this.#status === '' ? {} : JSON.parse(this.#status)) as Partial<StatusDocument>;
+    const { failures = [], state } = (
+      this.#status === '' ? {} : JSON.parse(this.#status)
+    ) as Partial<StatusDocument>;
     const [failure] = failures.slice(-1);
     return `${this.#missing()} of ${this.#workload.readings.length} records missing; job ${state}, ${failure?.code} ${failure?.message}`;
   }
@@ -273,13 +316,18 @@ class Workers {
       faults: this.#faults,
       notes: [
         `${this.#durability}, parallelism ${parallelism} on ${names.length} × ${slotsPerWorker}${isAllThroughRedis ? ', all through Redis' : ''}${hasSeries ? ', series' : ''}`,
-        ...this.#notes,
+        `generations ${this.#hosts.generations.join(', ')}`,
         ...this.#console.notes,
         ...[...codes].map(([code, names]) => `${code} ×${names.length}`),
         ...exits,
       ],
     };
   }
+}
+
+export interface WorkersOptions extends ScenarioOptions {
+  /** Instead of what the seed draws. */
+  readonly errands?: readonly Errand[];
 }
 
 interface Setting {
@@ -316,9 +364,12 @@ function errandEnd(errand: Errand): number {
 const SETTLING_MS = 1_000;
 const UNAVAILABLE_MS = 4_000;
 const LOOK_EVERY_MS = 250;
-const AFTERMATH_MS = 4_000;
+/** A lease that runs out and an orphan's end lie in it. */
+const AFTERMATH_MS = 5_000;
 /** How long the job may take after the last fault, with everything that a restart may wait for. */
 const PROGRESS_MS = 60_000;
+/** An orphan ends when its coordinator's lease is over, at the next look. */
+const ORPHAN_MS = LIMITS.leaseTtlMs + 2 * LIMITS.orphanLookMs;
 const EVENTS_MAX = 400_000;
 /** Codes that no fault of this scenario may lead to. */
 const UNEXPECTED: ReadonlySet<string> = new Set([
