@@ -14,6 +14,7 @@ import {
 } from '#engine';
 import { keyedInput, plainInput } from './state/keyed-input.ts';
 import { type KeyedDefinition, KeyedRuntime } from './state/keyed-runtime.ts';
+import { DraftStates } from './state/draft-states.ts';
 import { KeyedState, type StoredStates } from './state/keyed-state.ts';
 import { readersOf, type StateSpec } from './state/state-kinds.ts';
 
@@ -82,9 +83,9 @@ export class BroadcastOperator implements MultiInputOperator {
   }
 
   snapshot(): OperatorState {
-    const states: StoredStates = {};
+    const states = new DraftStates();
     this.#broadcast.storeSlot(ONE_SLOT, states, 0);
-    return { ...this.#runtime.snapshot(), broadcast: states };
+    return { ...this.#runtime.snapshot(), broadcast: states.stored() };
   }
 
   restore(parts: readonly OperatorState[]): void {

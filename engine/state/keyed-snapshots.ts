@@ -6,15 +6,17 @@ import { LazyGroups } from './lazy-groups.ts';
 import { joinKeys, packInSteps, packKeys, type StoredKeys } from './packed-keys.ts';
 import { checked, inSteps, type Steps } from './steps.ts';
 
-/** How an operator stores what it keeps by key. */
-export interface KeyedForm<Body> {
-  /** What a key group without keys holds beside them. */
-  readonly empty: () => Body;
+/** How an operator stores what it keeps by key. A group may stay half made for as long as the snapshot is being written. */
+export interface KeyedForm<Draft, Body> {
+  /** What a key group without keys is made from. */
+  readonly empty: () => Draft;
   /**
    * Adds a copy of all that is kept under a slot, as of the last snapshot's time, to its key's group, which names the key by the
    * number `key` (from 0) from then on; false when nothing is kept.
    */
-  readonly store: (slot: number, body: Body, key: number) => boolean;
+  readonly store: (slot: number, draft: Draft, key: number) => boolean;
+  /** What is stored beside the keys; missing where that is the draft itself. */
+  readonly body?: (draft: Draft) => Body;
 }
 
 /** A key group as stored: its keys, and what belongs to them, which names them by their numbers. */
@@ -58,16 +60,16 @@ interface Reading<Body> {
  * KN4 until a reading ends slots stay with their keys (ST2); it ends when all groups are made, with its release, or with the next
  *     snapshot.
  */
-export class KeyedSnapshots<Body extends object> {
+export class KeyedSnapshots<Body extends object, Stored extends object = Body> {
   readonly #keys: KeySpace;
-  readonly #form: KeyedForm<Body>;
+  readonly #form: KeyedForm<Body, Stored>;
   readonly #dirty: Uint8Array;
   /** By slot, for every slot that is known. */
   #marks = new Uint8Array(1024);
   #reading: Reading<Body> | null = null;
 
   /** @param keys with `listsGroups`, and no key yet */
-  constructor(keys: KeySpace, maxParallelism: number, form: KeyedForm<Body>) {
+  constructor(keys: KeySpace, maxParallelism: number, form: KeyedForm<Body, Stored>) {
     this.#keys = keys;
     this.#form = form;
     this.#dirty = new Uint8Array(maxParallelism);
@@ -114,7 +116,7 @@ export class KeyedSnapshots<Body extends object> {
     return { groups, dirty, release: () => this.#end(reading) };
   }
 
-  *#make(reading: Reading<Body>, number: number, arrays: ArraySource): Steps<StoredKeyGroup<Body>> {
+  *#make(reading: Reading<Body>, number: number, arrays: ArraySource): Steps<StoredKeyGroup<Stored>> {
     invariant(
       this.#reading === reading && !reading.made.has(number),
       `key group ${number} of a snapshot is asked for again, or after the snapshot was released`,
@@ -132,7 +134,8 @@ export class KeyedSnapshots<Body extends object> {
     const packed = yield* packInSteps(this.#keys, named, arrays);
     const keys = rest.length === 0 ? packed : joinKeys([packed, packKeys(rest, arrays)], arrays);
     if (--reading.left === 0) this.#end(reading);
-    return { keys, ...draft.body };
+    const { body = (it: Body) => it as unknown as Stored } = this.#form;
+    return { keys, ...body(draft.body) };
   }
 
   /** Stores what is still as it was, so that a later touch of it need not. */

@@ -13,6 +13,7 @@ import {
   type ValueKeySpace,
   type Waiting,
 } from '#engine';
+import { DraftStates, pairsOf } from './draft-states.ts';
 import { KeyTimers } from './key-timers.ts';
 import { heapState, KeyedState, type StoredStates } from './keyed-state.ts';
 import { NamedOutputs } from './named-outputs.ts';
@@ -35,8 +36,11 @@ interface KeyedBody {
   readonly processingTimers?: [key: number, time: number][];
 }
 
-interface NewKeyedBody extends KeyedBody {
-  readonly processingTimers: [key: number, time: number][];
+/** The same in the making (DraftStates); of timers key and time by turns. */
+interface KeyedDraft {
+  readonly states: DraftStates;
+  readonly timers: number[];
+  readonly processingTimers: number[];
 }
 
 type AnyContext = ProcessContext<unknown, unknown, Record<string, unknown>, Record<string, unknown>>;
@@ -58,7 +62,7 @@ export class KeyedRuntime {
   readonly #context: OperatorContext;
   readonly #timers: KeyTimers;
   readonly #outputs: NamedOutputs;
-  readonly #snapshots: KeyedSnapshots<NewKeyedBody>;
+  readonly #snapshots: KeyedSnapshots<KeyedDraft, KeyedBody>;
   #time = 0;
   #watermark = MIN_WATERMARK;
   #idle = false;
@@ -81,9 +85,14 @@ export class KeyedRuntime {
       listsGroups: true,
       ownGroups: context.ownGroups,
     });
-    this.#snapshots = new KeyedSnapshots<NewKeyedBody>(this.keys, context.maxParallelism, {
-      empty: () => ({ state: {}, timers: [], processingTimers: [] }),
-      store: (slot, body, key) => this.#store(slot, body, key),
+    this.#snapshots = new KeyedSnapshots<KeyedDraft, KeyedBody>(this.keys, context.maxParallelism, {
+      empty: () => ({ states: new DraftStates(), timers: [], processingTimers: [] }),
+      store: (slot, draft, key) => this.#store(slot, draft, key),
+      body: ({ states, timers, processingTimers }) => ({
+        state: states.stored(),
+        timers: pairsOf(timers),
+        processingTimers: pairsOf(processingTimers),
+      }),
     });
     const openBackend = options.backend ?? context.openState ?? heapState;
     const backend = openBackend(this.keys, {
@@ -205,10 +214,10 @@ export class KeyedRuntime {
       spilled === null
         ? null
         : {
-            addTo: ({ state }, group, place) => {
+            addTo: ({ states }, group, place) => {
               const { now } = this.state;
               this.state.now = this.#snapshotAt;
-              spilled.store(group, state, place);
+              spilled.store(group, states, place);
               this.state.now = now;
             },
             release: spilled.release,
@@ -244,17 +253,17 @@ export class KeyedRuntime {
     await this.state.close();
   }
 
-  #store(slot: number, { state, timers, processingTimers }: NewKeyedBody, key: number): boolean {
+  #store(slot: number, { states, timers, processingTimers }: KeyedDraft, key: number): boolean {
     const { now } = this.state;
     this.state.now = this.#snapshotAt;
-    let isKept = this.state.storeSlot(slot, state, key);
+    let isKept = this.state.storeSlot(slot, states, key);
     this.state.now = now;
     this.#timers.forEachOf(slot, (time) => {
-      timers.push([key, time]);
+      timers.push(key, time);
       isKept = true;
     });
     this.#timers.forEachProcessingOf(slot, (time) => {
-      processingTimers.push([key, time]);
+      processingTimers.push(key, time);
       isKept = true;
     });
     return isKept;

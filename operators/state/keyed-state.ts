@@ -11,6 +11,7 @@ import type { CellKind, CurrentKey } from './cell-kind.ts';
 import { listCells } from './list-cells.ts';
 import { mapCells } from './map-cells.ts';
 import { type StoredSchema, upgradeFrom } from './schema-version.ts';
+import type { DraftStates } from './draft-states.ts';
 import type { StateDeclaration, StateSpec } from './state-kinds.ts';
 import { TimeToLive } from './time-to-live.ts';
 import { valueCells } from './value-cells.ts';
@@ -34,7 +35,7 @@ interface Place {
 /** Cells of all states as they were at one time. */
 export interface FrozenStates {
   /** Adds those of one key group. @param place a key's index in the group */
-  readonly store: (group: number, states: StoredStates, place: (key: Uint8Array) => number) => void;
+  readonly store: (group: number, states: DraftStates, place: (key: Uint8Array) => number) => void;
   readonly release: () => void;
 }
 
@@ -113,16 +114,16 @@ export class KeyedState implements CurrentKey {
   }
 
   /**
-   * Adds the cells that are in memory under one slot to the stored states of its key's group; false when there are none.
+   * Adds the cells that are in memory under one slot to the states of its key's group; false when there are none.
    * @param key its index in the group
    */
-  storeSlot(slot: number, states: StoredStates, key: number): boolean {
+  storeSlot(slot: number, states: DraftStates, key: number): boolean {
     let isStored = false;
     for (const [name, { declaration, kind, cells }] of this.#states) {
       const cell = cells.peek(slot);
       const stored = cell === undefined ? undefined : kind.store(cell);
       if (stored === undefined) continue;
-      write(states, key, name, declaration, stored);
+      states.add(name, declaration, key, stored);
       isStored = true;
     }
     return isStored;
@@ -139,7 +140,7 @@ export class KeyedState implements CurrentKey {
     return {
       store(group, states, place) {
         for (const [name, declaration, view] of frozen)
-          view.forEachOf(group, (key, stored) => write(states, place(key), name, declaration, stored));
+          view.forEachOf(group, (key, stored) => states.add(name, declaration, place(key), stored));
       },
       release() {
         for (const [, , view] of frozen) view.release();
@@ -213,6 +214,7 @@ function write(
   (states[name] as StoredState).cells.push([key, stored]);
 }
 
-function emptyState({ kind, options }: StateDeclaration<unknown, unknown>): StoredState {
+/** A state of no cells yet. */
+export function emptyState({ kind, options }: StateDeclaration<unknown, unknown>): StoredState {
   return { kind, version: options.version ?? 1, timed: options.ttl !== undefined, cells: [] };
 }
