@@ -6,6 +6,7 @@ import type { HostsPlan, OpenHosts } from '../../engine/coordinator/open-hosts.t
 import { HostExchange } from '../../engine/exchange/host-exchange.ts';
 import type { ExchangePart, PeerTransport } from '../../engine/exchange/peer-transport.ts';
 import type { HostCommand, HostPort, HostReport } from '../../engine/host/host-messages.ts';
+import type { HostHandle } from '../../engine/host/host-protocol.ts';
 import { RemoteHost } from '../../engine/host/remote-host.ts';
 import { serveHost } from '../../engine/host/serve-host.ts';
 import { TaskHost } from '../../engine/host/task-host.ts';
@@ -40,6 +41,23 @@ export function hostsOverMessages(options: LocalHostsOptions): OpenHosts {
     if (failed === undefined) return Promise.all(opening);
     await Promise.all(settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value.close()] : [])));
     throw failed.reason;
+  };
+}
+
+/** A host that answers some things otherwise. */
+export function otherwise(host: HostHandle, changes: Partial<HostHandle>): HostHandle {
+  return {
+    starts: host.starts,
+    run: () => host.run(),
+    checkpoint: (id) => host.checkpoint(id),
+    abort: (id) => host.abort(id),
+    completed: (id) => host.completed(id),
+    stopSources: (drain) => host.stopSources(drain),
+    align: (lowest) => host.align(lowest),
+    stop: () => host.stop(),
+    status: () => host.status(),
+    close: () => host.close(),
+    ...changes,
   };
 }
 

@@ -9,12 +9,13 @@ import type { OpenHosts } from '../../../engine/coordinator/open-hosts.ts';
 import type { HostHandle } from '../../../engine/host/host-protocol.ts';
 import { virtualClock } from '../../../operators/testing/index.ts';
 import { createJobBench } from '../../support/job-bench.ts';
-import { hostsOverMessages } from '../../support/local-exchange.ts';
+import { hostsOverMessages, otherwise } from '../../support/local-exchange.ts';
 import { rowRecords } from '../../support/operator-bench.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 
 const Row = schema('hosts-row', { at: eventTime(1), key: string(2), n: f64(3) });
 type Row = Infer<typeof Row>;
+t.setTimeout(600_000);
 const SIZE = 100;
 
 interface Setting {
@@ -140,18 +141,8 @@ function unreliable(
   const wrap = (host: HostHandle): HostHandle => {
     const lost = Promise.withResolvers<never>();
     lost.promise.catch(() => {});
-    return {
-      get starts() {
-        return host.starts;
-      },
+    return otherwise(host, {
       run: () => Promise.race([host.run(), lost.promise]),
-      abort: (id) => host.abort(id),
-      completed: (id) => host.completed(id),
-      stopSources: (drain) => host.stopSources(drain),
-      align: (lowest) => host.align(lowest),
-      stop: () => host.stop(),
-      status: () => host.status(),
-      close: () => host.close(),
       async checkpoint(id) {
         const drawn = random();
         if (drawn < 0.2 && left.declines > 0) {
@@ -169,7 +160,7 @@ function unreliable(
         }
         return acknowledgement;
       },
-    };
+    });
   };
   return async (plan, environment) => (await open(plan, environment)).map(wrap);
 }
