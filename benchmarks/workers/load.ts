@@ -5,7 +5,7 @@ import { Reading } from '../../jobs/device-telemetry/reading.ts';
 import { keyPartitioner, PARTITIONER_KEY_GROUPS, seededRandom } from '#wire';
 
 export const NAMESPACE = 'bench';
-export const PARTITIONS = 4;
+const PARTITIONS = 4;
 const KEY = ['tenant', 'deviceId'];
 /** 2023-11-14T22:13:20Z; readings come at 10,000 per second of event time. */
 const START_MS = 1_700_000_000_000;

@@ -15,7 +15,10 @@ export async function loadJob(
 ): Promise<LoadedJob> {
   provideMillrace();
   const module = (await import(url)) as { readonly default?: JobModule };
-  const job = typeof module.default === 'function' ? await module.default({ ...context, job: name ?? '' }) : module.default;
+  const job =
+    typeof module.default === 'function'
+      ? await module.default({ ...context, job: name ?? '' })
+      : module.default;
   if (typeof job !== 'object' || job === null || typeof job.graph !== 'function') {
     throw new MillraceError(
       'MR_CONFIG_INVALID',
