@@ -68,7 +68,7 @@ const figures = (handle: JobHandle) => {
 
 for (const when of ['before it began', 'after all was staged'] as const) {
   void t.test(
-    `E7 TH1 KC1: two failures in a row are tolerated, a success starts over, the third in a row restarts; declined ${when}, nothing is lost or doubled`,
+    `E7 TH1 TH2 PB2 PB3 KC1: two failures in a row are tolerated, a success starts over, the third in a row restarts; declined ${when}, nothing is lost or doubled`,
     async (test) => {
       const bench = createCoordinatorBench();
       await feed(bench);
