@@ -32,7 +32,7 @@ export interface ChaosReport {
   readonly folder: string | null;
 }
 
-export interface RecoveryRow {
+interface RecoveryRow {
   readonly kind: string;
   readonly times: number;
   readonly stalled: number;
@@ -102,7 +102,7 @@ export function describeReport(report: ChaosReport): string {
 }
 
 /** Nearest rank. */
-export function quantile(values: readonly number[], q: number): number {
+function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? 0;
 }
