@@ -18,14 +18,14 @@ export class GroupPacking {
   /** One group as it is stored, in memory of its own. */
   async pack(groups: ReadonlyMap<number, unknown>, number: number): Promise<ReturnType<typeof compressPart>> {
     this.#arrays.reset();
-    if (this.#slices.isOver) await this.#slices.pause();
+    while (this.#slices.isOver) await this.#slices.next();
     const group =
       groups instanceof LazyGroups
         ? await this.#run(groups.making(number, this.#arrays))
         : groups.get(number);
-    if (this.#slices.isOver) await this.#slices.pause();
+    while (this.#slices.isOver) await this.#slices.next();
     const bytes = await this.#run(this.#encoder.encode(group));
-    if (this.#slices.isOver) await this.#slices.pause();
+    while (this.#slices.isOver) await this.#slices.next();
     return compressPart(bytes);
   }
 
@@ -33,7 +33,7 @@ export class GroupPacking {
     for (;;) {
       const { done, value } = steps.next();
       if (done === true) return value;
-      if (this.#slices.isOver) await this.#slices.pause();
+      while (this.#slices.isOver) await this.#slices.next();
     }
   }
 }

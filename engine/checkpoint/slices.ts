@@ -4,32 +4,30 @@ import type { Clock } from '../base/clock.ts';
 const SLICE_MS = 2;
 
 /**
- * Cuts long work of several asynchronous functions into slices. Each calls {@link pause} every few hundred microseconds.
+ * Cuts long work of several asynchronous functions into slices. Every few hundred microseconds each of them does
+ * `while (slices.isOver) await slices.next()`: it looks again after the wait, since another may have used the slice up.
  *
- * SL1 all of them together work for {@link SLICE_MS} per turn, and for as long as it takes from there to the next call.
+ * SL1 all of them together work for {@link SLICE_MS} per turn, and for as long as it takes from there to the next look.
  */
 export class Slices {
   readonly #clock: Clock;
   #startedAt = Number.NEGATIVE_INFINITY;
-  #nextTurn: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** True when the slice is over: {@link pause} would suspend. */
   get isOver(): boolean {
     return this.#clock.monotonic() - this.#startedAt >= SLICE_MS;
   }
 
-  /** Suspends until a slice has time left. */
-  async pause(): Promise<void> {
-    while (this.isOver) {
-      this.#nextTurn ??= this.#clock.yieldTurn().then(() => {
-        this.#nextTurn = null;
-        this.#startedAt = this.#clock.monotonic();
-      });
-      await this.#nextTurn;
-    }
+  /** Resolves when a slice begins. */
+  next(): Promise<void> {
+    this.#next ??= this.#clock.yieldTurn().then(() => {
+      this.#next = null;
+      this.#startedAt = this.#clock.monotonic();
+    });
+    return this.#next;
   }
 }
