@@ -293,3 +293,53 @@ void t.test(
     await handle.stop();
   },
 );
+
+void t.test(
+  'TH3: snapshots of a checkpoint are stored after those of the one before, also of one given up',
+  async (test) => {
+    const bench = createCoordinatorBench();
+    await feed(bench);
+    const { store } = bench.environment;
+    const stuck = Promise.withResolvers<void>();
+    const begun: number[] = [];
+    const slow = storeWith(bench, {
+      writeBlob: async (ownership, checkpoint, name, bytes) => {
+        begun.push(checkpoint);
+        if (checkpoint === 2) await stuck.promise;
+        return store.writeBlob(ownership, checkpoint, name, bytes);
+      },
+    });
+    const settings = { checkpointTimeout: '5s', checkpointFailuresTolerable: 1 } as const;
+    const handle = await bench.running(graphOf(settings), { store: slow });
+    await bench.pass(1_000);
+    await bench.pass(5_000);
+    test.same(figures(handle), [0, 0, 1]);
+    test.notOk(begun.includes(3), 'the next waits for what is still being written');
+    stuck.resolve();
+    await bench.pass();
+    test.ok(begun.includes(3));
+    test.same(figures(handle), [0, 1, 1]);
+    test.same(await given(bench), upTo(10));
+    await handle.stop();
+  },
+);
+
+void t.test('AT4: nothing is processed before all hosts are open', async (test) => {
+  const bench = createCoordinatorBench();
+  await feed(bench);
+  const open = Promise.withResolvers<void>();
+  let seen = 0;
+  const graph = defineJob('waiting', { guarantee: 'exactly-once' }, (job) =>
+    job
+      .source('in', partitionLog('in', Row))
+      .filter(() => ++seen > 0)
+      .to('out', partitionLog('out', Row, { partitions: 1 })),
+  ).graph();
+  const killPoint = (name: string) => (name === 'restore:opened' ? open.promise : undefined);
+  const handle = bench.run(graph, { killPoint });
+  await bench.pass(1_000);
+  test.equal(seen, 0);
+  open.resolve();
+  await bench.passUntil(() => seen === 10, 'all are processed');
+  await handle.stop();
+});
