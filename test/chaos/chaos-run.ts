@@ -216,6 +216,9 @@ class ChaosRun {
       what,
       skipped,
       detectionMs,
+      states: this.#progress.states
+        .filter((one) => one.atMs > atMs)
+        .map((one) => `${((one.atMs - atMs) / 1_000).toFixed(1)} ${one.state}`),
       readAgainMs: this.#progress.recoveryMs('read', atMs, nowMs),
       visibleAgainMs: this.#progress.recoveryMs('visible', atMs, nowMs),
     };

@@ -23,6 +23,8 @@ interface Advances {
  */
 export class Progress {
   readonly failures = new Map<string, string>();
+  /** What the job's status said anew, and when. */
+  readonly states: { readonly atMs: number; readonly state: string }[] = [];
   readonly #job: JobClient;
   readonly #advances: Readonly<Record<Gauge, Advances>> = {
     read: { highest: 0, times: [] },
@@ -97,6 +99,8 @@ export class Progress {
       this.#givenUp = `${status.code}: ${status.message}`;
       return;
     }
+    const state = `${status.state} ${status.generation}`;
+    if (this.states.at(-1)?.state !== state) this.states.push({ atMs: performance.now(), state });
     this.#status = status;
     if (status.state === 'failed') this.#givenUp = status.failures[0]?.message ?? 'failed';
     for (const { at, code, message } of status.failures) this.failures.set(`${at}|${message}`, code);

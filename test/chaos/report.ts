@@ -10,6 +10,8 @@ export interface StepReport {
   readonly what: readonly string[];
   readonly skipped: readonly string[];
   readonly detectionMs: number | null;
+  /** States and generations of the job as its status told them, each with the seconds since the first fault. */
+  readonly states: readonly string[];
   /** From the first fault to new progress behind the last stall; 0 when there was none; null when the run ended before. */
   readonly readAgainMs: number | null;
   readonly visibleAgainMs: number | null;
