@@ -1,4 +1,5 @@
 import type { Fault } from './fault-plan.ts';
+import type { PlantedBug } from './planted/planted-bug.ts';
 
 /** A simulated system with a workload, faults and checks; everything in it follows from the seed. */
 export interface Scenario {
@@ -15,11 +16,6 @@ export interface ScenarioOptions {
   readonly faults?: readonly Fault[];
   readonly durability?: 'process' | 'replicated';
 }
-
-/** `ack-before-durable`: the checkpoint store says that writes are durable without asking. */
-export type PlantedBug = 'ack-before-durable';
-
-export const PLANTED_BUGS: readonly PlantedBug[] = ['ack-before-durable'];
 
 export interface SimReport {
   readonly seed: number;

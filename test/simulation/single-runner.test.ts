@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Fault } from './fault-plan.ts';
+import { ackBeforeDurable } from './planted/store-bugs.ts';
 import { singleRunner } from './single-runner.ts';
 
 const SEEDS = 20;
@@ -28,7 +29,7 @@ void t.test('a checkpoint store that calls writes durable before they are is fou
     { atMs: 4_500, kind: 'fail-over', lagMs: 0, forMs: 200, isDemoted: false },
   ];
   const options = { faults, durability: 'replicated' } as const;
-  const { problems } = await singleRunner.run(1, { ...options, planted: 'ack-before-durable' });
+  const { problems } = await singleRunner.run(1, { ...options, planted: ackBeforeDurable });
   t.match(problems[0], /MR_SINK_AHEAD/);
   t.same((await singleRunner.run(1, options)).problems, [], 'without the bug the same faults do no harm');
 });

@@ -8,7 +8,8 @@ import type { SimProcess } from './process.ts';
 import { runProducer } from './producer.ts';
 import { SimRedis } from './redis.ts';
 import { SimRole } from './role.ts';
-import type { PlantedBug, Scenario, ScenarioOptions, SimReport } from './scenario.ts';
+import type { PlantedBug } from './planted/planted-bug.ts';
+import type { Scenario, ScenarioOptions, SimReport } from './scenario.ts';
 import { NAMESPACE, PARTITIONS, Reading, simulatedJob, TOPICS, WindowResult } from './simulated-job.ts';
 import { TopicWatch } from './topic-watch.ts';
 import { verifyOnce, verifyWindows } from './verify-windows.ts';
@@ -118,12 +119,6 @@ class SingleRunner {
     );
   }
 
-  /** With that bug planted, calls writes durable before they are. */
-  #unconfirmed<Store extends object>(opened: Store): Store {
-    if (this.#planted !== 'ack-before-durable') return opened;
-    return Object.assign(opened, { confirmDurable: () => Promise.resolve() });
-  }
-
   /** The main function of a process that runs the job until the job gives up. */
   async #runJob(process: SimProcess): Promise<void> {
     const { clock, random, uuid } = process;
@@ -136,8 +131,10 @@ class SingleRunner {
       durability: this.#durability,
       unavailableMs: UNAVAILABLE_MS,
     };
-    const log = this.#unconfirmed(await openRedisPartitionLog(shared));
-    const store = this.#unconfirmed(await openRedisCheckpointStore({ ...shared, uuid }));
+    const opened = await openRedisPartitionLog(shared);
+    const log = this.#planted?.log?.(opened) ?? opened;
+    const stored = await openRedisCheckpointStore({ ...shared, uuid });
+    const store = this.#planted?.store?.(stored) ?? stored;
     const handle = runJob(simulatedJob(this.#parallelism, this.#ledger.sink(process)), {
       namespace: NAMESPACE,
       log,

@@ -19,7 +19,7 @@ export const READINGS_PARTITIONS = 4;
 export const RESULT_PARTITIONS = 2;
 export const SERIES = 'live';
 
-/** Counts a device's records until the end of the second in which they are, then gives them out: all that came, late ones as well. */
+/** At the end of each second that a device has records of, gives out all that have come until then, late ones as well; maybe none. */
 const tally = defineOperator({
   key: type<{ device: string }>(),
   input: type<Reading>(),
@@ -32,7 +32,7 @@ const tally = defineOperator({
   },
   onTimer(at, { key, state, emit }) {
     const n = state.n.get() ?? 0;
-    if (n > 0) emit({ at, device: key.device, n, total: state.total.get() ?? 0 });
+    emit({ at, device: key.device, n, total: state.total.get() ?? 0 });
     state.n.clear();
     state.total.clear();
   },

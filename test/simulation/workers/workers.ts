@@ -1,11 +1,13 @@
 import '../slower-looks.ts';
 import type { CheckpointStore, JobGraph, PartitionLog } from '#engine';
 import { LIMITS } from '../../../engine/base/limits.ts';
+import type { OpenRedisLink } from '../../../engine/redis/redis-link.ts';
 import { jobKeys } from '../../../engine/redis/keys.ts';
 import { applyFault, type ArmedPoint } from '../apply-fault.ts';
 import { drawFaults, endOf, type Fault } from '../fault-plan.ts';
 import { SimKernel } from '../kernel.ts';
 import { Ledger } from '../ledger.ts';
+import type { PlantedBug } from '../planted/planted-bug.ts';
 import type { SimProcess } from '../process.ts';
 import { runProducer } from '../producer.ts';
 import { SimRedis } from '../redis.ts';
@@ -71,6 +73,7 @@ class Workers {
   readonly #ledger: Ledger;
   readonly #durability: 'process' | 'replicated';
   readonly #setting: Setting;
+  readonly #planted: PlantedBug | null;
   readonly #faults: readonly Fault[];
   readonly #roles = new Map<string, SimRole>();
   readonly #workers = new Map<SimProcess, SimWorker>();
@@ -90,7 +93,9 @@ class Workers {
   /** Since when the job has been stopped while nothing went wrong; else now. */
   #stoppedMs = 0;
 
-  constructor(seed: number, { onEvent, durability, faults, errands: given }: WorkersOptions) {
+  constructor(seed: number, { onEvent, durability, faults, errands: given, planted = null }: WorkersOptions) {
+    this.#planted = planted;
+    for (const [sha, standsFor] of planted?.aliases ?? []) this.#audit.alias(sha, standsFor);
     this.#kernel = new SimKernel(seed, onEvent === undefined ? {} : { onEvent });
     const random = this.#kernel.random('setting');
     this.#durability = durability ?? (random() < 0.6 ? 'replicated' : 'process');
@@ -113,6 +118,15 @@ class Workers {
   }
 
   async run(): Promise<SimReport> {
+    const putBack = this.#planted?.plant?.();
+    try {
+      return await this.#run();
+    } finally {
+      putBack?.();
+    }
+  }
+
+  async #run(): Promise<SimReport> {
     const kernel = this.#kernel;
     for (const [producer, lanes] of this.#workload.lanes) this.#addProducer(producer, lanes);
     for (const name of this.#setting.workers) this.#addRole(name, (process) => this.#runWorker(process));
@@ -142,13 +156,13 @@ class Workers {
         namespace: NAMESPACE,
         clock: process.clock,
         random: process.random,
-        openLink: this.#redis.opener(process),
+        openLink: this.#opener(process),
         durability: this.#durability,
         unavailableMs: UNAVAILABLE_MS,
       }),
       graph: (parallelism, process) => this.#graph(parallelism, process),
-      openedLog: (log: PartitionLog) => log,
-      openedStore: (store: CheckpointStore) => store,
+      openedLog: (log: PartitionLog) => this.#planted?.log?.(log) ?? log,
+      openedStore: (store: CheckpointStore) => this.#planted?.store?.(store) ?? store,
       openedHost: (thread, deployment, host) => this.#hosts.opened(thread, deployment, host),
       passKillPoint: (name, process) => this.#passKillPoint(name, process),
     };
@@ -156,7 +170,14 @@ class Workers {
 
   #graph(parallelism: number, process: SimProcess): JobGraph {
     const { hasSeries } = this.#setting;
-    return pipelineJob({ parallelism, hasSeries }, this.#ledger.sink(process));
+    const ledger = this.#ledger.sink(process);
+    return pipelineJob({ parallelism, hasSeries }, this.#planted?.ledger?.(ledger) ?? ledger);
+  }
+
+  #opener(process: SimProcess): OpenRedisLink {
+    const open = this.#redis.opener(process);
+    const wrap = this.#planted?.link;
+    return wrap === undefined ? open : async (options) => wrap(await open(options));
   }
 
   #drawFaults(): readonly Fault[] {
