@@ -50,6 +50,6 @@ export class FullPartitions {
 
   /** What the partitions have room for is not known any more. */
   clear(): void {
-    for (const partition of [...this.#partitions]) this.recovered(partition);
+    for (const partition of this.#partitions) this.recovered(partition);
   }
 }

@@ -5,7 +5,7 @@ import { errorOf, type HostCommand, type HostReport } from '../host/host-message
 import type { HostDeployment, HostHandle } from '../host/host-protocol.ts';
 import { RemoteHost } from '../host/remote-host.ts';
 import { coordinatorInbox, workerInbox } from '../redis/keys.ts';
-import type { OpenRedisLink, RedisLink } from '../redis/redis-link.ts';
+import type { RedisLink } from '../redis/redis-link.ts';
 import { assignSlots } from './assign-slots.ts';
 import type { ClusterContext } from './cluster-context.ts';
 import { ControlReader } from './control-reader.ts';
@@ -194,16 +194,6 @@ class WorkerHosts {
     if (this.#ended) return;
     for (const [host, remote] of this.#remotes) if (this.workers[host] === worker) remote.lost(error);
   }
-}
-
-/** {@link WorkersOptions.openLink} for a Redis at a URL. */
-export function linkOpener(
-  openLink: OpenRedisLink,
-  url: string,
-  { namespace, clock }: ClusterContext,
-  name: string,
-): () => Promise<RedisLink> {
-  return () => openLink({ url, name: `millrace:${namespace}:${name}`, clock });
 }
 
 /** Slots that a job may be given now. */

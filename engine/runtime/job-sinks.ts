@@ -55,7 +55,7 @@ export function sinkContext(
     clock,
     random,
     signal,
-    killPoint,
+    killPoint: (name) => void killPoint(name),
     ...sink,
   };
 }

@@ -38,9 +38,9 @@ function pair() {
     });
   const [a, b] = [host(0, 1), host(1, 0)];
   const carry = async () => {
-    await null; // what a turn has pushed leaves when it has ended
+    await Promise.resolve(); // what a turn has pushed leaves when it has ended
     for (const { to, parts } of wire.splice(0)) listeners.get(to)?.(structuredClone(parts));
-    await null;
+    await Promise.resolve();
     for (const { to, parts } of wire.splice(0)) listeners.get(to)?.(structuredClone(parts));
   };
   return { a, b, wire, wakes, carry };

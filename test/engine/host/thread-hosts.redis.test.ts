@@ -71,7 +71,7 @@ void t.test('E10: a job on two threads counts every record once', async (test) =
   });
   await until(() => read(handle) === 10_000, 'all read');
   test.same(
-    [...new Set(handle.status().subtasks.map(({ host }) => host))].sort(),
+    [...new Set(handle.status().subtasks.map(({ host }) => host))].toSorted((a, b) => a - b),
     [0, 1],
     'subtasks run on both',
   );
