@@ -47,7 +47,9 @@ const COMMAND_MS = 90_000;
 
 const INJECT: Readonly<Record<FaultKind, Inject>> = {
   'worker-kill': async (stage, pick) => {
-    const worker = picked(stage.workers.present, pick);
+    const coordinator = await stage.job.coordinatorPid(); // a kind by itself: its lease has to run out
+    const others = stage.workers.present.filter(({ process: { pid } }) => pid !== coordinator);
+    const worker = picked(others, pick);
     return worker === null ? { skipped: 'no worker' } : killAndRestart(stage, [worker], pick);
   },
   'worker-kill-coordinator': async (stage, pick) => {

@@ -82,7 +82,7 @@ function windowTexts({ windows }: Expected): ReadonlyMap<string, string> {
 }
 
 /** Rows by name and content. A row under a name that is not expected, or with other content, is wrong. */
-function compare(
+export function compare(
   place: string,
   expected: ReadonlyMap<string, string>,
   rows: readonly (readonly [name: string, text: string])[],
