@@ -76,9 +76,9 @@ export { type FrozenRest, KeyedSnapshots, type StoredKeyGroup } from './state/ke
 export type { SlotTable } from './state/slot-table.ts';
 export { heapStateBackend } from './state/heap-state-backend.ts';
 export { lmdbState, type LmdbStateOptions } from './state/lmdb-state.ts';
-export { type ArraySource, newArrays } from './state/array-source.ts';
-export { LazyGroups, type MakeGroup } from './state/lazy-groups.ts';
-export { checked, inSteps, STEP_ITEMS, type Steps } from './state/steps.ts';
+export type { ArraySource } from './state/array-source.ts';
+export { LazyGroups } from './state/lazy-groups.ts';
+export { checked, inSteps, type Steps } from './state/steps.ts';
 export type {
   CellFormat,
   FrozenCells,

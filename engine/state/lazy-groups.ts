@@ -2,7 +2,7 @@ import { type ArraySource, newArrays } from './array-source.ts';
 import { finish, type Steps } from './steps.ts';
 
 /** Makes one group, step by step, with the arrays in it from `arrays`. */
-export type MakeGroup<Group> = (number: number, arrays: ArraySource) => Steps<Group>;
+type MakeGroup<Group> = (number: number, arrays: ArraySource) => Steps<Group>;
 
 /**
  * A snapshot's key groups, each made when it is asked for: what many keys have is in memory one group at a time. Asked again, a group
