@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { flushCompileCache } from 'node:module';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import {
   BundleStore,
@@ -88,6 +89,7 @@ async function planLoader(
     if (loaded === null || loaded.bundle !== bundle) {
       const url = await moduleOf(sources, bundles, desired);
       loaded = { bundle, job: await loadJob(url, settings, name) };
+      flushCompileCache();
     }
     return {
       graph: loaded.job.graph(parallelism === null ? {} : { parallelism }),

@@ -56,7 +56,9 @@ export class ThreadCoordinations {
     const { settings, sources, owner } = this.#options;
     const { sentAtMs: _, ...rest } = lease;
     const data: CoordinatorThreadData = { lease: rest, desired, settings, sources, owner };
-    const thread = new Worker(new URL('./coordinator-thread.ts', import.meta.url), { workerData: data });
+    const thread = new Worker(new URL('./coordinator-thread-entry.ts', import.meta.url), {
+      workerData: data,
+    });
     const endRenewing = this.#renew(leases, lease);
     const ended = Promise.withResolvers<ThreadEnd>();
     let end: ThreadEnd | null = null;
