@@ -44,6 +44,8 @@ export interface CheckpointStore {
   ) => Promise<'published' | 'already'>;
   /** Waits until all earlier writes to this store are as durable as declared. @throws MR_CHECKPOINT_NOT_DURABLE */
   readonly confirmDurable: () => Promise<void>;
+  /** How often a server with another history was found, by whichever caller: who shares this store compares it. Missing: never. */
+  readonly historyChanges?: () => number;
 
   /** The newest published manifest, checkpoint or savepoint, or null. */
   readonly latest: (job: string) => Promise<Manifest | null>;

@@ -5,7 +5,7 @@ import { invariant, MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Random } from '../base/random.ts';
 import { RedisConnection } from '../redis/connection.ts';
-import { type DurabilityOptions, openDurability } from '../redis/durability.ts';
+import { type ConfirmDurable, type DurabilityOptions, openDurability } from '../redis/durability.ts';
 import { type CheckpointKeys, checkpointKeys, durabilityKey } from '../redis/keys.ts';
 import type { OpenRedisLink, RedisLink } from '../redis/redis-link.ts';
 import { blobRef, checkedBlob, parseBlobKey } from './blob-ref.ts';
@@ -65,12 +65,12 @@ class RedisCheckpointStore implements CheckpointStore {
   readonly #redis: RedisLink;
   readonly #namespace: string;
   readonly #reservedBytes: number;
-  readonly #durable: () => Promise<void>;
+  readonly #durable: ConfirmDurable;
   readonly #uuid: () => string;
   /** Highest id that this store has published, by job. */
   readonly #published = new Map<string, number>();
 
-  constructor(redis: RedisLink, durable: () => Promise<void>, options: RedisCheckpointOptions) {
+  constructor(redis: RedisLink, durable: ConfirmDurable, options: RedisCheckpointOptions) {
     this.#redis = redis;
     this.#durable = durable;
     this.#namespace = options.namespace;
@@ -148,6 +148,10 @@ class RedisCheckpointStore implements CheckpointStore {
       this.#published.delete(job);
       throw rolledBack(job, id, published);
     }
+  }
+
+  historyChanges(): number {
+    return this.#durable.changes();
   }
 
   async latest(job: string): Promise<Manifest | null> {

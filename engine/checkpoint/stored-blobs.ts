@@ -125,6 +125,10 @@ class StoredBlobs implements CheckpointStore {
     return this.#store.confirmDurable();
   }
 
+  historyChanges(): number {
+    return this.#store.historyChanges?.() ?? 0;
+  }
+
   latest(job: string): Promise<Manifest | null> {
     return this.#store.latest(job);
   }

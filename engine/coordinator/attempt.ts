@@ -8,7 +8,7 @@ import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import { keyFieldsOf } from '../graph/key-fields.ts';
 import type { HostAcknowledgement, HostHandle } from '../host/host-protocol.ts';
 import { sourceState } from '../host/pending-barrier.ts';
-import type { TopicPosition } from '../log/partition-log.ts';
+import type { PartitionLog, TopicPosition } from '../log/partition-log.ts';
 import type { AttemptEnvironment } from '../runtime/attempt-environment.ts';
 import type { HostsPlan, OpenHosts } from './open-hosts.ts';
 import { relayAlignment } from './relay-alignment.ts';
@@ -23,6 +23,8 @@ export interface AttemptOptions {
   /** What to begin from; null: afresh. Of another job for a fork, whose sinks begin anew. */
   readonly restored: Manifest | null;
   readonly openHosts: OpenHosts;
+  /** {@link historyChanges} before anything was read for this attempt. Default: as it is now. */
+  readonly histories?: number;
   readonly poisoned?: readonly string[];
   /** Content hash of the job's bundle. */
   readonly jobVersion?: string;
@@ -56,6 +58,7 @@ export class Attempt {
   readonly #committers: SinkCommitters;
   #hosts: readonly HostHandle[] = [];
   #retained: readonly Manifest[] = [];
+  readonly #histories: number;
   readonly #failure = Promise.withResolvers<never>();
   #closed = false;
   /** A manifest has been, or may have been, published, and its output is not committed yet. */
@@ -64,6 +67,7 @@ export class Attempt {
   private constructor(options: AttemptOptions) {
     const { graph, store, ownership, environment } = options;
     this.#options = options;
+    this.#histories = options.histories ?? historyChanges(environment.log, store);
     this.#failure.promise.catch(() => {});
     this.#writer = new SnapshotWriter({ store, ownership, clock: environment.clock });
     this.#committers = new SinkCommitters(graph, ownRestored(options), environment);
@@ -145,20 +149,22 @@ export class Attempt {
   }
 
   async #open(): Promise<void> {
-    const { graph, environment, restored, store, openHosts } = this.#options;
+    const { graph, environment, ownership, restored, store, openHosts } = this.#options;
     await this.#passing('restore:begin');
     this.#retained = await store.list(environment.job);
     if (restored !== null) await this.#hold(positionsToHold(this.#retained, restored), environment);
     await this.#passing('restore:held');
     await this.#committers.recover();
     await this.#passing('restore:after-commit');
-    this.#hosts = await openHosts(this.#plan(), environment);
+    // Before any host opens: what a fresh attempt writes is numbered from its first checkpoint on, so that a restore of that undoes it.
+    const begins = restored?.id ?? (await store.nextCheckpointId(ownership));
+    this.#hosts = await openHosts(this.#plan(begins), { ...environment, restoredCheckpoint: begins });
     await this.#passing('restore:opened');
-    if (restored === null) await this.#publishStart(graph);
+    if (restored === null) await this.#publishStart(graph, begins);
     await this.#passing('restore:end');
   }
 
-  #plan(): HostsPlan {
+  #plan(begins: CheckpointId): HostsPlan {
     const { graph, ownership, restored, poisoned = [] } = this.#options;
     return {
       graph,
@@ -168,6 +174,7 @@ export class Attempt {
         generation: ownership.generation,
         parallelism: graph.job.options.parallelism,
         restored: restored === null ? null : { job: restored.job, checkpoint: restored.id },
+        begins,
         sinkIds: this.#committers.sinkIds,
         poisoned,
       },
@@ -178,13 +185,12 @@ export class Attempt {
    * The first checkpoint of a fresh job, before any record: where its sources start, and the ids of its sinks. With them published,
    * an attempt that dies early leaves no staged output that nobody knows, and no start that a second attempt would choose anew.
    */
-  async #publishStart({ job }: ExecutionGraph): Promise<void> {
+  async #publishStart({ job }: ExecutionGraph, id: CheckpointId): Promise<void> {
     const { store, ownership, environment } = this.#options;
     const starts = this.#hosts.flatMap((host) => host.starts);
     const positions = starts.flatMap((start) => start.positions);
     await this.#hold(positions, environment);
     await this.#passing('restore:start-held');
-    const id = await store.nextCheckpointId(ownership);
     const snapshots: SnapshotRef[] = [];
     for (const { operator, subtask, items } of starts) {
       const state = sourceState(items);
@@ -261,6 +267,12 @@ export class Attempt {
   async #confirmDurable(): Promise<void> {
     const { store, environment } = this.#options;
     await Promise.all([environment.log.confirmDurable(), store.confirmDurable()]);
+    // Another job on the same connections may have been told of it.
+    if (historyChanges(environment.log, store) === this.#histories) return;
+    throw new MillraceError(
+      'MR_CHECKPOINT_NOT_DURABLE',
+      `Redis was restarted or replaced while job '${environment.job}' ran, and may have lost what it had acknowledged. The job restarts from what is left.`,
+    );
   }
 
   /** Lets go of what no retained checkpoint needs: log records and blobs. */
@@ -330,4 +342,9 @@ function timedOut(id: CheckpointId, timeoutMs: number): MillraceError {
     'MR_CHECKPOINT_TIMEOUT',
     `Checkpoint ${id} was not acknowledged by all tasks within ${timeoutMs} ms.`,
   );
+}
+
+/** How often log and store have found a server with another history; who compares two readings knows whether one was lost in between. */
+export function historyChanges(log: PartitionLog, store: CheckpointStore): number {
+  return (log.historyChanges?.() ?? 0) + (store.historyChanges?.() ?? 0);
 }

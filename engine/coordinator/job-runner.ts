@@ -6,7 +6,7 @@ import { type ExecutionGraph, planExecution } from '../graph/execution-graph.ts'
 import type { JobGraph } from '../graph/job-graph.ts';
 import { validateGraph } from '../graph/validate.ts';
 import { adoptState } from './adopt-state.ts';
-import { Attempt } from './attempt.ts';
+import { Attempt, historyChanges } from './attempt.ts';
 import { CheckpointPace } from './checkpoint-pace.ts';
 import type { CheckpointPolicy } from './checkpoint-policy.ts';
 import { chooseRestore } from './choose-restore.ts';
@@ -58,6 +58,7 @@ class JobRunner implements JobHandle {
   #abort = new AbortController();
   #intervalMs: number;
   #generation = 0;
+  #histories = 0;
   #request: 'none' | 'cancel' | 'stop' = 'none';
   /** What the checkpoint at the end of a draining stop is, and the id that it got. */
   #drainTo: Manifest['kind'] | null = null;
@@ -241,11 +242,12 @@ class JobRunner implements JobHandle {
   async #own(before: Ownership | null): Promise<Ownership> {
     const { store, log, owner } = this.#environment;
     for (let tries = 1; ; tries++) {
+      this.#histories = historyChanges(log, store);
       const ownership =
         before === null ? await store.takeOver(this.name, owner) : await store.nextGeneration(before);
       try {
         await Promise.all([store.confirmDurable(), log.confirmDurable()]);
-        return ownership;
+        if (historyChanges(log, store) === this.#histories) return ownership;
       } catch (error) {
         if (!hasCode(error, 'MR_CHECKPOINT_NOT_DURABLE') || tries === OWNING_TRIES_MAX) throw error;
       }
@@ -266,6 +268,7 @@ class JobRunner implements JobHandle {
       ownership,
       restored,
       openHosts: this.#environment.openHosts ?? hostInThisThread(store),
+      histories: this.#histories,
       poisoned: this.#poison.poisoned(),
       ...(jobVersion === undefined ? {} : { jobVersion }),
       environment: {

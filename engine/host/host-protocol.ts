@@ -25,6 +25,8 @@ export interface HostDeployment {
   readonly places: readonly number[];
   /** What to begin from; null: afresh. A fork begins from a checkpoint of another job. */
   readonly restored: { readonly job: string; readonly checkpoint: CheckpointId } | null;
+  /** What intervals of sinks are numbered from: the restored checkpoint, or the one that a fresh job starts with. */
+  readonly begins: CheckpointId;
   /** Per sink, its id in checkpoints and targets. */
   readonly sinkIds: Readonly<Record<string, string>>;
   /** Records that have failed too many attempts: they go to dead letters when they fail again (RecordFingerprint). */

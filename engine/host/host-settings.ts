@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { systemClock } from '../base/clock.ts';
-import { checkpointId } from '../base/brand.ts';
 import { systemRandom } from '../base/random.ts';
 import type { CheckpointStore } from '../checkpoint/checkpoint-store.ts';
 import { openRedisCheckpointStore } from '../checkpoint/redis-checkpoint-store.ts';
@@ -74,7 +73,7 @@ export async function openHostEnvironment(
       job: deployment.job,
       namespace,
       generation: deployment.generation,
-      restoredCheckpoint: restoredOf(deployment),
+      restoredCheckpoint: deployment.begins,
       redisUrl,
       log,
       clock: systemClock,
@@ -88,9 +87,4 @@ export async function openHostEnvironment(
       await Promise.allSettled([log.close(), store.close()]);
     },
   };
-}
-
-/** The checkpoint that intervals of sinks are counted from; none of another job's. */
-export function restoredOf({ job, restored }: HostDeployment) {
-  return checkpointId(restored?.job === job ? restored.checkpoint : 0);
 }

@@ -67,6 +67,8 @@ export interface PartitionLog {
 
   /** Waits until all earlier writes to this log are as durable as declared. @throws MR_CHECKPOINT_NOT_DURABLE */
   readonly confirmDurable: () => Promise<void>;
+  /** How often a server with another history was found, by whichever caller: who shares this log compares it. Missing: never. */
+  readonly historyChanges?: () => number;
   readonly close: () => Promise<void>;
 }
 

@@ -69,6 +69,7 @@ export async function openRedisPartitionLog(options: RedisPartitionLogOptions): 
     ...redisEnds(context, topics.topic),
     append: redisAppend(context, trimming.trim),
     confirmDurable,
+    historyChanges: confirmDurable.changes,
     async openReader(readerOptions) {
       const reader = await openRedisLogReader({
         ...options,

@@ -35,7 +35,7 @@ export async function openDurability(
   link: RedisLink,
   key: string,
   options: DurabilityOptions,
-): Promise<() => Promise<void>> {
+): Promise<ConfirmDurable> {
   const atStart = await primariesOf(link);
   if (options.durability === 'disk') {
     await Promise.all(atStart.map((primary) => assertAppendOnly(primary, link.server)));
@@ -49,7 +49,8 @@ export async function openDurability(
     throw error;
   };
 
-  return async () => {
+  let changes = 0;
+  const confirm = async () => {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const primaries = await primariesOf(link);
       const answers = await Promise.all(
@@ -60,6 +61,7 @@ export async function openDurability(
       const known = histories;
       histories = new Set(confirmations.map(({ history }) => history));
       if (confirmations.some(({ history }) => !known.has(history))) {
+        changes++;
         throw notDurable(
           'a server was restarted or replaced since the last confirmation, and may have lost what it had acknowledged',
         );
@@ -72,6 +74,14 @@ export async function openDurability(
     }
     throw notDurable(`a connection was lost ${ATTEMPTS_MAX} times while waiting`);
   };
+  return Object.assign(confirm, { changes: () => changes });
+}
+
+/** Waits until everything is as durable as declared. */
+export interface ConfirmDurable {
+  (): Promise<void>;
+  /** How often it has found another history so far. One caller is told by an error; whoever else shares the connection compares this. */
+  readonly changes: () => number;
 }
 
 interface Wait {

@@ -9,7 +9,7 @@ export interface AttemptEnvironment {
   readonly job: string;
   readonly namespace: string;
   readonly generation: Generation;
-  /** The checkpoint that the attempt started from; 0 on a fresh start. */
+  /** The checkpoint that the attempt started from; in hosts of a fresh start the one that it is about to begin with, else 0. */
   readonly restoredCheckpoint: CheckpointId;
   /** The job's own Redis, for sinks that write there unless told otherwise. */
   readonly redisUrl?: string | undefined;

@@ -55,8 +55,11 @@ async function open(test: Test, namespace: string, slots: number) {
     tell(job, generation).send({ kind: 'start', start: { job, generation, bundle: null, hosts } });
   const reports = async (job: string, generation: number) => {
     const inbox = coordinatorInbox(namespace, job, generation);
-    const reader = new ControlReader({ link: await connect('reports'), clock: systemClock, inbox });
-    return (await reader.receive()).map(({ body }) => body as WorkerReport);
+    const reports = await connect('reports');
+    const reader = new ControlReader({ link: reports, clock: systemClock, inbox });
+    const received = (await reader.receive()).map(({ body }) => body as WorkerReport);
+    reports.close();
+    return received;
   };
   return { worker, cluster, log, start, reports };
 }

@@ -12,6 +12,7 @@ const deployment: HostDeployment = {
   host: 0,
   places: [0],
   restored: null,
+  begins: checkpointId(1),
   sinkIds: {},
   poisoned: [],
 };

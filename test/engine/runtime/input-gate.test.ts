@@ -76,7 +76,11 @@ void t.test(
     test.match(gate.poll(), { kind: 'barrier', checkpoint: checkpointId(2) });
     channel(0).push(barrier(1));
     channel(0).push(records({ channel: 0, n: 3, epoch: 2 }));
-    test.same([row(gate.poll()).n, row(gate.poll()).n].toSorted((a, b) => a - b), [2, 3], 'the late barrier 1 is dropped');
+    test.same(
+      [row(gate.poll()).n, row(gate.poll()).n].toSorted((a, b) => a - b),
+      [2, 3],
+      'the late barrier 1 is dropped',
+    );
   },
 );
 

@@ -5,7 +5,6 @@ import type { ExchangePart, PeerTransport } from '../../../engine/exchange/peer-
 import { RedisTransport } from '../../../engine/exchange/redis-transport.ts';
 import type { HostCommand, HostReport } from '../../../engine/host/host-messages.ts';
 import type { HostDeployment } from '../../../engine/host/host-protocol.ts';
-import { restoredOf } from '../../../engine/host/host-settings.ts';
 import { serveHost } from '../../../engine/host/serve-host.ts';
 import { TaskHost } from '../../../engine/host/task-host.ts';
 import type { HostThread } from '../../../engine/host/thread-hosts.ts';
@@ -120,7 +119,7 @@ async function openHost(
       job: deployment.job,
       namespace: NAMESPACE,
       generation: deployment.generation,
-      restoredCheckpoint: restoredOf(deployment),
+      restoredCheckpoint: deployment.begins,
       redisUrl: shared.url,
       openLink: shared.openLink,
       log,
