@@ -169,8 +169,11 @@ void t.test(
   async (test) => {
     const set = [30, 10, 20, 10, 41].map((time) => event(0, 'a', time));
     const script = [...set, event(0, 'b', 10), watermark(9), watermark(10), watermark(40)];
-    for (const restores of [false, true])
-      test.same((await setTimers(script, restores)).records, ['a 10', 'b 10', 'a 20', 'a 30']);
+    for (const restores of [false, true]) {
+      const { records } = await setTimers(script, restores);
+      // Which key comes first at one time is nobody's promise.
+      test.same([...records.slice(0, 2).toSorted(), ...records.slice(2)], ['a 10', 'b 10', 'a 20', 'a 30']);
+    }
   },
 );
 
