@@ -56,8 +56,7 @@ await t.test('RC2 a primary that is replaced while it lives is left at once', as
   const commandedAtMs = performance.now();
   const madeThen = made;
   // A replica drops its clients when it is promoted.
-  const looked = async () =>
-    (await isPrimary(replica)) && Number(await ask(replica, 'GET', 'k')) > madeThen;
+  const looked = async () => (await isPrimary(replica)) && Number(await ask(replica, 'GET', 'k')) > madeThen;
   const hasMoved = () => looked().catch(() => false);
   while (!(await hasMoved()) && performance.now() < commandedAtMs + 8_000) await systemClock.sleep(20);
   t.ok(await hasMoved(), 'the new primary is written to');
