@@ -172,3 +172,5 @@ export { startHostThreads } from './host/thread-hosts.ts';
 export { parseRedisUrl, targetText } from './redis/redis-url.ts';
 export type { Durability } from './redis/durability.ts';
 export { type HasPlainForm, plainForm } from './exchange/plain-form.ts';
+export { openStore, openStores } from './host/open-stores.ts';
+export { parseBlobPlace } from './checkpoint/blob-place.ts';

@@ -2,12 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import type { CheckpointStore } from '../checkpoint/checkpoint-store.ts';
-import { openRedisCheckpointStore } from '../checkpoint/redis-checkpoint-store.ts';
 import type { JobGraph, JobOptions } from '../graph/job-graph.ts';
-import { openRedisPartitionLog } from '../log/redis-partition-log.ts';
 import type { Durability } from '../redis/durability.ts';
 import type { AttemptEnvironment } from '../runtime/attempt-environment.ts';
 import type { HostDeployment } from './host-protocol.ts';
+import { openStores } from './open-stores.ts';
 
 /** What a host needs to know to open its own connections: plain data, so that it can go to another thread. */
 export interface HostSettings {
@@ -18,6 +17,10 @@ export interface HostSettings {
   readonly replicas?: number;
   /** Blob bytes of one job at most; default LIMITS.checkpointReservedBytes. */
   readonly reservedBytes?: number;
+  /** Where blobs of checkpoints go that are too large for Redis: a folder that all share, or `s3://…` (BlobPlace). Default: Redis. */
+  readonly blobs?: string;
+  /** How long a call of Redis waits for a server that does not answer. */
+  readonly unavailableMs?: number;
   /** JavaScript heap of one host's thread at most, in MB; default what Node gives a thread. Buffers do not count. */
   readonly heapMbMax?: number;
   /** Environment variables for the job's module. */
@@ -54,18 +57,8 @@ export async function openHostEnvironment(
   settings: HostSettings,
   deployment: HostDeployment,
 ): Promise<HostEnvironment> {
-  const { redisUrl, namespace, durability, replicas, reservedBytes } = settings;
-  const shared = {
-    url: redisUrl,
-    namespace,
-    clock: systemClock,
-    durability,
-    ...(replicas === undefined ? {} : { replicas }),
-  };
-  const [log, store] = await Promise.all([
-    openRedisPartitionLog(shared),
-    openRedisCheckpointStore({ ...shared, ...(reservedBytes === undefined ? {} : { reservedBytes }) }),
-  ]);
+  const { redisUrl, namespace } = settings;
+  const { log, store } = await openStores(settings);
   const ending = new AbortController();
   return {
     store,

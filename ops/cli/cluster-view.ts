@@ -1,11 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  type CheckpointStore,
-  type ClusterContext,
-  openRedisCheckpointStore,
-  RedisConnection,
-  systemClock,
-} from '#engine';
+import { type CheckpointStore, type ClusterContext, openStore, RedisConnection, systemClock } from '#engine';
 import { JobCommands } from '../commands/job-commands.ts';
 import type { Connection } from './command.ts';
 
@@ -21,9 +15,10 @@ const UNAVAILABLE_MS = 5_000;
 
 /** Runs `use` on a cluster and closes what it has opened. @throws MR_REDIS_UNAVAILABLE; what `use` throws */
 export async function withCluster<R>(
-  { redisUrl: url, namespace }: Connection,
+  connection: Connection,
   use: (view: ClusterView) => Promise<R>,
 ): Promise<R> {
+  const { redisUrl: url, namespace } = connection;
   const shared = { url, clock: systemClock, unavailableMs: UNAVAILABLE_MS };
   const link = await RedisConnection.open({ ...shared, name: `millrace:${namespace}:cli` });
   const closing: (() => Promise<void> | void)[] = [() => link.close()];
@@ -32,7 +27,11 @@ export async function withCluster<R>(
     return await use({
       cluster,
       async store() {
-        const store = await openRedisCheckpointStore({ ...shared, namespace, durability: 'process' });
+        const store = await openStore({
+          ...connection,
+          durability: 'process',
+          unavailableMs: UNAVAILABLE_MS,
+        });
         closing.push(() => store.close());
         return store;
       },

@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { errorText, MillraceError, validName } from '#engine';
+import { errorText, MillraceError, parseBlobPlace, validName } from '#engine';
 
 /** One command of the program. */
 export interface Command {
@@ -14,6 +14,8 @@ export interface Command {
 export interface Connection {
   readonly redisUrl: string;
   readonly namespace: string;
+  /** Where large state lies; see HostSettings. */
+  readonly blobs?: string;
   /** For the modules of jobs. */
   readonly variables: Readonly<Record<string, string>>;
 }
@@ -21,11 +23,14 @@ export interface Connection {
 export const CONNECTION_OPTIONS = {
   redis: { type: 'string' },
   namespace: { type: 'string' },
+  blobs: { type: 'string' },
 } as const satisfies ParseArgsConfig['options'];
 
 export const CONNECTION_HELP = `
   --redis <url>        redis://…, rediss://…, redis+sentinel://…, redis+cluster://… or the path of a socket; default: REDIS_URL
   --namespace <name>   sets apart what shares one Redis; default: MILLRACE_NAMESPACE, or 'default'
+  --blobs <place>      large state lies there instead of in Redis: a folder that all reach, or s3://bucket/prefix?endpoint=…;
+                       the same for all workers and commands; default: MILLRACE_BLOBS, or Redis
   --help               this text
 `;
 
@@ -33,18 +38,22 @@ export const CONNECTION_HELP = `
 export function connectionOf({
   redis = process.env['REDIS_URL'] ?? '',
   namespace = process.env['MILLRACE_NAMESPACE'] ?? 'default',
+  blobs = process.env['MILLRACE_BLOBS'],
 }: {
   readonly redis?: string | undefined;
   readonly namespace?: string | undefined;
+  readonly blobs?: string | undefined;
 }): Connection {
   if (redis === '')
     throw new MillraceError('MR_CONFIG_INVALID', 'No Redis is named. Give --redis <url>, or set REDIS_URL.');
   const variables = Object.entries(process.env).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
+  if (blobs !== undefined) parseBlobPlace(blobs);
   return {
     redisUrl: redis,
     namespace: validName(namespace, 'namespace'),
+    ...(blobs === undefined ? {} : { blobs }),
     variables: Object.fromEntries(variables),
   };
 }

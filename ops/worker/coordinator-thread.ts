@@ -15,8 +15,7 @@ import {
   type LoadedJob,
   type LoadedPlan,
   loadJob,
-  openRedisCheckpointStore,
-  openRedisPartitionLog,
+  openStores,
   RedisConnection,
   type RedisLink,
   systemClock,
@@ -69,18 +68,8 @@ async function planLoader(
   cluster: ClusterContext,
   openLink: (name: string) => Promise<RedisLink>,
 ): Promise<(desired: DesiredJob) => Promise<LoadedPlan>> {
-  const { redisUrl, namespace, durability, replicas, reservedBytes } = settings;
-  const shared = {
-    url: redisUrl,
-    namespace,
-    clock: systemClock,
-    durability,
-    ...(replicas === undefined ? {} : { replicas }),
-  };
-  const [log, store] = await Promise.all([
-    openRedisPartitionLog(shared),
-    openRedisCheckpointStore({ ...shared, ...(reservedBytes === undefined ? {} : { reservedBytes }) }),
-  ]);
+  const { redisUrl, namespace } = settings;
+  const { log, store } = await openStores(settings);
   const bundles = new BundleStore(cluster);
   let loaded: { readonly bundle: string | null; readonly job: LoadedJob } | null = null;
   let placed: readonly string[] = [];

@@ -9,8 +9,7 @@ import {
   type HostSettings,
   JobRegistry,
   JobSupervisor,
-  openRedisCheckpointStore,
-  openRedisPartitionLog,
+  openStores,
   parseRedisUrl,
   RedisConnection,
   startHostThreads,
@@ -51,7 +50,9 @@ export async function startWorker(
   settings: WorkerSettings,
   log: (line: string) => void,
 ): Promise<WorkerProcess> {
-  await assertDurable(settings);
+  // That the servers can give what is declared is known before any job is touched.
+  const { log: probed, store } = await openStores(hostSettings(settings));
+  await probed.close();
   const { redisUrl: url, namespace } = settings;
   const openLink = (name: string) =>
     RedisConnection.open({ url, name: `millrace:${namespace}:${name}`, clock: systemClock });
@@ -59,17 +60,11 @@ export async function startWorker(
   const cluster: ClusterContext = { link, namespace, clock: systemClock, uuid: () => randomUUID() };
   const folder = await mkdtemp(join(tmpdir(), 'millrace-bundles-'));
   const closing: (() => Promise<void> | void)[] = [
+    () => store.close(),
     () => link.close(),
     () => rm(folder, { recursive: true, force: true }),
   ];
   try {
-    const store = await openRedisCheckpointStore({
-      url,
-      namespace,
-      clock: systemClock,
-      durability: 'process',
-    });
-    closing.push(() => store.close());
     const sources = { folder, local: await localModules(settings) };
     const worker = openWorker(settings, cluster, sources, () => openLink('inbox'));
     closing.push(() => worker.stop());
@@ -163,23 +158,6 @@ async function closeAll(closing: readonly (() => Promise<void> | void)[]): Promi
 function hostSettings(settings: WorkerSettings): HostSettings {
   const { slots: _s, port: _p, address: _a, drainMs: _d, modules: _m, ...host } = settings;
   return host;
-}
-
-/** That the server can give the declared durability is known before any job is touched. */
-async function assertDurable({
-  redisUrl: url,
-  namespace,
-  durability,
-  replicas,
-}: WorkerSettings): Promise<void> {
-  const log = await openRedisPartitionLog({
-    url,
-    namespace,
-    durability,
-    clock: systemClock,
-    ...(replicas === undefined ? {} : { replicas }),
-  });
-  await log.close();
 }
 
 async function localModules(settings: WorkerSettings): Promise<Readonly<Record<string, string>>> {
