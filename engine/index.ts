@@ -168,7 +168,7 @@ export {
   type TopicPlan,
 } from './inspect/plan-deploy.ts';
 export { type RehearsalOptions, rehearseRestore } from './inspect/rehearse-restore.ts';
-export { startHostThreads } from './host/thread-hosts.ts';
+export { SpareThreads, startHostThreads } from './host/thread-hosts.ts';
 export { parseRedisUrl, targetText } from './redis/redis-url.ts';
 export type { Durability } from './redis/durability.ts';
 export { type HasPlainForm, plainForm } from './exchange/plain-form.ts';

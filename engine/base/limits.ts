@@ -100,7 +100,7 @@ export const LIMITS = {
   /** Partial matches of one key that pattern detection follows, unless declared. */
   partialMatchesMax: 10_000,
   /** A coordinator's lease. */
-  leaseTtlMs: 3_000,
+  leaseTtlMs: 2_000,
   leaseTtlMsMin: 100,
   leaseTtlMsMax: 600_000,
   /** A worker's heartbeat, and its silence after which it is given up. */
@@ -154,7 +154,10 @@ export const LIMITS = {
   coordinationLookMs: 500,
   supervisorLookMs: 500,
   /** A host in another thread or process tells its figures this often. */
-  hostStatusEveryMs: 500,
+  hostStatusEveryMs: 250,
+  /** Threads that a worker keeps ready to be hosts at most, and how long after the last one was taken they are made up for. */
+  spareThreadsMax: 4,
+  spareThreadsAfterMs: 5_000,
   /** How long a host's thread may take to close before it is ended. */
   hostClosePatienceMs: 5_000,
   /** Parts of one entry between two hosts, about; one element may be larger. */

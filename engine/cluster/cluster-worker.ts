@@ -30,7 +30,7 @@ export interface ClusterWorkerOptions {
  * CW1 of one job, hosts of one generation run at most: a newer one ends the older before it starts.
  * CW2 a worker that was given up, or has lost commands, ends everything and comes back as a new one, under a new id.
  * CW3 hosts of a job that is not to run and that nobody coordinates are ended: its coordinator died while it stopped the job.
- * CW3 it runs no more hosts than it has slots, whatever coordinators believe.
+ * CW4 it runs no more hosts than it has slots, whatever coordinators believe.
  */
 export class ClusterWorker {
   readonly #options: ClusterWorkerOptions;

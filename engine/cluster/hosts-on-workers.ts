@@ -172,22 +172,23 @@ class WorkerHosts {
     else this.#remotes.get(message.host)?.lost(errorOf(message.error));
   }
 
-  /** Looks every now and then who is still there. */
-  #watch(): void {
+  /** Looks every now and then who is still there, and as soon as one may be gone. */
+  #watch(inMs: number = LIMITS.workerHeartbeatMs): void {
     const { clock } = this.#options.cluster;
-    this.#cancelWatch = clock.after(LIMITS.workerHeartbeatMs, () => {
-      this.#registry.list().then(
-        (workers) => {
-          const living = new Set(workers.map(({ id }) => id));
-          for (const worker of new Set(this.workers))
-            if (!living.has(worker)) this.#loseWorker(worker, workerGone(worker));
-          if (!this.#ended) this.#watch();
-        },
-        () => {
-          if (!this.#ended) this.#watch();
-        },
-      );
-    });
+    this.#cancelWatch = clock.after(inMs, () => void this.#lookAtWorkers());
+  }
+
+  async #lookAtWorkers(): Promise<void> {
+    const workers = await this.#registry.list().catch(() => null);
+    if (this.#ended) return;
+    const living = new Map(workers?.map(({ id, expiresInMs }) => [id, expiresInMs]));
+    let nextMs: number = LIMITS.workerHeartbeatMs;
+    for (const worker of new Set(workers === null ? [] : this.workers)) {
+      const expiresInMs = living.get(worker);
+      if (expiresInMs === undefined) this.#loseWorker(worker, workerGone(worker));
+      else nextMs = Math.min(nextMs, expiresInMs + 1);
+    }
+    this.#watch(nextMs);
   }
 
   #loseWorker(worker: string, error: unknown): void {

@@ -15,6 +15,12 @@ import { serveHost } from './serve-host.ts';
 import { TaskHost } from './task-host.ts';
 
 /** What a host's thread is started with. */
+export interface HostThreadStart {
+  /** Modules that the code of jobs is likely to import. */
+  readonly preload: readonly string[];
+}
+
+/** What it is told first: which host it is. */
 export interface HostThreadData {
   readonly moduleUrl: string;
   readonly settings: HostSettings;
@@ -86,4 +92,8 @@ async function openPeers(
   return new Map([...peers, ...transport.peers]);
 }
 
-if (parentPort !== null) await main(parentPort, workerData as HostThreadData);
+if (parentPort !== null) {
+  const port = parentPort;
+  await Promise.all((workerData as HostThreadStart).preload.map((name) => import(import.meta.resolve(name))));
+  port.once('message', (data: HostThreadData) => void main(port, data));
+}

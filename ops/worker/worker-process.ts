@@ -12,6 +12,7 @@ import {
   openStores,
   parseRedisUrl,
   RedisConnection,
+  SpareThreads,
   startHostThreads,
   systemClock,
   targetText,
@@ -66,7 +67,9 @@ export async function startWorker(
   ];
   try {
     const sources = { folder, local: await localModules(settings) };
-    const worker = openWorker(settings, cluster, sources, () => openLink('inbox'));
+    const spares = new SpareThreads(hostSettings(settings), settings.slots);
+    closing.push(() => spares.close());
+    const worker = openWorker(settings, cluster, sources, spares, () => openLink('inbox'));
     closing.push(() => worker.stop());
     const supervisor = superviseJobs(settings, cluster, sources, log);
     if (settings.port !== null) {
@@ -91,6 +94,7 @@ function openWorker(
   settings: WorkerSettings,
   cluster: ClusterContext,
   sources: JobSources,
+  spares: SpareThreads,
   openLink: () => ReturnType<typeof RedisConnection.open>,
 ): ClusterWorker {
   const bundles = new BundleStore(cluster);
@@ -109,6 +113,7 @@ function openWorker(
         await moduleOf(sources, bundles, { name: job, bundle }),
         hostSettings(settings),
         hosts,
+        spares,
       ),
   });
 }

@@ -74,7 +74,7 @@ void t.test('CW1: a newer generation of a job ends the older one before it start
   test.equal(worker.used, 1);
 });
 
-void t.test('CW3: what does not fit is refused, and said', async (test) => {
+void t.test('CW4: what does not fit is refused, and said', async (test) => {
   const { worker, log, start, reports } = await open(test, 'full', 2);
   await start('a', 1, [0]);
   await start('b', 1, [0, 1]);
