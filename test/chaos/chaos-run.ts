@@ -197,6 +197,7 @@ class ChaosRun {
     const what: string[] = [];
     const skipped: string[] = [];
     let detectionMs: number | null = null;
+    let hurtMs = Number.POSITIVE_INFINITY;
     for (const [i, outcome] of outcomes.entries()) {
       const kind = step.faults[i]?.kind ?? '';
       if (outcome.status === 'rejected')
@@ -205,6 +206,7 @@ class ChaosRun {
       else {
         what.push(outcome.value.what);
         detectionMs ??= outcome.value.detectionMs;
+        hurtMs = Math.min(hurtMs, outcome.value.beganMs);
       }
     }
     await sleep(Math.max(0, atMs + step.lastsMs - performance.now()));
@@ -217,10 +219,10 @@ class ChaosRun {
       skipped,
       detectionMs,
       states: this.#progress.states
-        .filter((one) => one.atMs > atMs)
-        .map((one) => `${((one.atMs - atMs) / 1_000).toFixed(1)} ${one.state}`),
-      readAgainMs: this.#progress.recoveryMs('read', atMs, nowMs),
-      visibleAgainMs: this.#progress.recoveryMs('visible', atMs, nowMs),
+        .filter((one) => one.atMs > hurtMs)
+        .map((one) => `${((one.atMs - hurtMs) / 1_000).toFixed(1)} ${one.state}`),
+      readAgainMs: this.#progress.recoveryMs('read', Math.min(hurtMs, nowMs), nowMs),
+      visibleAgainMs: this.#progress.recoveryMs('visible', Math.min(hurtMs, nowMs), nowMs),
     };
     this.steps.push(report);
     this.#options.say(`#${number} ${JSON.stringify({ ...report, atMs: undefined })}`);

@@ -25,15 +25,19 @@ export interface Injection {
   readonly what: string;
   /** From the loss of a primary to the moment that another had its place. */
   readonly detectionMs: number | null;
+  /** When it began to hurt, ms of performance.now(); default: when it was injected. */
+  readonly beganMs?: number;
 }
 
 /** Carries out a fault and heals it. Null: not possible here, and why. */
 export async function inject(
   stage: Stage,
   fault: PlannedFault,
-): Promise<Injection | { readonly skipped: string }> {
+): Promise<(Injection & { readonly beganMs: number }) | { readonly skipped: string }> {
   await sleep(fault.delayMs);
-  return INJECT[fault.kind](stage, fault.pick);
+  const beganMs = performance.now();
+  const injected = await INJECT[fault.kind](stage, fault.pick);
+  return 'skipped' in injected ? injected : { beganMs, ...injected };
 }
 
 type Inject = (stage: Stage, pick: number) => Promise<Injection | { readonly skipped: string }>;
@@ -84,8 +88,9 @@ const INJECT: Readonly<Record<FaultKind, Inject>> = {
     if (worker === null) return { skipped: 'no worker' };
     workers.start();
     await sleep(2_000);
+    const beganMs = performance.now();
     const how = await workers.leave(worker);
-    return done(`worker in place ${worker.place} replaced in good order (${how})`);
+    return { ...done(`worker in place ${worker.place} replaced in good order (${how})`), beganMs };
   },
   'worker-join': async ({ workers }, pick) => {
     const extra = workers.start();
@@ -96,8 +101,9 @@ const INJECT: Readonly<Record<FaultKind, Inject>> = {
         workers.present.filter((one) => one !== extra),
         pick,
       ) ?? extra;
+    const beganMs = performance.now();
     await workers.kill(worker);
-    return done(`a worker joined, the one in place ${worker.place} was killed`);
+    return { ...done(`a worker joined, the one in place ${worker.place} was killed`), beganMs };
   },
   'feeder-kill': async ({ feeders }, pick) => {
     await feeders.kill(Math.floor(pick * feeders.workload.feeders));

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { runChaos } from './chaos-run.ts';
 import { SETUPS, type SetupName } from './chaos-servers.ts';
 import { describeStep, planSteps, type Step } from './fault-plan.ts';
-import { describeReport, recoveryRows } from './report.ts';
+import { describeReport, describeTotals, recoveryRows } from './report.ts';
 
 /** Of the minutes of a run over all set-ups. */
 const SHARES: Readonly<Record<SetupName, number>> = {
@@ -74,6 +74,7 @@ for (const setup of setups) {
   reports.push(report);
   process.stdout.write(`${describeReport(report)}\n\n`);
 }
+if (reports.length > 1) process.stdout.write(`${describeTotals(reports)}\n`);
 if (values.report !== undefined) {
   const all = reports.map((report) => ({ ...report, recovery: recoveryRows(report.steps) }));
   writeFileSync(values.report, JSON.stringify(all, null, 2));

@@ -45,13 +45,17 @@ interface RecoveryRow {
   readonly detectionP50: number | null;
 }
 
-/** Recovery by kind of fault; steps of several faults by themselves. */
-export function recoveryRows(steps: readonly StepReport[]): readonly RecoveryRow[] {
+/** Recovery by kind of fault, or by what the kinds have in common; steps of several faults by themselves. */
+export function recoveryRows(
+  steps: readonly StepReport[],
+  by: 'kind' | 'group' = 'kind',
+): readonly RecoveryRow[] {
+  const nameOf = (kind: FaultKind) => (by === 'kind' ? kind : `any ${FAULTS[kind].group} fault`);
   const byKind = Map.groupBy(
     steps.filter(({ what }) => what.length > 0),
-    ({ kinds }) => (kinds.length > 1 ? 'several at once' : (kinds[0] as string)),
+    ({ kinds }) => (kinds.length > 1 ? 'several at once' : nameOf(kinds[0] as FaultKind)),
   );
-  const order = [...Object.keys(FAULTS), 'several at once'];
+  const order = [...(Object.keys(FAULTS) as FaultKind[]).map(nameOf), 'several at once'];
   return [...byKind]
     .toSorted(([a], [b]) => order.indexOf(a) - order.indexOf(b))
     .map(([kind, some]) => {
@@ -76,15 +80,8 @@ export function describeReport(report: ChaosReport): string {
   const faults = report.steps.reduce((sum, { what }) => sum + what.length, 0);
   const lines = [
     `set-up ${report.setup}, seed ${report.seed}: ${faults} faults in ${report.seconds.toFixed(0)} s, ${report.records} records, ${report.generations} generations, feeders began anew ${report.feedersReopened} times`,
-    `  ${'recovery, s'.padEnd(26)}times stalled    p50    p95    max   visible p95   replaced after p50`,
+    ...recoveryLines(recoveryRows(report.steps)),
   ];
-  for (const row of recoveryRows(report.steps)) {
-    const { kind, times, stalled, p50, p95, max, visibleP95, detectionP50 } = row;
-    const numbers = [p50, p95, max].map((ms) => seconds(ms).padStart(7)).join('');
-    lines.push(
-      `  ${kind.padEnd(26)}${String(times).padStart(5)}${String(stalled).padStart(8)}${numbers}${seconds(visibleP95).padStart(14)}${detectionP50 === null ? '' : seconds(detectionP50).padStart(21)}`,
-    );
-  }
   const skipped = new Set(report.steps.flatMap((step) => step.skipped));
   for (const why of skipped) lines.push(`  SKIPPED ${why}`);
   const failures = Object.entries(report.failures).map(([code, times]) => `${code} ×${times}`);
@@ -101,6 +98,29 @@ export function describeReport(report: ChaosReport): string {
   );
   if (report.folder !== null) lines.push(`  logs: ${report.folder}`);
   return lines.join('\n');
+}
+
+/** Recovery in all set-ups together, by group of faults. */
+export function describeTotals(reports: readonly ChaosReport[]): string {
+  const steps = reports.flatMap((report) => report.steps);
+  const faults = steps.reduce((sum, { what }) => sum + what.length, 0);
+  const records = reports.reduce((sum, report) => sum + report.records, 0);
+  return [
+    `all set-ups: ${faults} faults, ${records} records`,
+    ...recoveryLines(recoveryRows(steps, 'group')),
+  ].join('\n');
+}
+
+function recoveryLines(rows: readonly RecoveryRow[]): string[] {
+  const lines = rows.map(({ kind, times, stalled, p50, p95, max, visibleP95, detectionP50 }) => {
+    const numbers = [p50, p95, max].map((ms) => seconds(ms).padStart(7)).join('');
+    const detection = detectionP50 === null ? '' : seconds(detectionP50).padStart(21);
+    return `  ${kind.padEnd(26)}${String(times).padStart(5)}${String(stalled).padStart(8)}${numbers}${seconds(visibleP95).padStart(14)}${detection}`;
+  });
+  return [
+    `  ${'recovery, s'.padEnd(26)}times stalled    p50    p95    max   visible p95   replaced after p50`,
+    ...lines,
+  ];
 }
 
 /** Nearest rank. */
