@@ -169,6 +169,7 @@ export {
 } from './inspect/plan-deploy.ts';
 export { type RehearsalOptions, rehearseRestore } from './inspect/rehearse-restore.ts';
 export { SpareThreads, startHostThreads } from './host/thread-hosts.ts';
+export { access, clientOf, reconnecting } from './redis/redis-client.ts';
 export { parseRedisUrl, targetText } from './redis/redis-url.ts';
 export type { Durability } from './redis/durability.ts';
 export { type HasPlainForm, plainForm } from './exchange/plain-form.ts';

@@ -30,13 +30,30 @@ export function lastingClient(
   name: string,
   retryMs: (attempt: number) => number,
 ): Redis {
-  const options = {
+  return clientOf(target, {
     ...ALWAYS,
-    connectionName: name,
+    ...reconnecting(name, retryMs),
+    sentinelCommandTimeout: LIMITS.redisSocketTimeoutMs,
+  });
+}
+
+/** What has a client connect again by itself. */
+export function reconnecting(connectionName: string, retryMs: (attempt: number) => number) {
+  return {
+    connectionName,
     retryStrategy: retryMs,
+    // Without it, one round of unreachable sentinels ends the client for good.
+    sentinelRetryStrategy: retryMs,
     // A demoted primary answers READONLY for ever; a new connection is resolved to the new one.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
-  };
+  } satisfies RedisOptions;
+}
+
+/** A client of one server, or of the primary that Sentinel names, with these options of ioredis. */
+export function clientOf(
+  target: Exclude<RedisTarget, { readonly kind: 'cluster' }>,
+  options: Omit<RedisOptions, 'replyMapping'>,
+): Redis {
   switch (target.kind) {
     case 'socket':
       return new Redis(target.path, options);
@@ -49,9 +66,6 @@ export function lastingClient(
         sentinels: target.nodes.map((address) => ({ ...address })),
         name: target.master,
         db: target.db,
-        // Without it, one round of unreachable sentinels ends the client for good.
-        sentinelRetryStrategy: retryMs,
-        sentinelCommandTimeout: LIMITS.redisSocketTimeoutMs,
         ...(target.sentinelPassword !== null && { sentinelPassword: target.sentinelPassword }),
         ...(target.tls && { sentinelTLS: {}, enableTLSForSentinelMode: true }),
       });
@@ -101,7 +115,7 @@ export function scriptSender(
   };
 }
 
-function access({
+export function access({
   username,
   password,
   tls,

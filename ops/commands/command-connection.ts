@@ -1,5 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import { backoffMs, parseRedisUrl, systemRandom } from '#engine';
+import { access, backoffMs, clientOf, parseRedisUrl, reconnecting, systemRandom } from '#engine';
 
 /** A client as BullMQ wants it: it queues while there is no connection, and a command waits as long as it takes. */
 export type CommandClient = Redis | Cluster;
@@ -8,41 +8,21 @@ export type CommandClient = Redis | Cluster;
 export function commandClient(url: string, name: string): CommandClient {
   const target = parseRedisUrl(url);
   const options = {
+    ...reconnecting(name, retryMs),
     protocol: 2,
     maxRetriesPerRequest: null,
-    connectionName: name,
     connectTimeout: CONNECT_MS,
-    retryStrategy: retryMs,
-    // A demoted primary answers READONLY for ever.
-    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+    failoverDetector: true,
   } as const satisfies RedisOptions;
-  switch (target.kind) {
-    case 'socket':
-      return new Redis(target.path, options);
-    case 'server':
-      return new Redis(target.url, options);
-    case 'sentinel':
-      return new Redis({
-        ...options,
-        ...access(target),
-        sentinels: target.nodes.map((address) => ({ ...address })),
-        name: target.master,
-        db: target.db,
-        sentinelRetryStrategy: retryMs,
-        failoverDetector: true,
-        ...(target.sentinelPassword !== null && { sentinelPassword: target.sentinelPassword }),
-        ...(target.tls && { sentinelTLS: {}, enableTLSForSentinelMode: true }),
-      });
-    case 'cluster':
-      return new Cluster(
-        target.nodes.map((address) => ({ ...address })),
-        {
-          clusterRetryStrategy: retryMs,
-          slotsRefreshTimeout: CONNECT_MS,
-          redisOptions: { ...options, ...access(target) },
-        },
-      );
-  }
+  if (target.kind !== 'cluster') return clientOf(target, options);
+  return new Cluster(
+    target.nodes.map((address) => ({ ...address })),
+    {
+      clusterRetryStrategy: retryMs,
+      slotsRefreshTimeout: CONNECT_MS,
+      redisOptions: { ...options, ...access(target) },
+    },
+  );
 }
 
 const CONNECT_MS = 5_000;
@@ -50,20 +30,4 @@ const RETRY_MS_MAX = 2_000;
 
 function retryMs(attempt: number): number {
   return backoffMs(attempt - 1, 50, RETRY_MS_MAX, systemRandom);
-}
-
-function access({
-  username,
-  password,
-  tls,
-}: {
-  readonly username: string | null;
-  readonly password: string | null;
-  readonly tls: boolean;
-}): Pick<RedisOptions, 'username' | 'password' | 'tls'> {
-  return {
-    ...(username !== null && { username }),
-    ...(password !== null && { password }),
-    ...(tls && { tls: {} }),
-  };
 }
