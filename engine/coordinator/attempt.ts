@@ -1,5 +1,5 @@
 import type { CheckpointId } from '../base/brand.ts';
-import { ERROR_CATALOGUE, errorCode, MillraceError } from '../base/errors.ts';
+import { ERROR_CATALOGUE, errorCode, invariant, MillraceError } from '../base/errors.ts';
 import type { CheckpointStore, Ownership } from '../checkpoint/checkpoint-store.ts';
 import type { Manifest, ManifestOperator, SnapshotRef } from '../checkpoint/manifest.ts';
 import { positionsToHold } from '../checkpoint/protocol.ts';
@@ -20,7 +20,7 @@ export interface AttemptOptions {
   readonly environment: AttemptEnvironment;
   readonly store: CheckpointStore;
   readonly ownership: Ownership;
-  /** What to begin from; null: afresh. Of another job for a fork, whose sinks begin anew. */
+  /** What to begin from, a checkpoint of this very job ({@link adoptState}); null: afresh. */
   readonly restored: Manifest | null;
   readonly openHosts: OpenHosts;
   /** {@link historyChanges} before anything was read for this attempt. Default: as it is now. */
@@ -65,12 +65,13 @@ export class Attempt {
   publishing = false;
 
   private constructor(options: AttemptOptions) {
-    const { graph, store, ownership, environment } = options;
+    const { graph, store, ownership, restored, environment } = options;
+    invariant((restored?.job ?? ownership.job) === ownership.job, 'an attempt begins from its own job');
     this.#options = options;
     this.#histories = options.histories ?? historyChanges(environment.log, store);
     this.#failure.promise.catch(() => {});
     this.#writer = new SnapshotWriter({ store, ownership, clock: environment.clock });
-    this.#committers = new SinkCommitters(graph, ownRestored(options), environment);
+    this.#committers = new SinkCommitters(graph, restored, environment);
   }
 
   static async open(options: AttemptOptions): Promise<Attempt> {
@@ -158,7 +159,7 @@ export class Attempt {
     await this.#passing('restore:after-commit');
     // Before any host opens: what a fresh attempt writes is numbered from its first checkpoint on, so that a restore of that undoes it.
     const begins = restored?.id ?? (await store.nextCheckpointId(ownership));
-    this.#hosts = await openHosts(this.#plan(begins), { ...environment, restoredCheckpoint: begins });
+    this.#hosts = await openHosts(this.#plan(begins), environment);
     await this.#passing('restore:opened');
     if (restored === null) await this.#publishStart(graph, begins);
     await this.#passing('restore:end');
@@ -173,8 +174,8 @@ export class Attempt {
         token: ownership.token,
         generation: ownership.generation,
         parallelism: graph.job.options.parallelism,
-        restored: restored === null ? null : { job: restored.job, checkpoint: restored.id },
         begins,
+        isFresh: restored === null,
         sinkIds: this.#committers.sinkIds,
         poisoned,
       },
@@ -300,11 +301,6 @@ export class Attempt {
   async #hold(positions: readonly TopicPosition[], { log, job }: AttemptEnvironment): Promise<void> {
     if (positions.length > 0) await log.registerPositions(job, this.#options.ownership.generation, positions);
   }
-}
-
-/** The restored checkpoint when it is this job's own. */
-function ownRestored({ restored, ownership }: AttemptOptions): Manifest | null {
-  return restored?.job === ownership.job ? restored : null;
 }
 
 /** What all hosts handed in, together. */

@@ -1,4 +1,5 @@
 import { ERROR_CATALOGUE, errorCode } from '../base/errors.ts';
+import type { JobOptions } from '../graph/job-graph.ts';
 
 /** When checkpoints are taken, and how many may fail. */
 export interface CheckpointPolicy {
@@ -7,6 +8,16 @@ export interface CheckpointPolicy {
   readonly minPauseMs: number;
   /** Failures in a row that do not fail the attempt. */
   readonly failuresTolerable: number;
+}
+
+/** @param intervalMs as it is now; what the job's options say is what it begins with */
+export function checkpointPolicy(options: JobOptions, intervalMs: number): CheckpointPolicy {
+  const { checkpointMinPauseMs, checkpointFailuresTolerable } = options;
+  return {
+    intervalMs,
+    minPauseMs: checkpointMinPauseMs,
+    failuresTolerable: checkpointFailuresTolerable,
+  };
 }
 
 /** What has happened so far in this attempt; monotonic ms. */

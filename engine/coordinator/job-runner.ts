@@ -1,4 +1,4 @@
-import { type CheckpointId, checkpointId } from '../base/brand.ts';
+import type { CheckpointId } from '../base/brand.ts';
 import { errorText, hasCode, MillraceError } from '../base/errors.ts';
 import type { Ownership } from '../checkpoint/checkpoint-store.ts';
 import type { Manifest } from '../checkpoint/manifest.ts';
@@ -6,9 +6,9 @@ import { type ExecutionGraph, planExecution } from '../graph/execution-graph.ts'
 import type { JobGraph } from '../graph/job-graph.ts';
 import { validateGraph } from '../graph/validate.ts';
 import { adoptState } from './adopt-state.ts';
-import { Attempt, historyChanges } from './attempt.ts';
-import { CheckpointPace } from './checkpoint-pace.ts';
-import type { CheckpointPolicy } from './checkpoint-policy.ts';
+import { Attempt } from './attempt.ts';
+import { checkpointPolicy } from './checkpoint-policy.ts';
+import { CheckpointSeries } from './checkpoint-series.ts';
 import { chooseRestore } from './choose-restore.ts';
 import type { JobEnvironment } from './job-environment.ts';
 import { JobHistory } from './job-history.ts';
@@ -18,6 +18,7 @@ import { hostInThisThread } from './open-hosts.ts';
 import { PoisonRecords } from './poison-records.ts';
 import { Rescaling } from './rescaling.ts';
 import { decideRestart, failuresInRow, failuresToKeep } from './restart-policy.ts';
+import { type Owned, takeOwnership } from './take-ownership.ts';
 
 export type { JobEnvironment };
 
@@ -30,15 +31,13 @@ export function runJob(graph: JobGraph, environment: JobEnvironment): JobHandle 
   return new JobRunner(graph, environment);
 }
 
-/** Attempts to have a new generation made durable, across a fail-over that is noticed meanwhile. */
-const OWNING_TRIES_MAX = 3;
 const FINAL: readonly JobState[] = ['finished', 'stopped', 'cancelled', 'failed'];
 
 /**
  * Keeps one job going, attempt after attempt. Suspension points: between attempts, and while an attempt runs.
  *
  * JR1 the token and the generation are raised before anything is read.
- * JR2 checkpoints, savepoints, rescaling and the stop run one after another.
+ * JR2 checkpoints, savepoints, rescaling and the stop run one after another: each takes its checkpoint in the attempt's series (CQ2).
  * JR3 every rescaling ends, whatever happens meanwhile: completed, rolled back or failed.
  */
 class JobRunner implements JobHandle {
@@ -54,19 +53,17 @@ class JobRunner implements JobHandle {
   #graph: ExecutionGraph;
   #state: JobState = 'created';
   #stateSince: number;
-  #attempt: Attempt | null = null;
+  /** The one that runs, or the one that ran last. */
+  #current: RunningAttempt | null = null;
   #abort = new AbortController();
   #intervalMs: number;
   #generation = 0;
-  #histories = 0;
   #request: 'none' | 'cancel' | 'stop' = 'none';
   /** What the checkpoint at the end of a draining stop is, and the id that it got. */
   #drainTo: Manifest['kind'] | null = null;
   #drained: number | null = null;
   #stopped: Promise<number | null> | null = null;
   #rescaling: Rescaling | null = null;
-  #pace: CheckpointPace | null = null;
-  #serial: Promise<unknown> = Promise.resolve();
 
   constructor(graph: JobGraph, environment: JobEnvironment) {
     this.name = graph.name;
@@ -82,7 +79,7 @@ class JobRunner implements JobHandle {
   status(): JobStatus {
     return describeJob({
       graph: this.#graph,
-      attempt: this.#attempt,
+      attempt: this.#current?.attempt ?? null,
       state: this.#state,
       stateSince: this.#stateSince,
       startedAt: this.#startedAt,
@@ -105,15 +102,15 @@ class JobRunner implements JobHandle {
       );
     }
     this.#intervalMs = ms;
-    this.#pace?.changed();
+    this.#current?.checkpoints.changePolicy(checkpointPolicy(this.#graph.job.options, ms));
   }
 
   async savepoint(): Promise<number> {
-    return this.#checkpoint(this.#runningAttempt('a savepoint'), 'savepoint');
+    return this.#running('a savepoint').checkpoints.take('savepoint');
   }
 
   async rescale(parallelism: number): Promise<RescaleEntry> {
-    const attempt = this.#runningAttempt('rescaling');
+    const { attempt, checkpoints } = this.#running('rescaling');
     const { job } = this.#graph;
     const wanted = { ...job, options: { ...job.options, parallelism } };
     validateGraph(wanted);
@@ -122,7 +119,7 @@ class JobRunner implements JobHandle {
     const rescaling = new Rescaling(planExecution(wanted), this.#graph, this.#environment.clock);
     this.#rescaling = rescaling;
     try {
-      await this.#checkpoint(attempt, 'checkpoint');
+      await checkpoints.take('checkpoint');
       // Whoever stops the job takes its last checkpoint from the attempt that runs.
       if (this.#endRequested) throw new Error(`the job is ${this.#state}`);
       rescaling.checkpointTaken();
@@ -135,10 +132,9 @@ class JobRunner implements JobHandle {
 
   async cancel(): Promise<void> {
     if (FINAL.includes(this.#state)) return;
-    this.#request = 'cancel';
-    this.#enter('cancelling');
+    this.#beginEnd('cancel');
     this.#abort.abort();
-    this.#attempt?.stop();
+    this.#current?.attempt.stop();
     await this.done;
   }
 
@@ -153,14 +149,14 @@ class JobRunner implements JobHandle {
   }
 
   async #stop(options: StopOptions): Promise<number | null> {
-    const attempt = this.#state === 'running' ? this.#attempt : null;
-    this.#request = 'stop';
-    this.#enter('stopping');
-    if (attempt === null) {
+    const running = this.#state === 'running' ? this.#current : null;
+    this.#beginEnd('stop');
+    if (running === null) {
       this.#abort.abort();
       await this.done;
       return null;
     }
+    const { attempt, checkpoints } = running;
     const kind = options.savepoint ? 'savepoint' : 'checkpoint';
     if (options.drain) {
       // The checkpoint comes when all tasks have ended, with what they gave at the end of time.
@@ -171,7 +167,7 @@ class JobRunner implements JobHandle {
     }
     attempt.stopSources(false);
     try {
-      return await this.#checkpoint(attempt, kind);
+      return await checkpoints.take(kind);
     } catch (error) {
       this.#noteFailure(error);
       return null;
@@ -179,6 +175,13 @@ class JobRunner implements JobHandle {
       attempt.stop();
       await this.done;
     }
+  }
+
+  /** From now on nothing begins by itself. */
+  #beginEnd(request: 'cancel' | 'stop'): void {
+    this.#request = request;
+    this.#enter(request === 'cancel' ? 'cancelling' : 'stopping');
+    this.#current?.checkpoints.end();
   }
 
   get #endRequested(): boolean {
@@ -198,15 +201,15 @@ class JobRunner implements JobHandle {
   /** Attempt after attempt, until one ends by itself or on request, or the restart strategy gives up. */
   async #attempts(): Promise<JobState> {
     const { clock, random } = this.#environment;
-    let ownership: Ownership | null = null;
+    let owned: Owned | null = null;
     for (let inRow = 0; ; ) {
       const startedMs = clock.monotonic();
       try {
         this.#enter('starting');
-        ownership = await this.#own(ownership);
-        this.#generation = ownership.generation;
+        owned = await takeOwnership(this.name, owned?.ownership ?? null, this.#environment);
+        this.#generation = owned.ownership.generation;
         await this.#environment.killPoint?.('restore:owned');
-        const outcome = await this.#runAttempt(ownership);
+        const outcome = await this.#runAttempt(owned);
         if (this.#endRequested) return this.#requestedEnd();
         if (outcome === 'ended') return 'finished';
         this.#startRescaled();
@@ -235,32 +238,12 @@ class JobRunner implements JobHandle {
     }
   }
 
-  /**
-   * Token and generation of the next attempt. They are durable before they are used, so that no other attempt is ever given the same ones; what
-   * a server has lost before that is nothing of this attempt's.
-   */
-  async #own(before: Ownership | null): Promise<Ownership> {
-    const { store, log, owner } = this.#environment;
-    for (let tries = 1; ; tries++) {
-      this.#histories = historyChanges(log, store);
-      const ownership =
-        before === null ? await store.takeOver(this.name, owner) : await store.nextGeneration(before);
-      try {
-        await Promise.all([store.confirmDurable(), log.confirmDurable()]);
-        if (historyChanges(log, store) === this.#histories) return ownership;
-      } catch (error) {
-        if (!hasCode(error, 'MR_CHECKPOINT_NOT_DURABLE') || tries === OWNING_TRIES_MAX) throw error;
-      }
-    }
-  }
-
-  async #runAttempt(ownership: Ownership): Promise<'ended' | 'stopped'> {
+  async #runAttempt({ ownership, histories }: Owned): Promise<'ended' | 'stopped'> {
     const { clock, random, log, store, namespace, redisUrl, openLink, uuid, killPoint, jobVersion } =
       this.#environment;
     const ending = new AbortController();
     const signal = AbortSignal.any([this.#abort.signal, ending.signal]);
     const restored = await this.#restore(ownership);
-    const own = restored?.job === this.name ? restored.id : checkpointId(0);
     this.#history.restoredFrom = restored?.id ?? null;
     const attempt = await Attempt.open({
       graph: this.#graph,
@@ -268,7 +251,7 @@ class JobRunner implements JobHandle {
       ownership,
       restored,
       openHosts: this.#environment.openHosts ?? hostInThisThread(store),
-      histories: this.#histories,
+      histories,
       poisoned: this.#poison.poisoned(),
       ...(jobVersion === undefined ? {} : { jobVersion }),
       environment: {
@@ -277,7 +260,6 @@ class JobRunner implements JobHandle {
         redisUrl,
         openLink,
         generation: ownership.generation,
-        restoredCheckpoint: own,
         log,
         clock,
         random,
@@ -288,16 +270,16 @@ class JobRunner implements JobHandle {
     }).catch((error: unknown) => this.#ruleOut(restored, error, true));
     try {
       if (this.#endRequested) return 'stopped';
-      const pace = this.#begin(attempt);
-      const outcome = await Promise.race([attempt.run(), this.#tick(attempt, pace, signal)]);
+      const checkpoints = this.#begin(attempt);
+      const outcome = await Promise.race([attempt.run(), checkpoints.run()]);
       if (outcome === 'ended' && (!this.#endRequested || this.#drainTo !== null))
-        this.#drained = await this.#checkpoint(attempt, this.#drainTo ?? 'checkpoint');
+        this.#drained = await checkpoints.take(this.#drainTo ?? 'checkpoint');
       return outcome;
     } catch (error) {
       return this.#ruleOut(restored, error, false);
     } finally {
       ending.abort();
-      this.#pace?.changed();
+      this.#current?.checkpoints.end();
       await attempt.close();
     }
   }
@@ -314,16 +296,24 @@ class JobRunner implements JobHandle {
     throw error;
   }
 
-  #begin(attempt: Attempt): CheckpointPace {
-    this.#attempt = attempt;
-    this.#serial = Promise.resolve();
-    // A rescaled attempt is to show at once that it can complete one: it has less time for that than the interval may be.
-    const atOnce = this.#graph === this.#rescaling?.target;
-    const pace = new CheckpointPace(this.#environment.clock, () => this.#policy(), atOnce);
-    this.#pace = pace;
+  #begin(attempt: Attempt): CheckpointSeries {
+    const checkpoints = new CheckpointSeries({
+      attempt,
+      clock: this.#environment.clock,
+      policy: checkpointPolicy(this.#graph.job.options, this.#intervalMs),
+      // A rescaled attempt is to show at once that it can complete one: it has less time for that than the interval may be.
+      atOnce: this.#graph === this.#rescaling?.target,
+      history: this.#history,
+      ended: (outcome) => {
+        const isHealthy = outcome === 'completed' && this.#rescaling?.isHealthy(this.#graph);
+        if (isHealthy) this.#endRescaling('completed', null);
+        this.#changed();
+      },
+    });
+    this.#current = { attempt, checkpoints };
     this.#rescaling?.started(this.#graph, (why) => attempt.fail(why));
     this.#enter('running');
-    return pace;
+    return checkpoints;
   }
 
   async #restore(ownership: Ownership): Promise<Manifest | null> {
@@ -332,72 +322,6 @@ class JobRunner implements JobHandle {
     const job = { job: this.name, ...this.#graph.job };
     const chosen = await chooseRestore(job, this.#environment, restoreFrom ?? null, this.#ruledOut);
     return chosen === null ? null : adoptState(chosen, ownership, this.#graph, this.#environment);
-  }
-
-  /** Triggers checkpoints until the attempt ends; rejects when one fails and the job does not tolerate it. */
-  async #tick(attempt: Attempt, pace: CheckpointPace, signal: AbortSignal): Promise<never> {
-    for (;;) {
-      await pace.due(signal);
-      if (signal.aborted || this.#endRequested) return new Promise<never>(() => {});
-      await this.#checkpoint(attempt, 'checkpoint').catch((error: unknown) => {
-        if (!pace.tolerates(error)) throw error;
-      });
-    }
-  }
-
-  #policy(): CheckpointPolicy {
-    const { checkpointMinPauseMs, checkpointFailuresTolerable } = this.#graph.job.options;
-    return {
-      intervalMs: this.#intervalMs,
-      minPauseMs: checkpointMinPauseMs,
-      failuresTolerable: checkpointFailuresTolerable,
-    };
-  }
-
-  #checkpoint(attempt: Attempt, kind: Manifest['kind']): Promise<number> {
-    const next = this.#serial.then(() => this.#takeCheckpoint(attempt, kind));
-    this.#serial = next.catch(() => {});
-    return next;
-  }
-
-  async #takeCheckpoint(attempt: Attempt, kind: Manifest['kind']): Promise<number> {
-    const { clock } = this.#environment;
-    const triggeredAt = clock.now();
-    const startedMs = clock.monotonic();
-    this.#history.inProgress = triggeredAt;
-    const entry = { kind, triggeredAt };
-    try {
-      const { manifest, ...figures } = await attempt.checkpoint(kind);
-      const durationMs = clock.monotonic() - startedMs;
-      this.#history.checkpoint({
-        ...entry,
-        ...figures,
-        id: manifest.id,
-        outcome: 'completed',
-        durationMs,
-        failure: null,
-      });
-      this.#pace?.ended('completed');
-      if (this.#rescaling?.isHealthy(this.#graph)) this.#endRescaling('completed', null);
-      return manifest.id;
-    } catch (error) {
-      const durationMs = clock.monotonic() - startedMs;
-      const nothing = { id: 0, stateBytes: 0, writtenBytes: 0, alignmentMs: 0, syncMs: 0 };
-      this.#history.checkpoint({
-        ...entry,
-        ...nothing,
-        outcome: 'failed',
-        durationMs,
-        failure: errorText(error),
-      });
-      this.#pace?.ended('failed');
-      // It may be published: only a restore makes sure that its output is committed.
-      if (attempt.publishing) attempt.fail(error);
-      throw error;
-    } finally {
-      this.#history.inProgress = null;
-      this.#changed();
-    }
   }
 
   /** The next attempt runs at the parallelism that was asked for. */
@@ -420,8 +344,8 @@ class JobRunner implements JobHandle {
     this.#rescaling = null;
   }
 
-  #runningAttempt(what: string): Attempt {
-    if (this.#state === 'running' && this.#attempt !== null) return this.#attempt;
+  #running(what: string): RunningAttempt {
+    if (this.#state === 'running' && this.#current !== null) return this.#current;
     throw new MillraceError(
       'MR_CHECKPOINT_FAILED',
       `Job '${this.name}' is ${this.#state}; ${what} needs a running job.`,
@@ -447,4 +371,9 @@ class JobRunner implements JobHandle {
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+interface RunningAttempt {
+  readonly attempt: Attempt;
+  readonly checkpoints: CheckpointSeries;
 }

@@ -20,7 +20,7 @@ export class SinkCommitters {
   readonly #restored: Manifest | null;
   readonly #committers = new Map<string, SinkCommitter>();
 
-  /** @param restored null when its sinks' output is none of this job's: afresh, or a fork */
+  /** @param restored what the attempt begins from; null: afresh */
   constructor(graph: ExecutionGraph, restored: Manifest | null, environment: AttemptEnvironment) {
     const sinks = sinksOf(graph);
     this.#sinks = sinks;
@@ -35,17 +35,17 @@ export class SinkCommitters {
 
   /** Opens every committer and commits what the restored checkpoint left to commit. Before any source starts. */
   async recover(): Promise<void> {
+    const checkpoint = this.#restored?.id ?? checkpointId(0);
     for (const sink of this.#sinks) {
       const committer = await this.#open(sink);
       if (committer === null) continue;
       this.#committers.set(sink.operator, committer);
-      const { restoredCheckpoint } = this.#environment;
       const pending = (this.#restored?.sinks ?? [])
         .filter(({ operator, committables }) => operator === sink.operator && committables.length > 0)
         .sort((a, b) => a.seq - b.seq)
-        .map(({ seq, committables }) => ({ seq, committables, checkpoint: restoredCheckpoint }));
+        .map(({ seq, committables }) => ({ seq, committables, checkpoint }));
       await this.#environment.killPoint('restore:before-commit');
-      await committer.recover(pending, restoredCheckpoint);
+      await committer.recover(pending, checkpoint);
     }
   }
 
@@ -88,6 +88,7 @@ export class SinkCommitters {
       operator,
       sinkId: this.sinkIds[operator] as string,
       subtask: 0,
+      nextSeq: (this.#restored?.id ?? 0) + 1,
       // Also those of an attempt that ran with more.
       parallelism: Math.ceil(writers * Math.max(1, (this.#restored?.parallelism ?? 0) / this.#parallelism)),
       deadLetter: () => {},

@@ -23,10 +23,10 @@ export interface HostDeployment {
   readonly host: number;
   /** Per slot, the host that runs it. */
   readonly places: readonly number[];
-  /** What to begin from; null: afresh. A fork begins from a checkpoint of another job. */
-  readonly restored: { readonly job: string; readonly checkpoint: CheckpointId } | null;
-  /** What intervals of sinks are numbered from: the restored checkpoint, or the one that a fresh job starts with. */
+  /** The checkpoint that it begins from; intervals of sinks are numbered from it. */
   readonly begins: CheckpointId;
+  /** There is nothing in it to restore: it is the one that a fresh job is about to start with. */
+  readonly isFresh: boolean;
   /** Per sink, its id in checkpoints and targets. */
   readonly sinkIds: Readonly<Record<string, string>>;
   /** Records that have failed too many attempts: they go to dead letters when they fail again (RecordFingerprint). */

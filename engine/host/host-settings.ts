@@ -66,7 +66,6 @@ export async function openHostEnvironment(
       job: deployment.job,
       namespace,
       generation: deployment.generation,
-      restoredCheckpoint: deployment.begins,
       redisUrl,
       log,
       clock: systemClock,

@@ -3,11 +3,12 @@ import type { AttemptEnvironment } from '../runtime/attempt-environment.ts';
 import { type JobSink, sinkContext } from '../runtime/job-sinks.ts';
 import type { SinkContext } from '../runtime/sink.ts';
 import { SinkOperator } from '../runtime/sink-operator.ts';
+import type { HostDeployment } from './host-protocol.ts';
 
 /** The writers of one host, of all sinks. Owns what they are told of completed checkpoints. */
 export class SinkWriters {
   readonly #sinks: ReadonlyMap<string, JobSink>;
-  readonly #sinkIds: Readonly<Record<string, string>>;
+  readonly #deployment: Pick<HostDeployment, 'sinkIds' | 'begins'>;
   readonly #environment: AttemptEnvironment;
   readonly #writers: { readonly operator: string; readonly writer: SinkOperator }[] = [];
   #completed: CheckpointId;
@@ -15,13 +16,13 @@ export class SinkWriters {
 
   constructor(
     sinks: readonly JobSink[],
-    sinkIds: Readonly<Record<string, string>>,
+    deployment: Pick<HostDeployment, 'sinkIds' | 'begins'>,
     environment: AttemptEnvironment,
   ) {
     this.#sinks = new Map(sinks.map((sink) => [sink.operator, sink]));
-    this.#sinkIds = sinkIds;
+    this.#deployment = deployment;
     this.#environment = environment;
-    this.#completed = environment.restoredCheckpoint;
+    this.#completed = deployment.begins;
   }
 
   /** Opens the writer of one subtask; older generations are fenced when it resolves. */
@@ -32,11 +33,13 @@ export class SinkWriters {
     wake: () => void,
   ): Promise<SinkOperator> {
     const { sink, writers } = this.#sinks.get(operator) as JobSink;
+    const { sinkIds, begins } = this.#deployment;
     const context = sinkContext(this.#environment, {
       operator,
-      sinkId: this.#sinkIds[operator] as string,
+      sinkId: sinkIds[operator] as string,
       subtask,
       parallelism: writers,
+      nextSeq: begins + 1,
       deadLetter,
       undoFloor: () => this.#undoFloor,
     });

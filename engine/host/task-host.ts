@@ -77,7 +77,7 @@ export class TaskHost implements HostHandle {
       ownership: { job, token, generation },
       clock: environment.clock,
     });
-    this.#sinks = new SinkWriters(sinksOf(graph), deployment.sinkIds, environment);
+    this.#sinks = new SinkWriters(sinksOf(graph), deployment, environment);
   }
 
   /** Opens sources and sinks, and restores what belongs to its slots. Nothing is processed before {@link run}. */
@@ -191,7 +191,7 @@ export class TaskHost implements HostHandle {
     this.#tasks = await buildTasks({
       graph,
       environment,
-      restored: await this.#restore(),
+      restored: await this.#restore(slots),
       slots,
       channels: new HostChannels({ host, places, exchange, wake, arrived }),
       sinks: this.#sinks,
@@ -205,20 +205,19 @@ export class TaskHost implements HostHandle {
     this.#loop = new TaskLoop(this.#tasks, environment.clock);
   }
 
-  async #restore(): Promise<RestoredState> {
+  async #restore(subtasks: readonly number[]): Promise<RestoredState> {
     const { store, deployment, graph } = this.#options;
-    const { restored } = deployment;
-    if (restored === null) return RestoredState.empty();
-    const manifest = await store.manifest(restored.job, restored.checkpoint);
+    const { job, begins, isFresh } = deployment;
+    if (isFresh) return RestoredState.empty();
+    const manifest = await store.manifest(job, begins);
     if (manifest === null) {
       throw new MillraceError(
         'MR_CHECKPOINT_FAILED',
-        `Checkpoint ${restored.checkpoint} of job '${restored.job}' is not there any more: the server has lost it, or it was retired. The job restarts from what there is.`,
+        `Checkpoint ${begins} of job '${job}' is not there any more: the server has lost it, or it was retired. The job restarts from what there is.`,
       );
     }
     const operators = new Set(graph.job.nodes.flatMap((node) => (node.kind === 'stage' ? [] : [node.id])));
     const { parallelism, maxParallelism } = graph.job.options;
-    const subtasks = deployment.places.flatMap((place, slot) => (place === deployment.host ? [slot] : []));
     this.#writer.adopt(manifest);
     return RestoredState.load(store, manifest, { operators, parallelism, maxParallelism, subtasks });
   }

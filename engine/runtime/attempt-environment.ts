@@ -1,4 +1,4 @@
-import type { CheckpointId, Generation } from '../base/brand.ts';
+import type { Generation } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
@@ -9,8 +9,6 @@ export interface AttemptEnvironment {
   readonly job: string;
   readonly namespace: string;
   readonly generation: Generation;
-  /** The checkpoint that the attempt started from; in hosts of a fresh start the one that it is about to begin with, else 0. */
-  readonly restoredCheckpoint: CheckpointId;
   /** The job's own Redis, for sinks that write there unless told otherwise. */
   readonly redisUrl?: string | undefined;
   /** How connections to Redis are opened. Default {@link RedisConnection.open}. */

@@ -38,6 +38,7 @@ export function sinkContext(
     readonly sinkId: string;
     readonly subtask: number;
     readonly parallelism: number;
+    readonly nextSeq: number;
     readonly deadLetter: SinkContext['deadLetter'];
     readonly undoFloor: () => CheckpointId;
   },
@@ -47,7 +48,6 @@ export function sinkContext(
   return {
     job,
     generation,
-    nextSeq: environment.restoredCheckpoint + 1,
     namespace,
     ...(redisUrl === undefined ? {} : { redisUrl }),
     ...(openLink === undefined ? {} : { openLink }),

@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import {
   Attempt,
-  checkpointId,
   DeadLetter,
   deadLetterTopic,
   errorText,
@@ -185,7 +184,6 @@ class JobTest {
         job: graph.job.name,
         namespace: 'test',
         generation: this.#ownership.generation,
-        restoredCheckpoint: manifest?.id ?? checkpointId(0),
         log: this.#log,
         clock: this.#clock,
         random: seededRandom(1),

@@ -209,7 +209,7 @@ function storeWith(bench: CoordinatorBench, changes: Partial<CheckpointStore>): 
 }
 
 void t.test(
-  'AT5: an attempt whose manifest names a blob that is not stored ends, tolerant or not',
+  'AT5 CQ3: an attempt whose manifest names a blob that is not stored ends, tolerant or not',
   async (test) => {
     const bench = createCoordinatorBench();
     await feed(bench);

@@ -244,7 +244,7 @@ void t.test('a service that is away sets no record aside: the attempt fails and 
 });
 
 void t.test(
-  'JR2 AT3 PB1: savepoints asked for at once are taken one after another, each complete',
+  'JR2 CQ2 AT3 PB1: savepoints asked for at once are taken one after another, each complete',
   async (test) => {
     const bench = createJobBench();
     await bench.feed('in', Row, rows(0, 10));

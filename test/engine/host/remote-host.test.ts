@@ -11,8 +11,8 @@ const deployment: HostDeployment = {
   parallelism: 1,
   host: 0,
   places: [0],
-  restored: null,
   begins: checkpointId(1),
+  isFresh: true,
   sinkIds: {},
   poisoned: [],
 };

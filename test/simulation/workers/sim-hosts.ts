@@ -119,7 +119,6 @@ async function openHost(
       job: deployment.job,
       namespace: NAMESPACE,
       generation: deployment.generation,
-      restoredCheckpoint: deployment.begins,
       redisUrl: shared.url,
       openLink: shared.openLink,
       log,
