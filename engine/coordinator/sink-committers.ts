@@ -4,12 +4,13 @@ import type { ExecutionGraph } from '../graph/execution-graph.ts';
 import type { StagedOutput } from '../host/host-protocol.ts';
 import type { AttemptEnvironment } from '../runtime/attempt-environment.ts';
 import { type JobSink, sinkContext, sinksOf } from '../runtime/job-sinks.ts';
-import type { SinkCommitter } from '../runtime/sink.ts';
+import type { SinkCommitRequest, SinkCommitter } from '../runtime/sink.ts';
 
 /**
  * The committers of one attempt, of all sinks, and the sinks' ids. Owns what a manifest names of them.
  *
  * KC1 what several barriers staged is committed in the order of the barriers, each under its own number.
+ * KC2 a checkpoint of which anything is gone is found out before any sink has committed anything of it.
  */
 export class SinkCommitters {
   /** Per operator; made once when the sink first starts, kept in manifests. */
@@ -38,15 +39,21 @@ export class SinkCommitters {
     const checkpoint = this.#restored?.id ?? checkpointId(0);
     for (const sink of this.#sinks) {
       const committer = await this.#open(sink);
-      if (committer === null) continue;
-      this.#committers.set(sink.operator, committer);
-      const pending = (this.#restored?.sinks ?? [])
-        .filter(({ operator, committables }) => operator === sink.operator && committables.length > 0)
-        .sort((a, b) => a.seq - b.seq)
-        .map(({ seq, committables }) => ({ seq, committables, checkpoint }));
-      await this.#environment.killPoint('restore:before-commit');
-      await committer.recover(pending, checkpoint);
+      if (committer !== null) this.#committers.set(sink.operator, committer);
     }
+    for (const [operator, committer] of this.#committers) await committer.check?.(this.#pending(operator));
+    for (const [operator, committer] of this.#committers) {
+      await this.#environment.killPoint('restore:before-commit');
+      await committer.recover(this.#pending(operator), checkpoint);
+    }
+  }
+
+  #pending(sink: string): readonly SinkCommitRequest[] {
+    const { id, sinks } = this.#restored ?? { id: checkpointId(0), sinks: [] };
+    return sinks
+      .filter(({ operator, committables }) => operator === sink && committables.length > 0)
+      .sort((a, b) => a.seq - b.seq)
+      .map(({ seq, committables }) => ({ seq, committables, checkpoint: id }));
   }
 
   /** What the manifest of `checkpoint` says of the sinks, from what all hosts staged for it and for given up ones before it. */

@@ -27,6 +27,8 @@ interface LogCommittable {
   /** Number of the interval that the stage is of. */
   readonly seq: number;
   readonly partitions: readonly number[];
+  /** Per partition, in how many parts it was staged. */
+  readonly parts: readonly number[];
   readonly records: number;
 }
 
@@ -100,6 +102,7 @@ class LogWriter<Row> implements SinkWriter<Row> {
       stage: stageName(this.#context.sinkId, this.#context.subtask),
       seq: this.#seq,
       partitions: this.#parts.flatMap((parts, p) => (parts > 0 ? [p] : [])),
+      parts: this.#parts.filter((parts) => parts > 0),
       records: this.#records,
     };
     this.#parts = this.#parts.map(() => 0);
@@ -184,15 +187,17 @@ class LogCommitter implements SinkCommitter {
     this.#context = context;
   }
 
+  async check(pending: readonly SinkCommitRequest[]): Promise<void> {
+    const { log } = this.#context;
+    for (const committable of pending.flatMap(({ committables }) => committables as LogCommittable[]))
+      for (const [i, target] of targetsOf(committable).entries())
+        await log.assertStaged(target, committable.parts[i] as number);
+  }
+
   async commit({ committables }: SinkCommitRequest): Promise<void> {
     for (const committable of committables as readonly LogCommittable[]) {
-      for (const partition of committable.partitions) {
-        await this.#context.log.commitStage({
-          topic: committable.topic,
-          partition,
-          sinkId: committable.stage,
-          seq: committable.seq,
-        });
+      for (const target of targetsOf(committable)) {
+        await this.#context.log.commitStage(target);
         this.#context.killPoint('log:mid-commit');
       }
       this.#rowsCommitted += committable.records;
@@ -215,6 +220,10 @@ class LogCommitter implements SinkCommitter {
   }
 
   async close(): Promise<void> {}
+}
+
+function targetsOf({ topic, stage, seq, partitions }: LogCommittable): readonly StageTarget[] {
+  return partitions.map((partition) => ({ topic, partition, sinkId: stage, seq }));
 }
 
 function stageName(sinkId: string, subtask: number): string {

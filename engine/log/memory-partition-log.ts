@@ -6,7 +6,7 @@ import { verifyFrame } from '../wire/frame.ts';
 import { fencedJob, noTopic, overQuota } from './log-error.ts';
 import { MemoryLogReader } from './memory-log-reader.ts';
 import { appendTo, type MemoryPartition, memoryPartition, trimPartition } from './memory-partition.ts';
-import { commitFrames, dropFrames, stageFrames } from './memory-stages.ts';
+import { assertStaged, commitFrames, dropFrames, stageFrames } from './memory-stages.ts';
 import type { LogReader, PartitionLog, Topic } from './partition-log.ts';
 import { checkTopic, topicSettings, validPartition } from './topic-settings.ts';
 
@@ -147,7 +147,7 @@ function memoryStages(
   store: MemoryLogStore,
   clock: Clock,
   trim: PartitionLog['trim'],
-): Pick<PartitionLog, 'stage' | 'commitStage' | 'dropStages'> {
+): Pick<PartitionLog, 'stage' | 'assertStaged' | 'commitStage' | 'dropStages'> {
   return {
     async stage(target, part, frames) {
       const partition = partitionOf(store, target.topic, target.partition);
@@ -157,6 +157,9 @@ function memoryStages(
         if (!hasCode(error, 'MR_LOG_FULL') || (await trim(target.topic, target.partition)) === 0) throw error;
         stageFrames(partition, target, part, frames);
       }
+    },
+    async assertStaged(target, parts) {
+      assertStaged(partitionOf(store, target.topic, target.partition), target, parts);
     },
     async commitStage(target) {
       const result = commitFrames(partitionOf(store, target.topic, target.partition), target, clock.now());

@@ -38,6 +38,13 @@ export function stageFrames(
   sink.generation = generation;
 }
 
+export function assertStaged(partition: MemoryPartition, target: StageTarget, parts: number): void {
+  const { sinkId, seq, topic } = target;
+  const { committed, stages } = sinkOf(partition, sinkId);
+  if (seq > committed && stages.get(seq)?.parts !== parts)
+    throw stageMissing(sinkId, seq, topic, target.partition);
+}
+
 /** commit-stage-4.lua */
 export function commitFrames(
   partition: MemoryPartition,

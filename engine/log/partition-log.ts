@@ -57,6 +57,8 @@ export interface PartitionLog {
    * @throws MR_SINK_FENCED; MR_SINK_AHEAD when (sinkId, seq) is committed; MR_LOG_FULL, staged bytes count against the quota;
    * MR_SINK_FAILED beyond LIMITS.stageBytesMax; MR_LOG_GAP when a part before it is missing */
   readonly stage: (target: StageTarget, part: number, frames: readonly Uint8Array[]) => Promise<void>;
+  /** Throws unless a stage is there with all of its parts, or is committed. @throws MR_LOG_ROLLED_BACK */
+  readonly assertStaged: (target: StageTarget, parts: number) => Promise<void>;
   /** Makes a stage visible at the end of the partition, once per (sinkId, seq); `already` when it was. Up to LIMITS.stageCommitBytes
    * it appears as one; a larger stage appears in order, in steps, and a commit cut short goes on where it stopped.
    * @throws MR_LOG_ROLLED_BACK when there is no such stage */

@@ -19,7 +19,7 @@ const dropScript = loadScript(new URL('./scripts/drop-stage-3.lua', import.meta.
 export function redisStages(
   context: RedisContext,
   trim: PartitionLog['trim'],
-): Pick<PartitionLog, 'stage' | 'commitStage' | 'dropStages'> {
+): Pick<PartitionLog, 'stage' | 'assertStaged' | 'commitStage' | 'dropStages'> {
   const { connection, namespace, clock } = context;
   const keysOf = (target: Omit<StageTarget, 'seq'>) =>
     partitionKeys(namespace, target.topic, target.partition);
@@ -28,6 +28,16 @@ export function redisStages(
 
   return {
     stage: redisStage(context, trim),
+
+    async assertStaged(target, parts) {
+      const { sinkId, seq, topic, partition } = target;
+      const { meta, stages } = keysOf(target);
+      // In this order: a commit takes the one when it sets the other.
+      const known = (await connection.call('HGET', stages, stageField(sinkId, seq))) as string | null;
+      if (known?.split(' ')[0] === String(parts)) return;
+      const committed = (await connection.call('HGET', meta, `c:${sinkId}`)) as string | null;
+      if (Number(committed ?? -1) < seq) throw stageMissing(sinkId, seq, topic, partition);
+    },
 
     async commitStage(target) {
       const { sinkId, seq, topic, partition } = target;

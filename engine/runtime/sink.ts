@@ -92,6 +92,11 @@ export interface SinkWriter<in In> {
 
 /** Commits in order of `seq` (the number of the barrier that closed what is committed), idempotently per (sinkId, seq): SC1 committing the same (sinkId, seq) again changes nothing. */
 export interface SinkCommitter {
+  /**
+   * Called once on restore, before any sink commits: throws MR_LOG_ROLLED_BACK when what the restored checkpoint names is not there any
+   * more. It is not restored then, while nothing of it is final yet.
+   */
+  readonly check?: (pending: readonly SinkCommitRequest[]) => Promise<void>;
   /** @throws to have the attempt fail and restore, which commits again. Must bound its own retries. */
   readonly commit: (commit: SinkCommitRequest) => Promise<void>;
   /**

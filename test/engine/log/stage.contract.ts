@@ -57,6 +57,21 @@ export function stageContract(t: Test, { log }: LogHarness): void {
     t.same(await stored('parts'), [0, 1, 2]);
   });
 
+  void t.test('what is staged in full, or committed, is there', async (t) => {
+    await make('there');
+    for (const part of [0, 1]) await log.stage(target('there', 1), part, [frame(part)]);
+    await log.assertStaged(target('there', 1), 2);
+    await t.rejects(
+      log.assertStaged(target('there', 1), 3),
+      { code: 'MR_LOG_ROLLED_BACK' },
+      'a part is gone',
+    );
+    await t.rejects(log.assertStaged(target('there', 2), 1), { code: 'MR_LOG_ROLLED_BACK' }, 'all is gone');
+    await log.commitStage(target('there', 1));
+    await log.assertStaged(target('there', 1), 2);
+    await t.rejects(log.assertStaged(target('there', 2), 1), { code: 'MR_LOG_ROLLED_BACK' });
+  });
+
   void t.test('stages wait side by side and commit in order; later ones can be dropped', async (t) => {
     await make('drop');
     for (const seq of [1, 2, 3]) await log.stage(target('drop', seq), 0, [frame(seq)]);
