@@ -1,7 +1,8 @@
 import type { SimKernel } from './kernel.ts';
 import type { SimNetwork } from './network.ts';
 import type { SimProcess } from './process.ts';
-import type { Reply } from './redis-model/redis-reply.ts';
+import { type RedisModelArgument, toBytes } from './redis-model/bytes.ts';
+import type { Answer as ModelAnswer } from './redis-model/redis-reply.ts';
 import { RedisReplyError } from './redis-model/redis-reply-error.ts';
 import type { Command, SimServer } from './server.ts';
 
@@ -42,14 +43,21 @@ export class SimConnection {
     return this.#open;
   }
 
-  /** Sends a command; `onReply` gets the answer unless the connection is lost before. */
-  send(command: Command, onReply: (answer: Answer) => void): void {
+  /** Sends a command with its bytes as they are now; `onReply` gets the answer unless the connection is lost before. */
+  send(args: readonly RedisModelArgument[], onReply: (answer: Answer) => void): void {
     if (!this.#open) return; // the client has not heard of it yet
-    const request: Request = { command: command.map(copied), onReply, number: this.#sent++ };
+    const command = args.map(toBytes);
+    const request: Request = { command, onReply, number: this.#sent++ };
     const leavesMs = this.#kernel.nowMs + this.process.spentMs;
     this.#requestMs = Math.max(this.#requestMs + GAP_MS, leavesMs + this.#network.transitMs(this.process));
     const dueMs = this.#requestMs - this.#kernel.nowMs;
-    this.#kernel.schedule(dueMs, null, `request ${textOf(command)}`, () => this.#arrive(request));
+    this.#kernel.mark(bytesOf(command));
+    this.#kernel.schedule(
+      dueMs,
+      null,
+      () => `request ${textOf(command)}`,
+      () => this.#arrive(request),
+    );
   }
 
   /** The server or the network ends it; the client hears of it as soon as it can. */
@@ -70,7 +78,12 @@ export class SimConnection {
     if (!this.server.up || request.number >= this.#lostFrom) return;
     if (!this.#open && this.#delayMs > 0) {
       const delayMs = this.#delayMs + request.number * GAP_MS;
-      this.#kernel.schedule(delayMs, null, `late ${textOf(request.command)}`, () => this.#late(request));
+      this.#kernel.schedule(
+        delayMs,
+        null,
+        () => `late ${textOf(request.command)}`,
+        () => this.#late(request),
+      );
       return;
     }
     if (this.#open) {
@@ -182,9 +195,14 @@ export class SimConnection {
     this.#replyMs = Math.max(this.#replyMs + GAP_MS, this.#kernel.nowMs + transitMs);
     const dueMs = this.#replyMs - this.#kernel.nowMs;
     // Not through SimProcess.schedule: a reply under way owes nothing to what the process is doing now.
-    this.#kernel.schedule(dueMs, this.process, `reply ${String(command[0])}`, () => {
-      if (this.#open) onReply(answer);
-    });
+    this.#kernel.schedule(
+      dueMs,
+      this.process,
+      () => `reply ${command[0]}`,
+      () => {
+        if (this.#open) onReply(answer);
+      },
+    );
   }
 }
 
@@ -198,7 +216,7 @@ export interface SimConnectionOptions {
 }
 
 export type Answer =
-  | { readonly kind: 'reply'; readonly reply: Reply }
+  | { readonly kind: 'reply'; readonly reply: ModelAnswer }
   | { readonly kind: 'error'; readonly error: RedisReplyError };
 
 /** What becomes of requests that have been sent and have not arrived. */
@@ -216,25 +234,19 @@ interface Request {
 /** Between two messages on one connection. */
 const GAP_MS = 0.001;
 
-/** As the bytes were when they were sent. */
-function copied(argument: string | Buffer): string | Buffer {
-  return typeof argument === 'string' ? argument : Buffer.from(argument);
-}
-
 /** XREAD [COUNT n] [BLOCK ms] STREAMS key … id …, taken apart. */
 function withoutBlock(command: Command): {
   command: Command;
   blockMs: number | null;
   keys: ReadonlySet<string>;
 } {
-  const words = command.map((word) => (typeof word === 'string' ? word : String(word)));
-  const streams = words.indexOf('STREAMS');
-  const block = words.indexOf('BLOCK');
-  const keys = new Set(words.slice(streams + 1, streams + 1 + (words.length - streams - 1) / 2));
+  const streams = command.indexOf('STREAMS');
+  const block = command.indexOf('BLOCK');
+  const keys = new Set(command.slice(streams + 1, streams + 1 + (command.length - streams - 1) / 2));
   if (block < 0 || block > streams) return { command, blockMs: null, keys };
   return {
-    command: words.filter((_, i) => i !== block && i !== block + 1),
-    blockMs: Number(words[block + 1]),
+    command: command.filter((_, i) => i !== block && i !== block + 1),
+    blockMs: Number(command[block + 1]),
     keys,
   };
 }
@@ -242,8 +254,10 @@ function withoutBlock(command: Command): {
 /** A command for the trace: its name, first key and size. */
 function textOf(command: Command): string {
   const [name, first, , key] = command;
-  const subject =
-    name === 'EVALSHA' || name === 'EVAL' ? `${String(first).slice(0, 6)} ${String(key)}` : String(first);
-  const bytes = command.reduce((sum, argument) => sum + argument.length, 0);
-  return `${String(name)} ${subject} ${bytes}`;
+  const subject = name === 'EVALSHA' || name === 'EVAL' ? `${first?.slice(0, 6)} ${key}` : String(first);
+  return `${name} ${subject} ${bytesOf(command)}`;
+}
+
+function bytesOf(command: Command): number {
+  return command.reduce((sum, word) => sum + word.length, 0);
 }

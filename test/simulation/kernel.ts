@@ -42,7 +42,7 @@ export class SimKernel {
     return this.#executed;
   }
 
-  /** Digest of every event and note so far: 16 hex digits. */
+  /** Digest of every event, note and mark so far: 16 hex digits. */
   get trace(): string {
     return [this.#hashHigh, this.#hashLow].map((h) => (h >>> 0).toString(16).padStart(8, '0')).join('');
   }
@@ -55,8 +55,8 @@ export class SimKernel {
   }
 
   /** Runs `run` as an event of `owner` after `delayMs`; the returned function takes it back. */
-  schedule(delayMs: number, owner: EventOwner | null, label: string, run: () => void): () => void {
-    invariant(delayMs >= 0, `event '${label}' is due in ${delayMs} ms`);
+  schedule(delayMs: number, owner: EventOwner | null, label: EventLabel, run: () => void): () => void {
+    invariant(delayMs >= 0, 'an event is due before now');
     const event: SimEvent = {
       atMs: this.#nowMs + delayMs,
       tie: this.#ties(),
@@ -81,11 +81,30 @@ export class SimKernel {
 
   /** Adds something that happened to the trace. */
   note(text: string): void {
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      this.#hashLow = Math.imul(this.#hashLow ^ code, 0x01000193);
-      this.#hashHigh = Math.imul(this.#hashHigh ^ code, 0x5bd1e995) ^ (this.#hashHigh >>> 13);
-    }
+    this.#markText(text);
+    this.#tell(text);
+  }
+
+  /** Adds a number to the digest alone. */
+  mark(value: number): void {
+    this.#hashLow = Math.imul(this.#hashLow ^ value, 0x01000193);
+    this.#hashHigh = Math.imul(this.#hashHigh ^ value, 0x5bd1e995) ^ (this.#hashHigh >>> 13);
+  }
+
+  #trace({ owner, label, order, atMs }: SimEvent): void {
+    this.mark(order);
+    this.mark(Math.round(atMs * 1_000));
+    if (owner !== null) this.#markText(owner.name);
+    if (typeof label === 'string') this.#markText(label);
+    if (this.#onEvent !== null)
+      this.#tell(`${owner?.name ?? '-'} ${textOf(label)} ${Math.round(atMs * 1_000)}`);
+  }
+
+  #markText(text: string): void {
+    for (let i = 0; i < text.length; i++) this.mark(text.charCodeAt(i));
+  }
+
+  #tell(text: string): void {
     this.#onEvent?.(`${this.#nowMs.toFixed(3).padStart(12)}   ${text}`);
   }
 
@@ -128,7 +147,7 @@ export class SimKernel {
     if (event.owner !== null && !event.owner.admits(event)) return null;
     this.#executed++;
     this.#current = event.owner;
-    this.note(`${event.owner?.name ?? '-'} ${event.label} ${Math.round(event.atMs * 1_000)}`);
+    this.#trace(event);
     event.run?.();
     return null;
   }
@@ -182,12 +201,15 @@ export interface EventOwner {
   readonly finished: () => void;
 }
 
+/** For people who read the trace. One that costs something is made when it is printed, and is not in the digest. */
+export type EventLabel = string | (() => string);
+
 export interface SimEvent {
   atMs: number;
   tie: number;
   order: number;
   readonly owner: EventOwner | null;
-  readonly label: string;
+  readonly label: EventLabel;
   /** Null once it was taken back. */
   run: (() => void) | null;
 }
@@ -204,6 +226,10 @@ export interface RunOptions {
 export type RunEnd = 'reached' | 'idle' | 'deadline' | 'budget' | 'failed';
 
 const EVENTS_PER_BATCH = 64;
+
+function textOf(label: EventLabel): string {
+  return typeof label === 'string' ? label : label();
+}
 
 function isBefore(a: SimEvent, b: SimEvent): boolean {
   if (a.atMs !== b.atMs) return a.atMs < b.atMs;

@@ -8,8 +8,9 @@ import type { ServerFacts } from '../../engine/redis/server-facts.ts';
 import { type Answer, SimConnection, type UnderWay } from './connection.ts';
 import type { SimProcess } from './process.ts';
 import type { SimRedis } from './redis.ts';
-import type { Reply } from './redis-model/redis-reply.ts';
-import type { Command, SimServer } from './server.ts';
+import { type Answer as ModelAnswer, isList, replyOf } from './redis-model/redis-reply.ts';
+import { toText } from './redis-model/bytes.ts';
+import type { SimServer } from './server.ts';
 
 /**
  * A link of a simulated process to simulated Redis, which behaves as RedisConnection does.
@@ -60,7 +61,7 @@ export class SimLink implements RedisLink {
   }
 
   async callBuffer(command: string, ...args: RedisArgument[]): Promise<unknown> {
-    return await this.#call(command, [command, ...args]);
+    return replyOf(await this.#call(command, [command, ...args]));
   }
 
   async script(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
@@ -85,13 +86,17 @@ export class SimLink implements RedisLink {
     if (server === null || this.#connection?.server === server) this.#connection?.lose(underWay);
   }
 
-  #call(doing: string, args: readonly RedisArgument[], fallback?: readonly RedisArgument[]): Promise<Reply> {
+  #call(
+    doing: string,
+    args: readonly RedisArgument[],
+    fallback?: readonly RedisArgument[],
+  ): Promise<ModelAnswer> {
     if (this.#process.state === 'dead') return new Promise(() => {}); // SP1
-    return new Promise<Reply>((resolve, reject) => {
+    return new Promise<ModelAnswer>((resolve, reject) => {
       const call: Call = {
         doing,
-        command: commandOf(args),
-        fallback: fallback === undefined ? null : commandOf(fallback),
+        args,
+        fallback: fallback ?? null,
         deadlineMs: this.#process.clock.monotonic() + this.#unavailableMs,
         sent: false,
         expired: false,
@@ -108,8 +113,7 @@ export class SimLink implements RedisLink {
 
   #send(call: Call, connection: SimConnection): void {
     call.sent = true;
-    if (this.#process.state !== 'dead')
-      connection.send(call.command, (answer) => this.#onAnswer(call, answer));
+    if (this.#process.state !== 'dead') connection.send(call.args, (answer) => this.#onAnswer(call, answer));
   }
 
   #onAnswer(call: Call, answer: Answer): void {
@@ -118,7 +122,7 @@ export class SimLink implements RedisLink {
     const { error } = answer;
     const failure = redisFailure(error);
     if (failure === 'noscript' && call.fallback !== null) {
-      call.command = call.fallback;
+      call.args = call.fallback;
       return this.#again(call);
     }
     if (error.message.startsWith('READONLY')) this.#connection?.lose({ kind: 'late', delayMs: 0 });
@@ -191,7 +195,10 @@ export class SimLink implements RedisLink {
   #watch(): void {
     if (this.#watching) return;
     this.#watching = true;
-    this.#process.clock.after(WATCH_MS, () => {
+    const deadlines = this.#unanswered.map(({ deadlineMs }) => deadlineMs);
+    const dueMs = Math.min(this.#heardMs + LIMITS.redisSocketTimeoutMs, ...deadlines);
+    const restMs = dueMs - this.#process.clock.monotonic();
+    this.#process.clock.after(Math.max(WATCH_MS, restMs), () => {
       this.#watching = false;
       if (this.#closed) return;
       const nowMs = this.#process.clock.monotonic();
@@ -222,26 +229,24 @@ export class SimLink implements RedisLink {
 
 interface Call {
   readonly doing: string;
-  command: Command;
+  args: readonly RedisArgument[];
   /** What is sent when the server does not know the script. */
-  readonly fallback: Command | null;
+  readonly fallback: readonly RedisArgument[] | null;
   /** Monotonic ms. */
   readonly deadlineMs: number;
   sent: boolean;
   expired: boolean;
   refusals: number;
-  readonly resolve: (reply: Reply) => void;
+  readonly resolve: (answer: ModelAnswer) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** How often a link looks whether calls have waited too long. */
+/** How often a link looks at most whether calls have waited too long. */
 const WATCH_MS = 250;
 
-function commandOf(args: readonly RedisArgument[]): Command {
-  return args.map((argument) => (typeof argument === 'number' ? String(argument) : argument));
-}
-
-function asTexts(reply: Reply): unknown {
-  if (Array.isArray(reply)) return reply.map(asTexts);
-  return Buffer.isBuffer(reply) ? reply.toString() : reply;
+function asTexts(answer: ModelAnswer): unknown {
+  if (typeof answer === 'string') return toText(answer);
+  if (typeof answer === 'bigint') return Number(answer);
+  if (answer === null || typeof answer === 'number') return answer;
+  return isList(answer) ? answer.map(asTexts) : toText(answer.status);
 }

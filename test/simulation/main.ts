@@ -47,6 +47,8 @@ process.on('unhandledRejection', (reason) => {
 
 const first = Number(values.seed ?? values.from);
 const count = values.seed === undefined ? Number(values.seeds ?? 100) : 1;
+// Taken for each error, of which a run has hundreds; who replays a seed has them.
+if (count > 1) Error.stackTraceLimit = 0;
 const failed = values['planted-bugs']
   ? await findPlantedBugs(Number(values.seeds ?? 1_000))
   : Number(values.workers) > 1

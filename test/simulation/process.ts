@@ -1,7 +1,7 @@
 import type { Clock } from '../../engine/base/clock.ts';
 import { invariant } from '../../engine/base/errors.ts';
 import type { Random } from '../../engine/base/random.ts';
-import type { EventOwner, SimEvent, SimKernel } from './kernel.ts';
+import type { EventLabel, EventOwner, SimEvent, SimKernel } from './kernel.ts';
 
 /**
  * One simulated operating system process: a thread with a clock, timers and randomness of its own, that can be killed and frozen.
@@ -80,7 +80,7 @@ export class SimProcess implements EventOwner {
   }
 
   /** Runs `run` as an event of this process after `delayMs`. */
-  schedule(delayMs: number, label: string, run: () => void): () => void {
+  schedule(delayMs: number, label: EventLabel, run: () => void): () => void {
     if (this.#state === 'dead') return () => {};
     return this.#kernel.schedule(delayMs + this.#spentMs, this, label, run);
   }

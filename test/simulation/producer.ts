@@ -65,5 +65,5 @@ function unavailable(error: unknown): undefined {
 }
 
 const UNAVAILABLE_MS = 2_000;
-const LOOK_EVERY_MS = 400;
+const LOOK_EVERY_MS = 1_000;
 const RETRY_MS = 50;

@@ -96,6 +96,20 @@ void t.test('over its limit the model refuses to grow until something is freed',
   t.end();
 });
 
+void t.test('RM2 a fork of a model that is full takes what was taken before', (t) => {
+  const model = new RedisModel({ now: () => START_MS });
+  const writes: RedisWrite[] = [];
+  model.onWrite((write) => writes.push(write));
+  model.execute(['CONFIG', 'SET', 'maxmemory', '1']);
+  const fork = model.fork();
+  model.execute(['CONFIG', 'SET', 'maxmemory', '0']);
+  model.execute(['SET', 'k', 'v']);
+  for (const write of writes) fork.apply(write);
+  t.strictSame(fork.dump(), model.dump());
+  t.throws(() => fork.execute(['SET', 'k', 'w']), { message: /^OOM / });
+  t.end();
+});
+
 void t.test('a blocking read tells that it would wait, and a write tells which keys it changed', (t) => {
   const model = new RedisModel({ now: () => START_MS });
   const read = ['XREAD', 'BLOCK', 0, 'STREAMS', 's', '0'];
@@ -109,7 +123,7 @@ void t.test('a blocking read tells that it would wait, and a write tells which k
   model.execute(['EVALSHA', sha, 1, 's']);
   t.equal(model.wouldServe(read), true);
   t.strictSame(
-    writes.map(({ args, keys }) => [args.map(String), [...keys]]),
+    writes.map(({ words, keys }) => [words, [...keys]]),
     [[['EVAL', add, '1', 's'], ['s']]],
     'a script is told by its text',
   );

@@ -6,7 +6,7 @@ import { SimLink } from './link.ts';
 import { SimNetwork } from './network.ts';
 import { EPOCH_MS, type SimProcess } from './process.ts';
 import { RedisModel } from './redis-model/redis-model.ts';
-import type { Reply } from './redis-model/redis-reply.ts';
+import type { Answer } from './redis-model/redis-reply.ts';
 import { type Command, SimServer } from './server.ts';
 
 /**
@@ -135,7 +135,7 @@ export class SimRedis {
 
 /** Somebody who sees what the primary is asked to do, and does. */
 export interface RedisObserver {
-  readonly executed: (command: Command, reply: Reply) => void;
+  readonly executed: (command: Command, answer: Answer) => void;
   /** There is another primary: some of what was seen may not have happened. */
   readonly promoted: () => void;
 }

@@ -1,9 +1,10 @@
 import type { SimKernel } from './kernel.ts';
+import type { Bytes } from './redis-model/bytes.ts';
 import type { RedisModel, RedisWrite } from './redis-model/redis-model.ts';
-import type { Reply } from './redis-model/redis-reply.ts';
+import type { Answer } from './redis-model/redis-reply.ts';
 import { RedisReplyError } from './redis-model/redis-reply-error.ts';
 
-export type Command = readonly (string | Buffer)[];
+export type Command = readonly Bytes[];
 
 /**
  * One simulated Redis server: a model of the data, and what a promotion or a loss of power would leave of it.
@@ -43,15 +44,15 @@ export class SimServer {
   }
 
   /** Carries a command out at once; what blocks is the connection's business. @throws RedisReplyError */
-  execute(command: Command): Reply {
-    if (this.#demotedMs <= this.#kernel.nowMs && !READS.has(String(command[0])))
+  execute(command: Command): Answer {
+    if (this.#demotedMs <= this.#kernel.nowMs && !READS.has(command[0] ?? ''))
       throw new RedisReplyError("READONLY You can't write against a read only replica.");
-    const reply = this.model.execute(command);
-    this.#observe?.(command, reply);
+    const answer = this.model.carryOut(command);
+    this.#observe?.(command, answer);
     const copied = this.#copies.at(-1)?.writes ?? 0;
     if (this.writes - copied >= WRITES_PER_COPY)
       this.#copies.push({ writes: this.writes, model: this.model.fork() });
-    return reply;
+    return answer;
   }
 
   /** Whether it is over maxmemory, and takes nothing that needs more. */
@@ -71,7 +72,7 @@ export class SimServer {
   }
 
   /** Calls `wake` after each write to one of `keys`, until the returned function is called. */
-  watch(keys: ReadonlySet<string>, wake: () => void): () => void {
+  watch(keys: ReadonlySet<Bytes>, wake: () => void): () => void {
     const watcher = { keys, wake };
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
@@ -102,6 +103,7 @@ export class SimServer {
     const arrivesMs = Math.max(nowMs, this.#replicaFromMs) + this.#replicationDelayMs();
     const replicatedMs = Math.max(arrivesMs, this.#history.at(-1)?.replicatedMs ?? 0);
     this.#history.push({ atMs: nowMs, replicatedMs, write });
+    if (this.#watchers.size === 0) return;
     for (const key of keysOf(write)) {
       for (const watcher of this.#watchers) if (watcher.keys.has(key)) watcher.wake();
     }
@@ -115,7 +117,7 @@ export interface SimServerOptions {
   /** Drawn for each write. */
   readonly replicationDelayMs: () => number;
   /** Told of every command that was not refused. */
-  readonly observe?: ((command: Command, reply: Reply) => void) | undefined;
+  readonly observe?: ((command: Command, answer: Answer) => void) | undefined;
 }
 
 interface Write {
@@ -125,7 +127,7 @@ interface Write {
 }
 
 interface Watcher {
-  readonly keys: ReadonlySet<string>;
+  readonly keys: ReadonlySet<Bytes>;
   readonly wake: () => void;
 }
 
@@ -139,7 +141,7 @@ const READS: ReadonlySet<string> = new Set(
 );
 
 /** The keys of a write: those of a script, or the first argument. */
-function keysOf({ args }: RedisWrite): readonly string[] {
-  if (String(args[0]).toUpperCase() !== 'EVAL') return [String(args[1])];
-  return args.slice(3, 3 + Number(args[2])).map(String);
+function keysOf({ words }: RedisWrite): readonly Bytes[] {
+  const [name = '', first = '', keyCount] = words;
+  return name.toUpperCase() === 'EVAL' ? words.slice(3, 3 + Number(keyCount)) : [first];
 }

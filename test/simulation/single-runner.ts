@@ -1,4 +1,5 @@
 import { type JobHandle, openRedisCheckpointStore, openRedisPartitionLog, runJob } from '#engine';
+import './compile-once.ts';
 import './slower-looks.ts';
 import { applyFault, type ArmedPoint } from './apply-fault.ts';
 import { drawFaults, endOf, type Fault } from './fault-plan.ts';

@@ -9,8 +9,16 @@ export type RedisModelArgument = string | number | Buffer;
 export function toBytes(argument: RedisModelArgument): Bytes {
   if (typeof argument === 'number') return String(argument);
   if (typeof argument !== 'string') return argument.toString('latin1');
-  return /^[\0-\x7f]*$/.test(argument) ? argument : Buffer.from(argument, 'utf8').toString('latin1');
+  return ASCII.test(argument) ? argument : Buffer.from(argument, 'utf8').toString('latin1');
 }
+
+/** What a client reads that takes replies as UTF-8. */
+export function toText(bytes: Bytes): string {
+  return ASCII.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString();
+}
+
+// oxlint-disable-next-line no-control-regex -- every code unit below 128
+const ASCII = /^[\0-\x7f]*$/;
 
 /** @throws RedisReplyError with `refusal` when it is not a 64 bit integer in the one spelling that Redis takes */
 export function bigintOf(

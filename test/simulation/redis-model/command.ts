@@ -7,21 +7,24 @@ import { syntaxError } from './redis-reply-error.ts';
 export interface Command {
   /** Words with the name, negative for "at least", as the server counts them. */
   readonly arity: number;
-  /** `write` changes keys; `grow` does and is refused over maxmemory; `admin` is not for scripts. */
-  readonly flags: readonly ('write' | 'grow' | 'admin')[];
+  /** Changes keys. */
+  readonly writes: boolean;
+  /** Changes keys, and is refused over maxmemory. */
+  readonly grows: boolean;
+  /** Not for scripts. */
+  readonly isForAdmins: boolean;
   /** @param args what follows the name @throws RedisReplyError */
   readonly run: (args: readonly Bytes[], keys: Keyspace) => Answer;
 }
 
 export type CommandTable = Readonly<Record<string, Command>>;
 
-export const reads = (arity: number, run: Command['run']): Command => ({ arity, flags: [], run });
-export const writes = (arity: number, run: Command['run']): Command => ({ arity, flags: ['write'], run });
-export const grows = (arity: number, run: Command['run']): Command => ({
-  arity,
-  flags: ['write', 'grow'],
-  run,
-});
+type MakeCommand = (arity: number, run: Command['run']) => Command;
+const PLAIN = { writes: false, grows: false, isForAdmins: false };
+export const reads: MakeCommand = (arity, run) => ({ arity, ...PLAIN, run });
+export const writes: MakeCommand = (arity, run) => ({ arity, ...PLAIN, writes: true, run });
+export const grows: MakeCommand = (arity, run) => ({ arity, ...PLAIN, writes: true, grows: true, run });
+export const administers: MakeCommand = (arity, run) => ({ arity, ...PLAIN, isForAdmins: true, run });
 
 /** The arguments of one command, whose number is checked before it runs, or that reads them as options until they end. */
 export function arg(args: readonly Bytes[], index: number): Bytes {

@@ -1,9 +1,11 @@
 import { numberText } from './lua-number-text.ts';
-import { latin1, lauxlib, lua, luaBytes, type LuaFunction, type LuaState } from './lua-runtime.ts';
+import { lauxlib, lua, luaBytes, type LuaFunction, type LuaState } from './lua-runtime.ts';
+import { pushText, textAt } from './lua-values.ts';
 
 /** `string.format` with the rounding of C and the integers of 64 bits that Lua 5.1 has. */
 export const luaFormat: LuaFunction = (state) => {
-  const format = latin1(lauxlib.luaL_checkstring(state, 1));
+  lauxlib.luaL_checkstring(state, 1);
+  const format = textAt(state, 1);
   let used = 1;
   const text = format.replace(
     /%([-+ #0]*)([0-9]{0,2})(?:\.([0-9]{0,2}))?(.?)/gs,
@@ -14,7 +16,7 @@ export const luaFormat: LuaFunction = (state) => {
       return padded(converted(state, used, conversion, digits, flags), flags, Number(width), conversion);
     },
   );
-  lua.lua_pushstring(state, luaBytes(text));
+  pushText(state, text);
   return 1;
 };
 
@@ -27,7 +29,8 @@ function converted(
 ): string {
   if (conversion === 's') {
     if (index > lua.lua_gettop(state)) lauxlib.luaL_checkstring(state, index);
-    const text = latin1(lauxlib.luaL_tolstring(state, index));
+    lauxlib.luaL_tolstring(state, index);
+    const text = textAt(state, -1);
     lua.lua_pop(state, 1);
     return precision === null ? text : text.slice(0, precision);
   }

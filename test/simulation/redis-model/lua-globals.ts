@@ -1,6 +1,6 @@
 import { luaFormat } from './lua-format.ts';
 import { numberText } from './lua-number-text.ts';
-import { lauxlib, lua, luaBytes, type LuaFunction, type LuaState, lualib } from './lua-runtime.ts';
+import { lauxlib, lua, luaBytes, type LuaFunction, type LuaState, lualib, stringAt } from './lua-runtime.ts';
 import { pushAnswer, pushRecord, pushText, textAt } from './lua-values.ts';
 import type { Bytes } from './bytes.ts';
 import type { Answer } from './redis-reply.ts';
@@ -106,9 +106,10 @@ function wordsOf(state: LuaState): readonly Bytes[] {
     throw new RedisReplyError('ERR Please specify at least one argument for this redis lib call');
   const words: Bytes[] = [];
   for (let i = 1; i <= count; i++) {
-    const type = lua.lua_type(state, i);
-    if (type === lua.LUA_TSTRING) words.push(textAt(state, i));
-    else if (type === lua.LUA_TNUMBER) words.push(numberText(lua.lua_tonumber(state, i), 17));
+    const string = stringAt(state, i);
+    if (string !== null) words.push(string.text);
+    else if (lua.lua_type(state, i) === lua.LUA_TNUMBER)
+      words.push(numberText(lua.lua_tonumber(state, i), 17));
     else throw new RedisReplyError('ERR Lua redis lib command arguments must be strings or integers');
   }
   return words;

@@ -1,36 +1,78 @@
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { createRequire, registerHooks } from 'node:module';
 import { numberText } from './lua-number-text.ts';
 
 /*
  * Fengari, a Lua 5.3 in JavaScript, made to count as the Lua 5.1 of Redis does: every number is a double (its own integers wrap at
  * 32 bits), `3.0` is written `3`, and numbers have 14 digits. Its modules take these from one another when they are loaded, so they
- * are replaced in between. So is its hash of strings, by which it finds and orders them: it takes "\x01\x23" and "\x12\x03" for one.
+ * are replaced in between. So are its strings and their hashes, by which it finds and orders them: it takes "\x01\x23" and "\x12\x03"
+ * for one, and knows no other form of a string than bytes.
  */
 const SHORT_BYTES_MAX = 24;
 const require = createRequire(import.meta.url);
+const hooks = registerHooks({
+  load(url, context, next) {
+    const loaded = next(url, context);
+    if (!url.includes('/fengari/src/')) return loaded;
+    return { ...loaded, source: withDenseStack(readFileSync(new URL(url), 'utf8')) };
+  },
+});
 require('fengari/src/defs.js');
 Object.assign(require('fengari/src/luaconf.js') as object, {
   LUA_COMPAT_FLOATSTRING: true,
   lua_number2str: (value: number) => numberText(value, 14),
 });
-const strings = require('fengari/src/lstring.js') as { TString: new (_: null, bytes: Uint8Array) => object };
-const { TString } = strings;
-Object.assign(strings, {
+
+/** A string of Lua, as text of one character for each byte, as bytes, or as both once both were asked for. */
+export class LuaString {
+  #text: string | null;
+  #bytes: Uint8Array | null;
+
+  constructor(_: null, content: string | Uint8Array) {
+    this.#text = typeof content === 'string' ? content : null;
+    this.#bytes = typeof content === 'string' ? null : content;
+  }
+
+  get text(): string {
+    return (this.#text ??= latin1(this.#bytes as Uint8Array));
+  }
+
+  get realstring(): Uint8Array {
+    return (this.#bytes ??= luaBytes(this.#text as string));
+  }
+
+  getstr(): Uint8Array {
+    return this.realstring;
+  }
+
+  tsslen(): number {
+    return this.#bytes?.length ?? (this.#text as string).length;
+  }
+}
+
+Object.assign(require('fengari/src/lstring.js') as object, {
+  TString: LuaString,
+  luaS_bless: (_: LuaState, bytes: Uint8Array) => new LuaString(null, bytes),
   luaS_new: function copied(_: LuaState, bytes: Uint8Array) {
-    return new TString(null, new Uint8Array(bytes)); // not an arrow: it is also called with `new`
+    return new LuaString(null, new Uint8Array(bytes)); // not an arrow: it is also called with `new`
   },
-  luaS_hash: (bytes: Uint8Array) => `|${latin1(bytes)}`,
-  luaS_hashlongstr: (text: { hash: string | null; realstring: Uint8Array }) => {
-    text.hash ??= `|${latin1(text.realstring)}`;
-    return text.hash;
-  },
+  luaS_newliteral: (_: LuaState, text: string) => new LuaString(null, Buffer.from(text)),
+  luaS_eqlngstr: (a: LuaString, b: LuaString) => a === b || a.text === b.text,
+  luaS_hash: latin1,
+  luaS_hashlongstr: (string: LuaString) => string.text,
 });
 const api = require('fengari/src/lapi.js') as { lua_pushnumber: unknown; lua_pushinteger: unknown };
 api.lua_pushinteger = api.lua_pushnumber;
-const { TValue } = require('fengari/src/lobject.js') as {
-  TValue: { prototype: { setivalue: unknown; setfltvalue: unknown } };
+const { TValue, pushsvalue2s } = require('fengari/src/lobject.js') as {
+  readonly TValue: { prototype: { setivalue: unknown; setfltvalue: unknown } };
+  readonly pushsvalue2s: (state: LuaState, string: LuaString) => void;
 };
 TValue.prototype.setivalue = TValue.prototype.setfltvalue;
+
+/** Fengari deletes what it pops from its stack, which costs a call into V8 each time, and has the array become a dictionary. */
+function withDenseStack(source: string): string {
+  return source.replaceAll(/delete ((?:L|from)\.stack\[.*\]);/g, '$1 = undefined;');
+}
 
 const fengari = require('fengari') as {
   readonly lua: LuaApi;
@@ -38,9 +80,20 @@ const fengari = require('fengari') as {
   readonly lualib: { readonly luaL_openlibs: (state: LuaState) => void };
 };
 
+hooks.deregister();
+
 /** The C interface of Lua, as far as it is used here; strings are bytes. */
 export const lua: LuaApi = fengari.lua;
 export const { lauxlib, lualib } = fengari;
+
+/** Pushes a string without a copy of it. */
+export const pushString: (state: LuaState, string: LuaString) => void = pushsvalue2s;
+
+/** The string at an index of the stack, null when something else is there. */
+export function stringAt({ stack, top, ci }: LuaState, index: number): LuaString | null {
+  const value = stack[index > 0 ? ci.funcOff + index : top + index]?.value;
+  return value instanceof LuaString ? value : null;
+}
 
 /** Bytes as text of one character each. What is short is made here: a view and a call into the runtime cost more. */
 export function latin1(bytes: Uint8Array): string {
@@ -59,10 +112,11 @@ export function luaBytes(text: string): Uint8Array {
   return bytes;
 }
 
-declare const state: unique symbol;
-/** One Lua with its stack. */
+/** One Lua with its stack. What is called now has its arguments above `funcOff`. */
 export interface LuaState {
-  readonly [state]: true;
+  readonly stack: readonly ({ readonly value: unknown } | undefined)[];
+  readonly top: number;
+  readonly ci: { readonly funcOff: number };
 }
 
 /** A function that Lua calls: takes its arguments from the stack, leaves its results there and returns their number. */

@@ -25,7 +25,7 @@ export function compileScript(body: Bytes): LuaScript {
   const chunk = luaBytes(body.slice(header?.[0].length ?? 0));
   const lua51 = runtime();
   const { state } = lua51;
-  lua.lua_settop(state, STACK_FLOOR);
+  lua.lua_settop(state, 0);
   if (lauxlib.luaL_loadbuffer(state, chunk, chunk.length, luaBytes(CHUNK)) !== lua.LUA_OK)
     throw new RedisReplyError(`ERR Error compiling script (new function): ${textAt(state, -1)}`);
   lua.lua_rawgeti(state, lua.LUA_REGISTRYINDEX, lua51.environment);
@@ -61,12 +61,6 @@ function headerFlags(header: string): ReadonlySet<string> {
 
 const KNOWN_FLAGS = new Set(['no-writes', 'allow-oom', 'allow-stale', 'no-cluster', 'allow-cross-slot-keys']);
 
-/**
- * Unused values below everything else. Fengari deletes what it pops from an array; were that array ever nearly empty, V8 would keep it
- * as a dictionary from then on, and scripts would take five times as long.
- */
-const STACK_FLOOR = 32;
-
 interface LuaRuntime extends ScriptGlobals {
   readonly state: LuaState;
   readonly enter: (call: ServerCall, run: () => Answer) => Answer;
@@ -81,8 +75,6 @@ function runtime(): LuaRuntime {
 
 function openRuntime(): LuaRuntime {
   const state = lauxlib.luaL_newstate();
-  lua.lua_checkstack(state, 2 * STACK_FLOOR);
-  lua.lua_settop(state, STACK_FLOOR);
   let current: ServerCall | null = null;
   let gap: unknown = null;
   const globals = openScriptGlobals(state, (words) => {
@@ -118,17 +110,17 @@ function run(
   keys: readonly Bytes[],
   args: readonly Bytes[],
 ): Answer {
-  lua.lua_settop(state, STACK_FLOOR);
+  lua.lua_settop(state, 0);
   lua.lua_pushcfunction(state, locateError);
   lua.lua_rawgeti(state, lua.LUA_REGISTRYINDEX, main);
   setList(state, globals, 'KEYS', keys);
   setList(state, globals, 'ARGV', args);
-  const status = lua.lua_pcall(state, 0, 1, STACK_FLOOR + 1);
+  const status = lua.lua_pcall(state, 0, 1, 1);
   try {
     if (status !== lua.LUA_OK) throw failureAt(state, sha);
     return answerAt(state, -1);
   } finally {
-    lua.lua_settop(state, STACK_FLOOR);
+    lua.lua_settop(state, 0);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Bytes } from './bytes.ts';
-import { latin1, lua, luaBytes, type LuaState } from './lua-runtime.ts';
+import { latin1, lua, type LuaState, LuaString, pushString, stringAt } from './lua-runtime.ts';
 import { type Answer, assertDepth, isList } from './redis-reply.ts';
 import { RedisModelGap, RedisReplyError } from './redis-reply-error.ts';
 
@@ -28,7 +28,7 @@ export function pushRecord(state: LuaState, name: 'ok' | 'err', value: Bytes): v
 }
 
 export function pushText(state: LuaState, text: Bytes): void {
-  lua.lua_pushstring(state, luaBytes(text));
+  pushString(state, new LuaString(null, text));
 }
 
 /**
@@ -52,7 +52,7 @@ export function answerAt(state: LuaState, index: number, depth = 0): Answer {
 }
 
 export function textAt(state: LuaState, index: number): Bytes {
-  return latin1(lua.lua_tostring(state, index) ?? new Uint8Array());
+  return stringAt(state, index)?.text ?? latin1(lua.lua_tostring(state, index) ?? new Uint8Array());
 }
 
 /** The text of one field of the table at `index`, null when it is no string. */

@@ -37,6 +37,7 @@ export class RedisModel {
   readonly #commands: ReadonlyMap<string, Command>;
   readonly #listeners = new Set<(write: RedisWrite) => void>();
   #forks = 0;
+  #isApplying = false;
 
   constructor(options: RedisModelOptions, keys: Keyspace = new Keyspace()) {
     const { now, ...settings } = { ...DEFAULTS, ...options };
@@ -67,15 +68,26 @@ export class RedisModel {
    * @throws RedisReplyError with the server's text; RedisModelGap for what is not part of the model
    */
   execute(args: readonly RedisModelArgument[]): Reply {
-    return replyOf(this.#execute(args.map(toBytes), this.#now()));
+    return replyOf(this.carryOut(args.map(toBytes)));
   }
 
-  /** Carries out a write of the model that this is a fork of, as of then. Its reply is left out, whatever it is (RM2). */
+  /** The same with words and an answer in the model's own form, which nobody has to copy. */
+  carryOut(words: readonly Bytes[]): Answer {
+    return this.#execute(words, this.#now());
+  }
+
+  /**
+   * Carries out a write of the model that this is a fork of, as of then. Its reply is left out, whatever it is (RM2). As a replica, and as
+   * one that reads its append-only file, it takes what was taken once, also over maxmemory.
+   */
   apply(write: RedisWrite): void {
+    this.#isApplying = true;
     try {
-      this.#execute(write.args.map(toBytes), write.atMs);
+      this.#execute(write.words, write.atMs);
     } catch (error) {
       if (!(error instanceof RedisReplyError)) throw error;
+    } finally {
+      this.#isApplying = false;
     }
   }
 
@@ -120,7 +132,7 @@ export class RedisModel {
     this.#keys.advance(nowMs);
     try {
       const command = this.#find(words);
-      if (command.flags.includes('grow') && this.#full) throw outOfMemory();
+      if (command.grows && this.#full) throw outOfMemory();
       return command.run(words.slice(1), this.#keys);
     } finally {
       const changed = this.#keys.takeChanged();
@@ -129,16 +141,22 @@ export class RedisModel {
   }
 
   get #full(): boolean {
-    return this.#settings.maxmemory > 0 && this.#keys.usedBytes > this.#settings.maxmemory;
+    return (
+      !this.#isApplying && this.#settings.maxmemory > 0 && this.#keys.usedBytes > this.#settings.maxmemory
+    );
   }
 
   #find(words: readonly Bytes[]): Command {
     const name = words[0] ?? '';
-    const command = this.#commands.get(name.toUpperCase());
+    const command = this.#named(name);
     if (command === undefined) throw unknownCommand(words);
     if (!arityFits(command, words))
       throw new RedisReplyError(`ERR wrong number of arguments for '${name.toLowerCase()}' command`);
     return command;
+  }
+
+  #named(name: Bytes): Command | undefined {
+    return this.#commands.get(name) ?? this.#commands.get(name.toUpperCase());
   }
 
   #runScript(script: LuaScript, keys: readonly Bytes[], args: readonly Bytes[]): Answer {
@@ -147,20 +165,18 @@ export class RedisModel {
     if (refuses && script.flags !== null && !script.flags.has('no-writes')) throw outOfMemory();
     let wrote = false;
     return script.run(keys, args, (words) => {
-      const command = this.#commands.get((words[0] as Bytes).toUpperCase());
+      const command = this.#named(words[0] as Bytes);
       if (command === undefined) throw new RedisReplyError('ERR Unknown Redis command called from script');
       if (!arityFits(command, words))
         throw new RedisReplyError('ERR Wrong number of args calling Redis command from script');
-      if (command.flags.includes('admin'))
-        throw new RedisReplyError('ERR This Redis command is not allowed from script');
+      if (command.isForAdmins) throw new RedisReplyError('ERR This Redis command is not allowed from script');
       if (blocks(words))
         throw new RedisReplyError('ERR XREAD command is not allowed with BLOCK option from scripts');
-      const writes = command.flags.includes('write');
-      if (writes && script.flags?.has('no-writes'))
+      if (command.writes && script.flags?.has('no-writes'))
         throw new RedisReplyError('ERR Write commands are not allowed from read-only scripts.');
       // A script that has written must be able to end.
-      if (refuses && !wrote && command.flags.includes('grow')) throw outOfMemory();
-      wrote ||= writes;
+      if (refuses && !wrote && command.grows) throw outOfMemory();
+      wrote ||= command.writes;
       return command.run(words.slice(1), this.#keys);
     });
   }
@@ -172,11 +188,7 @@ export class RedisModel {
         ? this.#scripts.get((words[1] as Bytes).toLowerCase())?.body
         : undefined;
     const sent = body === undefined ? words : ['EVAL', body, ...words.slice(2)];
-    const write: RedisWrite = {
-      args: sent.map((word) => Buffer.from(word, 'latin1')),
-      atMs,
-      keys: new Set([...changed].map((key) => Buffer.from(key, 'latin1').toString())),
-    };
+    const write: RedisWrite = { words: sent, atMs, keys: changed };
     for (const listener of this.#listeners) listener(write);
   }
 }
@@ -196,10 +208,10 @@ export interface RedisModelOptions {
 
 /** A command that changed something, and when. */
 export interface RedisWrite {
-  readonly args: readonly Buffer[];
+  readonly words: readonly Bytes[];
   readonly atMs: number;
   /** The keys that were changed, or may have been, also those that a script made up. */
-  readonly keys: ReadonlySet<string>;
+  readonly keys: ReadonlySet<Bytes>;
 }
 
 const DEFAULTS = {
@@ -225,7 +237,9 @@ function arityFits(command: Command, words: readonly Bytes[]): boolean {
 }
 
 function blocks(words: readonly Bytes[]): boolean {
-  return words[0]?.toUpperCase() === 'XREAD' && words.some((word) => word.toUpperCase() === 'BLOCK');
+  const [name = ''] = words;
+  if (name.length !== 'XREAD'.length || name.toUpperCase() !== 'XREAD') return false;
+  return words.some((word) => word.toUpperCase() === 'BLOCK');
 }
 
 function outOfMemory(): RedisReplyError {

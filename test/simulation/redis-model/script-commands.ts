@@ -1,4 +1,4 @@
-import { arg, type CommandTable, integerArg } from './command.ts';
+import { administers, arg, type CommandTable, integerArg } from './command.ts';
 import type { Bytes } from './bytes.ts';
 import { compileScript, type LuaScript } from './lua-script.ts';
 import { type Answer, OK } from './redis-reply.ts';
@@ -22,25 +22,21 @@ export function scriptCommands(scripts: Map<Bytes, LuaScript>, run: RunScript): 
     return script;
   };
   return {
-    EVAL: { arity: -3, flags: ['admin'], run: (args) => execute(learn(arg(args, 0)), args) },
-    EVALSHA: { arity: -3, flags: ['admin'], run: (args) => execute(known(scripts, arg(args, 0)), args) },
-    SCRIPT: {
-      arity: -2,
-      flags: ['admin'],
-      run: ([what = '', ...args]) => {
-        switch (what.toUpperCase()) {
-          case 'LOAD':
-            return learn(arg(args, 0)).sha;
-          case 'EXISTS':
-            return args.map((sha) => Number(scripts.has(sha.toLowerCase())));
-          case 'FLUSH':
-            scripts.clear();
-            return OK;
-          default:
-            throw new RedisModelGap(`SCRIPT ${what}`);
-        }
-      },
-    },
+    EVAL: administers(-3, (args) => execute(learn(arg(args, 0)), args)),
+    EVALSHA: administers(-3, (args) => execute(known(scripts, arg(args, 0)), args)),
+    SCRIPT: administers(-2, ([what = '', ...args]) => {
+      switch (what.toUpperCase()) {
+        case 'LOAD':
+          return learn(arg(args, 0)).sha;
+        case 'EXISTS':
+          return args.map((sha) => Number(scripts.has(sha.toLowerCase())));
+        case 'FLUSH':
+          scripts.clear();
+          return OK;
+        default:
+          throw new RedisModelGap(`SCRIPT ${what}`);
+      }
+    }),
   };
 }
 

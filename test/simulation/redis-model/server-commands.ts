@@ -1,4 +1,4 @@
-import { arg, type CommandTable, integerArg, reads, writes } from './command.ts';
+import { administers, arg, type CommandTable, integerArg, reads, writes } from './command.ts';
 import type { Bytes } from './bytes.ts';
 import { globMatcher } from './glob.ts';
 import type { Keyspace } from './keyspace.ts';
@@ -20,9 +20,6 @@ export interface ServerSettings {
 /** The version whose texts and rules the model follows. */
 const VERSION = '7.0.15';
 
-const admin = (arity: number, run: (args: readonly Bytes[], keys: Keyspace) => Answer) =>
-  ({ arity, flags: ['admin'], run }) as const;
-
 /** @param arityOf of any command of this server, null of an unknown one */
 export function serverCommands(
   settings: ServerSettings,
@@ -39,11 +36,11 @@ export function serverCommands(
     FLUSHALL: writes(-1, flush),
     FLUSHDB: writes(-1, flush),
     INFO: reads(-1, ([section = 'everything'], keys) => info(settings, keys, section.toLowerCase())),
-    WAIT: admin(3, (args) => {
+    WAIT: administers(3, (args) => {
       if (integerArg(args, 1) < 0) throw new RedisReplyError('ERR timeout is negative');
       return integerArg(args, 0) < 0 ? 0 : settings.replicasConfirmed();
     }),
-    CONFIG: admin(-2, (args) => config(settings, args)),
+    CONFIG: administers(-2, (args) => config(settings, args)),
     COMMAND: reads(-1, (args) => {
       if (args[0]?.toUpperCase() !== 'INFO') throw new RedisModelGap('COMMAND but COMMAND INFO <name> …');
       return args.slice(1).map((name) => {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { loadScript } from '#engine';
-import type { Reply } from '../redis-model/redis-reply.ts';
+import { type Answer, isList } from '../redis-model/redis-reply.ts';
+import { sha1 } from '../redis-model/sha1.ts';
 import type { RedisObserver } from '../redis.ts';
 import type { Command } from '../server.ts';
 
@@ -15,16 +15,16 @@ export class FenceAudit implements RedisObserver {
   readonly #aliases = new Map<string, string>();
   #publisher = '';
 
-  readonly executed = (command: Command, reply: Reply): void => {
-    const name = String(command[0]);
+  readonly executed = (command: Command, answer: Answer): void => {
+    const [name] = command;
     if (name !== 'EVALSHA' && name !== 'EVAL') return;
     const sha = shaOfCall(command);
     const rule = RULES.get(this.#aliases.get(sha) ?? sha);
     if (rule === undefined) return;
     const keyCount = Number(command[2]);
-    const keys = command.slice(3, 3 + keyCount).map(String);
+    const keys = command.slice(3, 3 + keyCount);
     const args = command.slice(3 + keyCount);
-    rule(this, { keys, arg: (i) => String(args[i]), reply: textAt(reply, 0), second: textAt(reply, 1) });
+    rule(this, { keys, arg: (i) => args[i] ?? '', reply: textAt(answer, 0), second: textAt(answer, 1) });
   };
 
   promoted(): void {
@@ -129,11 +129,12 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
 ]);
 
 function shaOfCall(command: Command): string {
-  const script = String(command[1]);
-  return String(command[0]) === 'EVALSHA' ? script : createHash('sha1').update(script).digest('hex');
+  const [name, script = ''] = command;
+  return name === 'EVALSHA' ? script : sha1(script);
 }
 
-function textAt(reply: Reply, index: number): string {
-  const item = Array.isArray(reply) ? (reply[index] as Reply) : index === 0 ? reply : null;
-  return item === null || item === undefined ? '' : String(item);
+function textAt(answer: Answer, index: number): string {
+  const item = isList(answer) ? answer[index] : index === 0 ? answer : null;
+  if (item === null || item === undefined || isList(item)) return '';
+  return typeof item === 'object' ? item.status : String(item);
 }

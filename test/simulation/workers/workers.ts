@@ -1,3 +1,4 @@
+import '../compile-once.ts';
 import '../slower-looks.ts';
 import type { CheckpointStore, JobGraph, PartitionLog } from '#engine';
 import { LIMITS } from '../../../engine/base/limits.ts';
