@@ -61,7 +61,7 @@ export class MemoryLogReader implements LogReader {
     const has = this.#order.some(
       (partition) => !this.#paused.has(partition) && this.#next(partition) !== null,
     );
-    if (has || this.failure !== null || this.#closed) return Promise.resolve();
+    if (has || this.failure !== null) return Promise.resolve();
     this.#signal ??= Promise.withResolvers();
     return this.#signal.promise;
   }

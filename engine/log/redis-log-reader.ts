@@ -133,8 +133,7 @@ class RedisLogReader implements LogReader {
   ready(): Promise<void> {
     if (
       this.#partitions.some(({ paused, queue }) => !paused && queue.length > 0) ||
-      this.#failure !== null ||
-      this.#closed
+      this.#failure !== null
     )
       return Promise.resolve();
     this.#frameSignal ??= Promise.withResolvers();
