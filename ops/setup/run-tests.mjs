@@ -1,6 +1,7 @@
 /**
  * Runs the tests and ends with one line, `N passed, N failed` (and `, N skipped`). Arguments are path prefixes or parts:
  * `npm test -- test/ops redis`. Files `*.long.test.ts` run only with `--long`, through `npm run test:crash` and others.
+ * `--fuzz` takes the files of hostile input alone, with a million inputs each.
  * `--property` takes the files with property tests alone; with `--long` each property then runs at least 10,000 times.
  * A few files that failed are run once more, each alone, and named as flaky when they pass then.
  * Exits 1 when a test failed, when nothing ran, or when a test of a real server was skipped.
@@ -14,15 +15,17 @@ import { findRedisServer } from './find-redis.mjs';
 import { createTapSummary, mayNotSkip, summaryLine } from './tap-summary.mjs';
 
 const PROPERTY_RUNS_LONG = 10_000;
+const FUZZ_INPUTS_LONG = 1_000_000;
 /** Files that failed and are run once more; more than these are no accident. */
 const ALONE_MAX = 3;
 
 const args = process.argv.slice(2);
 const properties = args.includes('--property');
+const fuzz = args.includes('--fuzz');
 const long = args.includes('--long') && !properties;
 const wanted = args.filter((arg) => !arg.startsWith('--'));
 const files = globSync('test/**/*.test.ts')
-  .filter((file) => file.endsWith('.long.test.ts') === long)
+  .filter((file) => (fuzz ? file.endsWith('.fuzz.test.ts') : file.endsWith('.long.test.ts') === long))
   .filter((file) => !properties || readFileSync(file, 'utf8').includes('propertyRuns('))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
   .sort();
@@ -39,9 +42,12 @@ const folders = [redis === null ? null : dirname(redis.program), postgres].filte
 );
 const PATH = [process.env['PATH'], ...folders].join(delimiter);
 
-const runsLong = args.includes('--long');
+const runsLong = args.includes('--long') || fuzz;
 const timeout = `--timeout=${runsLong ? 3600 : 120}`;
-const runs = runsLong && properties ? { MILLRACE_PROPERTY_RUNS: String(PROPERTY_RUNS_LONG) } : {};
+const runs = {
+  ...(runsLong && properties && { MILLRACE_PROPERTY_RUNS: String(PROPERTY_RUNS_LONG) }),
+  ...(fuzz && { MILLRACE_FUZZ_INPUTS: String(FUZZ_INPUTS_LONG) }),
+};
 
 let tap = null;
 const stopTap = (signal) => tap?.kill(signal);

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { serialize } from 'node:v8';
 import {
   type CheckpointStore,
+  errorText,
   type JobEnvironment,
   type JobHandle,
   memoryLogStore,
@@ -29,6 +30,8 @@ export const JOB = 'phases';
 export const INTERVAL_MS = 1_000;
 const CHUNK = 8;
 const KEYS = 3;
+const REST_TURNS = 36;
+const TURNS_MAX = 20_000;
 
 const counting = defineOperator({
   key: type<{ readonly key: string }>(),
@@ -68,7 +71,14 @@ export interface PhaseStorage {
   readonly log: PartitionLog;
   readonly store: CheckpointStore;
   /** All of it, to see that nothing has changed; or all but records and blobs, which may be let go of. */
-  readonly bytes: (what: 'all' | 'decisions') => Buffer;
+  readonly bytes: (what: 'all' | 'decisions') => Promise<Buffer>;
+  /** Output that is staged and neither committed nor dropped. */
+  readonly staged: () => Promise<readonly string[]>;
+  /** Lets everything that is under way come to rest: for some turns of the event loop or, where there is real I/O, until `settled`. */
+  readonly rest: (settled: () => boolean) => Promise<void>;
+  /** Waits for `condition`. @throws when it takes too long */
+  readonly until: (condition: () => boolean, what: string) => Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export function memoryStorage(): PhaseStorage {
@@ -77,7 +87,25 @@ export function memoryStorage(): PhaseStorage {
   return {
     log: openMemoryPartitionLog({ clock: virtualClock(), store: logs }),
     store: openMemoryCheckpointStore({ storage: checkpoints }),
-    bytes: (what) => serialize([logContent(logs, what), checkpointContent(checkpoints, what)]),
+    bytes: async (what) => serialize([logContent(logs, what), checkpointContent(checkpoints, what)]),
+    staged: async () =>
+      [...logs.partitions].flatMap(([topic, all]) =>
+        all.flatMap(({ sinks }) =>
+          [...sinks].flatMap(([sink, { stages }]) =>
+            [...stages.keys()].map((seq) => `${topic} ${sink}:${seq}`),
+          ),
+        ),
+      ),
+    async rest() {
+      for (let turn = 0; turn < REST_TURNS; turn++) await setImmediate();
+    },
+    async until(condition, what) {
+      for (let turn = 0; !condition(); turn++) {
+        if (turn === TURNS_MAX) throw new Error(`not within ${TURNS_MAX} turns: ${what}`);
+        await setImmediate();
+      }
+    },
+    close: async () => {},
   };
 }
 
@@ -115,6 +143,19 @@ export interface Coordinator {
   readonly heldAt: () => string | null;
   /** It goes on from where it is held up. */
   readonly release: () => void;
+  /** It is held up, or runs, has taken every record and takes no checkpoint. */
+  readonly settled: () => boolean;
+}
+
+/** How a world is told of what its coordinators do, and goes on from an earlier one on the same storage. */
+export interface PhaseWorldOptions {
+  /** Sets apart what is named here from what another world on this storage names. */
+  readonly life?: string;
+  /** Records in the log. */
+  readonly fed?: number;
+  readonly onId?: (id: number) => void;
+  /** A coordinator passes a kill point. */
+  readonly onPassing?: (place: string) => void;
 }
 
 export class PhaseWorld {
@@ -122,16 +163,26 @@ export class PhaseWorld {
   /** Every checkpoint id that was ever given out. */
   readonly ids: number[] = [];
   readonly #bench: JobBench;
-  #fed = 0;
+  readonly #options: PhaseWorldOptions;
+  readonly #coordinators: Coordinator[] = [];
+  #fed: number;
   #uuids = 0;
 
-  constructor(storage: PhaseStorage) {
+  constructor(storage: PhaseStorage, options: PhaseWorldOptions = {}) {
     this.storage = storage;
+    this.#options = options;
+    this.#fed = options.fed ?? 0;
     this.#bench = createJobBench({ log: storage.log });
   }
 
   get fed(): number {
     return this.#fed;
+  }
+
+  /** Takes notice of what a coordinator elsewhere has fed and was given. */
+  async learn(ids: readonly number[]): Promise<void> {
+    this.ids.push(...ids);
+    this.#fed = (await this.storage.log.ends('in')).reduce((sum, { end }) => sum + end, 0);
   }
 
   /** Appends one more chunk of records. */
@@ -151,15 +202,19 @@ export class PhaseWorld {
     const gate = Promise.withResolvers<void>();
     let left = hold?.nth ?? Number.POSITIVE_INFINITY;
     let heldAt: string | null = null;
-    const { log, store } = this.storage;
-    const noting = noted(store, this.ids);
+    const { life = 'a', onId, onPassing } = this.#options;
+    const taken = new Map<number, number>();
+    const noting = noted(this.storage.store, (id) => {
+      this.ids.push(id);
+      onId?.(id);
+    });
     const environment: JobEnvironment = {
       namespace: 'test',
-      log,
+      log: followed(this.storage.log, taken),
       store: noting,
       clock,
       random: seededRandom(7),
-      uuid: () => `sink-${this.#uuids++}`,
+      uuid: () => `sink-${life}-${this.#uuids++}`,
       owner: 'test',
       openHosts: hostsOverMessages({
         hosts: 2,
@@ -168,19 +223,35 @@ export class PhaseWorld {
         turnsMax: 1,
       }),
       killPoint(name) {
+        onPassing?.(name);
         if (name !== hold?.place || --left !== 0) return;
         heldAt = name;
         return gate.promise;
       },
     };
     const handle = runJob(graph, environment);
-    return {
+    const coordinator: Coordinator = {
       handle,
       advance: (ms) => clock.advance(ms),
       heldAt: () => heldAt,
       release: () => gate.resolve(),
+      settled: () => {
+        const { state, checkpoints } = handle.status();
+        const records = [...taken.values()].reduce((sum, offset) => sum + offset, 0);
+        const idle = checkpoints.inProgress === null && records === this.#fed;
+        return heldAt !== null || (state === 'running' && idle);
+      },
     };
+    this.#coordinators.push(coordinator);
+    return coordinator;
   }
+
+  /** Ends what still runs here, also what is held up. */
+  async end(): Promise<void> {
+    for (const { release } of this.#coordinators) release();
+    await Promise.all(this.#coordinators.map(({ handle }) => handle.cancel()));
+  }
+
   /** What each of the two sinks shows, as `n:seen`. */
   async visible(): Promise<readonly string[][]> {
     const { log } = this.storage;
@@ -221,6 +292,14 @@ export class PhaseWorld {
     );
     return (await store.blobs(JOB)).filter((key) => !named.has(key));
   }
+
+  /** What retained manifests name and cannot be read. */
+  async missing(): Promise<readonly string[]> {
+    const { store } = this.storage;
+    const refs = (await store.list(JOB)).flatMap(blobsOf);
+    const looks = refs.map((ref) => store.readBlob(JOB, ref).then(() => [], errorText));
+    return (await Promise.all(looks)).flat();
+  }
 }
 
 /** Records of one key lie in one partition. */
@@ -228,31 +307,39 @@ function partitionOf(n: number): number {
   return (n % KEYS) % 2;
 }
 
-function noted(store: CheckpointStore, ids: number[]): CheckpointStore {
-  return new Proxy(store, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      const method = (value as (...args: unknown[]) => unknown).bind(target);
-      if (name !== 'nextCheckpointId') return method;
-      return async (...args: unknown[]) => {
-        const id = (await method(...args)) as number;
-        ids.push(id);
-        return id;
-      };
-    },
+/** Tells of every id that it gives out. */
+function noted(store: CheckpointStore, onId: (id: number) => void): CheckpointStore {
+  return withMethod(store, 'nextCheckpointId', (next) => async (ownership) => {
+    const id = await next(ownership);
+    onId(id);
+    return id;
   });
 }
 
-/** Lets turns of the event loop pass until `condition` holds. */
-export async function turnsUntil(condition: () => boolean, what: string, turnsMax = 20_000): Promise<void> {
-  for (let turn = 0; !condition(); turn++) {
-    if (turn === turnsMax) throw new Error(`not within ${turnsMax} turns: ${what}`);
-    await setImmediate();
-  }
+/** Notes how far its readers have been taken from, by partition. */
+function followed(log: PartitionLog, taken: Map<number, number>): PartitionLog {
+  return withMethod(log, 'openReader', (open) => async (options) => {
+    for (const [partition, { offset }] of options.positions) taken.set(partition, offset);
+    return withMethod(await open(options), 'take', (take) => () => {
+      const frame = take();
+      if (frame !== null) taken.set(frame.partition, frame.next.offset);
+      return frame;
+    });
+  });
 }
 
-/** Lets everything that is under way come to rest. */
-export async function rest(turns = 36): Promise<void> {
-  for (let turn = 0; turn < turns; turn++) await setImmediate();
+/** The same, but for one method. */
+function withMethod<T extends object, Name extends keyof T>(
+  target: T,
+  name: Name,
+  around: (method: T[Name]) => T[Name],
+): T {
+  return new Proxy(target, {
+    get(_, asked) {
+      const value: unknown = Reflect.get(target, asked);
+      if (typeof value !== 'function') return value;
+      const method = (value as (...args: unknown[]) => unknown).bind(target) as T[Name];
+      return asked === name ? around(method) : method;
+    },
+  });
 }

@@ -58,7 +58,7 @@ void t.test(
 
     let isHeld = false;
     await feed(ROWS);
-    const victim = start(async (name) => {
+    start(async (name) => {
       if (name !== 'checkpoint:published' || fed < 2 * ROWS) return;
       const { sinks } = (await store.latest('lost-stage')) as Manifest;
       if (sinks.filter(({ committables }) => committables.length > 0).length < 2) return;
