@@ -119,7 +119,7 @@ export class JobCoordination {
   }
 
   get #over(): boolean {
-    return this.#lost || this.#leaving;
+    return this.#lost || this.#leaving || !this.#keeper.held();
   }
 
   /** Brings the running job nearer to what is desired, and begins what is requested. */

@@ -39,6 +39,8 @@ const FINAL: readonly JobState[] = ['finished', 'stopped', 'cancelled', 'failed'
  * JR1 the token and the generation are raised before anything is read.
  * JR2 checkpoints, savepoints, rescaling and the stop run one after another: each takes its checkpoint in the attempt's series (CQ2).
  * JR3 every rescaling ends, whatever happens meanwhile: completed, rolled back or failed.
+ * JR4 when a job is given up that another coordinator has taken over, the last failure says so: what a replaced one meets, such as sinks that
+ *     are ahead, tells nothing of the job.
  */
 class JobRunner implements JobHandle {
   readonly name: string;
@@ -227,7 +229,10 @@ class JobRunner implements JobHandle {
         const facts = { error, inRow, failedAt: this.#failedAt, ranMs: now - startedMs };
         const { restart } = this.#graph.job.options;
         const decision = decideRestart(facts, restart, random);
-        if (decision.kind === 'fail') return 'failed';
+        if (decision.kind === 'fail') {
+          await this.#noteIfReplaced(owned);
+          return 'failed';
+        }
         inRow = failuresInRow(facts, restart);
         while (this.#failedAt.length > failuresToKeep(restart)) this.#failedAt.shift();
         this.#enter('restarting');
@@ -236,6 +241,14 @@ class JobRunner implements JobHandle {
         if (this.#abort.signal.aborted) return this.#requestedEnd();
       }
     }
+  }
+
+  /** JR4 */
+  async #noteIfReplaced(owned: Owned | null): Promise<void> {
+    if (owned === null) return;
+    await this.#environment.store.nextGeneration(owned.ownership).catch((error: unknown) => {
+      if (hasCode(error, 'MR_CHECKPOINT_FENCED')) this.#noteFailure(error);
+    });
   }
 
   async #runAttempt({ ownership, histories }: Owned): Promise<'ended' | 'stopped'> {

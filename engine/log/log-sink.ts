@@ -206,12 +206,14 @@ class LogCommitter implements SinkCommitter {
 
   async recover(pending: readonly SinkCommitRequest[], restoredSeq: number): Promise<void> {
     for (const request of pending) await this.commit(request);
-    for (let partition = 0; partition < this.#topic.partitions; partition++) {
-      for (let subtask = 0; subtask < this.#context.parallelism; subtask++) {
-        const sinkId = stageName(this.#context.sinkId, subtask);
-        const stage = { topic: this.#topic.name, partition, sinkId, generation: this.#context.generation };
-        await this.#context.log.dropStages(stage, restoredSeq);
-      }
+    const { log, sinkId: sink, parallelism, generation } = this.#context;
+    const { name: topic, partitions } = this.#topic;
+    const own = Array.from({ length: parallelism }, (_, subtask) => stageName(sink, subtask));
+    for (let partition = 0; partition < partitions; partition++) {
+      // Also of an attempt that has failed at a higher parallelism than any that is known here.
+      const staged = await log.stagedSinks(topic, partition);
+      for (const sinkId of new Set([...own, ...staged.filter((name) => name.startsWith(`${sink}.`))]))
+        await log.dropStages({ topic, partition, sinkId, generation }, restoredSeq);
     }
   }
 

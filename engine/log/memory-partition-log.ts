@@ -147,7 +147,7 @@ function memoryStages(
   store: MemoryLogStore,
   clock: Clock,
   trim: PartitionLog['trim'],
-): Pick<PartitionLog, 'stage' | 'assertStaged' | 'commitStage' | 'dropStages'> {
+): Pick<PartitionLog, 'stage' | 'assertStaged' | 'commitStage' | 'stagedSinks' | 'dropStages'> {
   return {
     async stage(target, part, frames) {
       const partition = partitionOf(store, target.topic, target.partition);
@@ -165,6 +165,10 @@ function memoryStages(
       const result = commitFrames(partitionOf(store, target.topic, target.partition), target, clock.now());
       changed(store);
       return result;
+    },
+    async stagedSinks(topic, partition) {
+      const { sinks } = partitionOf(store, topic, partition);
+      return [...sinks].flatMap(([sinkId, { stages }]) => (stages.size > 0 ? [sinkId] : []));
     },
     async dropStages(target, afterSeq) {
       dropFrames(partitionOf(store, target.topic, target.partition), target, afterSeq);

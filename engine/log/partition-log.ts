@@ -63,6 +63,8 @@ export interface PartitionLog {
    * it appears as one; a larger stage appears in order, in steps, and a commit cut short goes on where it stopped.
    * @throws MR_LOG_ROLLED_BACK when there is no such stage */
   readonly commitStage: (target: StageTarget) => Promise<'committed' | 'already'>;
+  /** Ids of the sinks that have anything staged beside a partition. */
+  readonly stagedSinks: (topic: string, partition: number) => Promise<readonly string[]>;
   /** Deletes stages of `sinkId` with seq > `afterSeq` (left by attempts that never published), and fences off lower generations.
    * @throws MR_SINK_FENCED */
   readonly dropStages: (target: Omit<StageTarget, 'seq'>, afterSeq: number) => Promise<void>;

@@ -131,10 +131,7 @@ class RedisLogReader implements LogReader {
   }
 
   ready(): Promise<void> {
-    if (
-      this.#partitions.some(({ paused, queue }) => !paused && queue.length > 0) ||
-      this.#failure !== null
-    )
+    if (this.#partitions.some(({ paused, queue }) => !paused && queue.length > 0) || this.#failure !== null)
       return Promise.resolve();
     this.#frameSignal ??= Promise.withResolvers();
     return this.#frameSignal.promise;

@@ -19,7 +19,7 @@ const dropScript = loadScript(new URL('./scripts/drop-stage-3.lua', import.meta.
 export function redisStages(
   context: RedisContext,
   trim: PartitionLog['trim'],
-): Pick<PartitionLog, 'stage' | 'assertStaged' | 'commitStage' | 'dropStages'> {
+): Pick<PartitionLog, 'stage' | 'assertStaged' | 'commitStage' | 'stagedSinks' | 'dropStages'> {
   const { connection, namespace, clock } = context;
   const keysOf = (target: Omit<StageTarget, 'seq'>) =>
     partitionKeys(namespace, target.topic, target.partition);
@@ -56,6 +56,12 @@ export function redisStages(
         if (status === 'NOTOPIC') throw noTopic(topic, partition);
         invariant(status === 'MORE', `commit answers ${status}`);
       }
+    },
+
+    async stagedSinks(topic, partition) {
+      const { stages } = keysOf({ topic, partition, sinkId: '' });
+      const fields = (await connection.call('HKEYS', stages)) as readonly string[];
+      return [...new Set(fields.map((field) => field.slice(0, field.lastIndexOf(':'))))];
     },
 
     async dropStages(target, afterSeq) {

@@ -1,4 +1,4 @@
-import { MillraceError } from '../base/errors.ts';
+import { hasCode, MillraceError } from '../base/errors.ts';
 import { partitionKeys, schemasKey, topicsKey } from '../redis/keys.ts';
 import { loadScript } from '../redis/script.ts';
 import { parseSchemaText, type Schema, type SchemaId, schemaText } from '../wire/schema.ts';
@@ -41,7 +41,11 @@ export function redisTopics(
       const settings = topicSettings(name, options);
       await registerSchema(options.schema);
       await connection.call('HSETNX', topicsKey(namespace), name, JSON.stringify(settings));
-      const created = await topic(name);
+      const created = await topic(name).catch(async (error: unknown) => {
+        if (!hasCode(error, 'MR_SCHEMA_UNKNOWN')) throw error;
+        await registerSchema(options.schema); // a fail-over between the two has lost it
+        return topic(name);
+      });
       if (created === null) throw redisLostIt(name);
       checkTopic(created, options);
       await initPartitions(context, created);

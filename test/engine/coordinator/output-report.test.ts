@@ -44,7 +44,10 @@ void t.test(
     });
     const handle = bench.run(job('10s'));
     await read(handle, 2);
-    await until(() => of(handle, 'operator').some((it) => it.until === 9_999), 'a window waits');
+    await until(
+      () => of(handle, 'operator').some(({ until: due, text }) => due === 9_999 && text.includes('short')),
+      'a window waits',
+    );
     test.match(of(handle, 'partition'), [{ id: 'readings/readings/1', until: 24_999 }]);
     test.match(of(handle, 'operator'), [
       {

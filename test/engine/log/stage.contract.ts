@@ -77,6 +77,10 @@ export function stageContract(t: Test, { log }: LogHarness): void {
     for (const seq of [1, 2, 3]) await log.stage(target('drop', seq), 0, [frame(seq)]);
     await log.stage({ ...target('drop', 3), sinkId: 'sink.1' }, 0, [frame(33)]);
     t.equal(await log.commitStage(target('drop', 1)), 'committed');
+    t.same(
+      [...(await log.stagedSinks('drop', 0))].sort((a, b) => (a < b ? -1 : 1)),
+      [target('drop', 0).sinkId, 'sink.1'],
+    );
     await log.dropStages(target('drop', 0), 2);
     t.equal(await log.commitStage(target('drop', 2)), 'committed');
     await t.rejects(

@@ -12,7 +12,7 @@ export class HostWatch {
   readonly problems: string[] = [];
   readonly #hosts = new Set<WatchedHost>();
   readonly #generations = new Set<number>();
-  readonly #opened = new Map<string, string>();
+  #opened: Map<string, string> | null = new Map<string, string>();
 
   opened(thread: SimProcess, { generation, host: number, token }: HostDeployment, host: TaskHost): void {
     this.#generations.add(generation);
@@ -21,15 +21,18 @@ export class HostWatch {
       [`generation ${generation}`, token],
       [`host ${number} of generation ${generation}`, thread.name],
     ] as const) {
-      const before = this.#opened.get(what);
+      const before = this.#opened?.get(what);
       if (before !== undefined && before !== who) this.problems.push(`${what} is of ${before} and of ${who}`);
-      this.#opened.set(what, who);
+      this.#opened?.set(what, who);
     }
   }
 
-  /** What was given out may be given out again: Redis has lost it. */
-  forget(): void {
-    this.#opened.clear();
+  /**
+   * Redis has lost what was given out, and gives it out again. Who had it before goes on until its next checkpoint, which is refused: until
+   * then a generation may be of two.
+   */
+  endUniqueness(): void {
+    this.#opened = null;
   }
 
   /** Generations whose hosts have opened, in order. */

@@ -234,7 +234,7 @@ class Workers {
 
   #promoted(): void {
     this.#audit.promoted();
-    if (this.#durability === 'process') this.#hosts.forget();
+    if (this.#durability === 'process') this.#hosts.endUniqueness();
   }
 
   /** What somebody outside sees, again and again. */
