@@ -27,7 +27,8 @@ export interface ClusterWorkerOptions {
  * One worker: offers slots, and runs hosts for whoever coordinates a job.
  * Owns its registration and the hosts that run here. Suspends while it waits for commands.
  *
- * CW1 of one job, hosts of one generation run at most: a newer one ends the older before it starts.
+ * CW1 of one job, hosts of one generation run at most: a newer one ends the older before it starts, and the older one's coordinator hears
+ *     of it: it may be the one that has the lease.
  * CW2 a worker that was given up, or has lost commands, ends everything and comes back as a new one, under a new id.
  * CW3 hosts of a job that is not to run and that nobody coordinates are ended: its coordinator died while it stopped the job.
  * CW4 it runs no more hosts than it has slots, whatever coordinators believe.
@@ -93,7 +94,8 @@ export class ClusterWorker {
 /** What runs here of one job. */
 interface RunningHosts {
   readonly generation: number;
-  readonly sender: ControlSender;
+  /** Tells the coordinator that all of them are lost. */
+  readonly lost: (error: MillraceError) => void;
   readonly threads: Promise<ReadonlyMap<number, HostThread>>;
   readonly slots: number;
 }
@@ -191,7 +193,10 @@ class Session {
     if (this.#ended) return;
     const command = body as WorkerCommand;
     const running = this.#jobs.get(job);
-    if (running !== undefined && running.generation < generation) await this.#endJob(job);
+    if (running !== undefined && running.generation < generation) {
+      await this.#endJob(job);
+      running.lost(replaced(job, generation));
+    }
     switch (command.kind) {
       case 'make-room':
         return this.#keeper?.beat();
@@ -219,10 +224,13 @@ class Session {
     const free = description.slots - this.used;
     const fits = hosts.length <= free;
     const threads = fits ? startHosts(start) : Promise.reject(noRoom(job, hosts.length, free));
-    this.#jobs.set(job, { generation, sender, threads, slots: fits ? hosts.length : 0 });
-    this.#keeper?.beat();
     // A coordinator that takes no reports any more is one that has been replaced; its successor ends the hosts.
     const report = (message: WorkerReport) => void sender.send(message).catch(() => {});
+    const lost = (error: MillraceError) => {
+      for (const host of hosts) report({ kind: 'lost', host, error: errorRecord(error) });
+    };
+    this.#jobs.set(job, { generation, lost, threads, slots: fits ? hosts.length : 0 });
+    this.#keeper?.beat();
     threads.then(
       (started) => {
         for (const [host, thread] of started) {
@@ -232,10 +240,7 @@ class Session {
           });
         }
       },
-      (error: unknown) => {
-        const why = errorRecord(startFailed(job, error));
-        for (const host of hosts) report({ kind: 'lost', host, error: why });
-      },
+      (error: unknown) => lost(startFailed(job, error)),
     );
   }
 
@@ -253,6 +258,13 @@ function noRoom(job: string, hosts: number, free: number): MillraceError {
   return new MillraceError(
     'MR_SLOTS_SHORT',
     `A worker was to run ${hosts} slots of job '${job}' and has ${free}: another job was faster. The job looks for slots again.`,
+  );
+}
+
+function replaced(job: string, generation: number): MillraceError {
+  return new MillraceError(
+    'MR_HOST_LOST',
+    `Another coordinator has started generation ${generation} of job '${job}' on a worker of this one.`,
   );
 }
 

@@ -64,15 +64,22 @@ async function open(test: Test, namespace: string, slots: number) {
   return { worker, cluster, log, start, reports };
 }
 
-void t.test('CW1: a newer generation of a job ends the older one before it starts', async (test) => {
-  const { worker, log, start } = await open(test, 'newer', 2);
-  await start('a', 1, [0, 1]);
-  await until(() => worker.used === 2, 'started');
-  await start('a', 2, [0]);
-  await until(() => log.includes('start a.2.0'), 'started again');
-  test.same(log, ['start a.1.0', 'start a.1.1', 'end a.1.0', 'end a.1.1', 'start a.2.0']);
-  test.equal(worker.used, 1);
-});
+void t.test(
+  'CW1: a newer generation of a job ends the older one before it starts, and says so',
+  async (test) => {
+    const { worker, log, start, reports } = await open(test, 'newer', 2);
+    await start('a', 1, [0, 1]);
+    await until(() => worker.used === 2, 'started');
+    await start('a', 2, [0]);
+    await until(() => log.includes('start a.2.0'), 'started again');
+    test.same(log, ['start a.1.0', 'start a.1.1', 'end a.1.0', 'end a.1.1', 'start a.2.0']);
+    test.equal(worker.used, 1);
+    test.match(await reports('a', 1), [
+      { kind: 'lost', host: 0, error: { code: 'MR_HOST_LOST', message: /generation 2 of job 'a'/ } },
+      { kind: 'lost', host: 1, error: { code: 'MR_HOST_LOST' } },
+    ]);
+  },
+);
 
 void t.test('CW4: what does not fit is refused, and said', async (test) => {
   const { worker, log, start, reports } = await open(test, 'full', 2);
