@@ -121,6 +121,13 @@ export const stageMissing = (sinkId: string, seq: number, topic: string, partiti
     { details: { sinkId, seq, topic, partition } },
   );
 
+export const commitLost = (topic: string, partition: number): MillraceError =>
+  new MillraceError(
+    'MR_CHECKPOINT_NOT_DURABLE',
+    `Partition ${partition} of '${topic}' has lost what was committed to it just before: the server was replaced. The next attempt commits it again, in the same order.`,
+    { details: { topic, partition } },
+  );
+
 export const rolledBack = (topic: string, partition: number, at: Position, found: string): MillraceError =>
   new MillraceError(
     'MR_LOG_ROLLED_BACK',

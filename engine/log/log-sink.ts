@@ -176,10 +176,16 @@ class LogWriter<Row> implements SinkWriter<Row> {
   }
 }
 
-/** Commits stages partition by partition; each is atomic and idempotent, so a commit cut short is simply repeated. */
+/**
+ * Commits stages partition by partition; each is atomic and idempotent, so a commit cut short is simply repeated.
+ *
+ * LC1 what readers have seen of a partition stays in its order, also when a fail-over loses it for a while.
+ */
 class LogCommitter implements SinkCommitter {
   readonly #topic: Topic;
   readonly #context: SinkContext;
+  /** Per partition, what was committed last. */
+  readonly #last = new Map<number, StageTarget>();
   #rowsCommitted = 0;
 
   constructor(topic: Topic, context: SinkContext) {
@@ -197,7 +203,8 @@ class LogCommitter implements SinkCommitter {
   async commit({ committables }: SinkCommitRequest): Promise<void> {
     for (const committable of committables as readonly LogCommittable[]) {
       for (const target of targetsOf(committable)) {
-        await this.#context.log.commitStage(target);
+        await this.#context.log.commitStage(target, this.#last.get(target.partition));
+        this.#last.set(target.partition, target);
         this.#context.killPoint('log:mid-commit');
       }
       this.#rowsCommitted += committable.records;

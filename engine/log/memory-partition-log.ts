@@ -161,8 +161,9 @@ function memoryStages(
     async assertStaged(target, parts) {
       assertStaged(partitionOf(store, target.topic, target.partition), target, parts);
     },
-    async commitStage(target) {
-      const result = commitFrames(partitionOf(store, target.topic, target.partition), target, clock.now());
+    async commitStage(target, after) {
+      const partition = partitionOf(store, target.topic, target.partition);
+      const result = commitFrames(partition, target, after, clock.now());
       changed(store);
       return result;
     },

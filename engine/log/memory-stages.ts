@@ -1,6 +1,14 @@
 import { LIMITS } from '../base/limits.ts';
 import { verifyFrame } from '../wire/frame.ts';
-import { fencedSink, overStage, sinkAhead, stageFull, stageGap, stageMissing } from './log-error.ts';
+import {
+  commitLost,
+  fencedSink,
+  overStage,
+  sinkAhead,
+  stageFull,
+  stageGap,
+  stageMissing,
+} from './log-error.ts';
 import {
   addEntry,
   framesBytes,
@@ -49,11 +57,14 @@ export function assertStaged(partition: MemoryPartition, target: StageTarget, pa
 export function commitFrames(
   partition: MemoryPartition,
   target: StageTarget,
+  after: StageTarget | undefined,
   nowMs: number,
 ): 'committed' | 'already' {
   const { sinkId, seq, topic } = target;
   const sink = sinkOf(partition, sinkId);
   if (seq <= sink.committed) return 'already';
+  if (after !== undefined && sinkOf(partition, after.sinkId).committed < after.seq)
+    throw commitLost(topic, target.partition);
   const stage = sink.stages.get(seq);
   if (stage === undefined) throw stageMissing(sinkId, seq, topic, target.partition);
   for (const frame of stage.frames) addEntry(partition, frame, nowMs);

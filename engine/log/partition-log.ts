@@ -61,8 +61,9 @@ export interface PartitionLog {
   readonly assertStaged: (target: StageTarget, parts: number) => Promise<void>;
   /** Makes a stage visible at the end of the partition, once per (sinkId, seq); `already` when it was. Up to LIMITS.stageCommitBytes
    * it appears as one; a larger stage appears in order, in steps, and a commit cut short goes on where it stopped.
-   * @throws MR_LOG_ROLLED_BACK when there is no such stage */
-  readonly commitStage: (target: StageTarget) => Promise<'committed' | 'already'>;
+   * @param after what was committed to this partition before, which must still be
+   * @throws MR_LOG_ROLLED_BACK when there is no such stage; MR_CHECKPOINT_NOT_DURABLE when `after` got lost */
+  readonly commitStage: (target: StageTarget, after?: StageTarget) => Promise<'committed' | 'already'>;
   /** Ids of the sinks that have anything staged beside a partition. */
   readonly stagedSinks: (topic: string, partition: number) => Promise<readonly string[]>;
   /** Deletes stages of `sinkId` with seq > `afterSeq` (left by attempts that never published), and fences off lower generations.

@@ -5,7 +5,16 @@ import { redisFailure } from '../redis/redis-error.ts';
 import { loadScript } from '../redis/script.ts';
 import { verifyFrame } from '../wire/frame.ts';
 import { crcHex } from './chain.ts';
-import { fencedSink, noTopic, overStage, sinkAhead, stageFull, stageGap, stageMissing } from './log-error.ts';
+import {
+  commitLost,
+  fencedSink,
+  noTopic,
+  overStage,
+  sinkAhead,
+  stageFull,
+  stageGap,
+  stageMissing,
+} from './log-error.ts';
 import type { PartitionLog, StageTarget } from './partition-log.ts';
 import { asBuffer, type RedisContext, runScript, type StatusReply } from './redis-context.ts';
 import { usedBytes } from './redis-ends.ts';
@@ -39,10 +48,11 @@ export function redisStages(
       if (Number(committed ?? -1) < seq) throw stageMissing(sinkId, seq, topic, partition);
     },
 
-    async commitStage(target) {
+    async commitStage(target, after) {
       const { sinkId, seq, topic, partition } = target;
       const { stream, meta, stages } = keysOf(target);
-      const args = [sinkId, seq, stageField(sinkId, seq), clock.now(), LIMITS.stageCommitBytes];
+      const before = [after?.sinkId ?? '', after?.seq ?? 0];
+      const args = [sinkId, seq, stageField(sinkId, seq), clock.now(), LIMITS.stageCommitBytes, ...before];
       for (let calls = 1; ; calls++) {
         const { status } = await runScript(
           context,
@@ -53,6 +63,7 @@ export function redisStages(
         if (status === 'DONE') return 'committed';
         if (status === 'ALREADY') return calls === 1 ? 'already' : 'committed'; // a call whose answer was lost did it
         if (status === 'MISSING') throw stageMissing(sinkId, seq, topic, partition);
+        if (status === 'BEHIND') throw commitLost(topic, partition);
         if (status === 'NOTOPIC') throw noTopic(topic, partition);
         invariant(status === 'MORE', `commit answers ${status}`);
       }

@@ -1,13 +1,15 @@
 #!lua flags=allow-oom
 -- Moves staged frames to the end of the partition, once per (sink, seq).
 -- KEYS  1 stream, 2 meta, 3 stages, 4 stage
--- ARGV  1 sink, 2 seq, 3 stage field, 4 now (epoch ms), 5 bytes to move in one call
--- reply {'DONE'} | {'MORE'} call again | {'ALREADY'} | {'MISSING'} | {'NOTOPIC'}
--- Keeps: a frame is in the stage or in the stream, never in both; what is left in the stage is what is left to do.
+-- ARGV  1 sink, 2 seq, 3 stage field, 4 now (epoch ms), 5 bytes to move in one call, 6 and 7 sink and seq of the commit before this one, or ''
+-- reply {'DONE'} | {'MORE'} call again | {'ALREADY'} | {'MISSING'} | {'BEHIND'} the commit before is not there | {'NOTOPIC'}
+-- Keeps: commits come in the order in which they were made, also when a fail-over has lost one and the next one is sent again;
+-- a frame is in the stage or in the stream, never in both; what is left in the stage is what is left to do.
 -- It works over maxmemory, because a published checkpoint must be able to land, and needs no more memory than the stage had.
 local meta = redis.call('HMGET', KEYS[2], 'end', 'chain', 'bytes', 'staged', 'c:' .. ARGV[1])
 if not meta[1] then return {'NOTOPIC'} end
 if tonumber(ARGV[2]) <= tonumber(meta[5] or '-1') then return {'ALREADY'} end
+if ARGV[6] ~= '' and tonumber(redis.call('HGET', KEYS[2], 'c:' .. ARGV[6]) or '-1') < tonumber(ARGV[7]) then return {'BEHIND'} end
 local known = redis.call('HGET', KEYS[3], ARGV[3])
 if not known then return {'MISSING'} end
 

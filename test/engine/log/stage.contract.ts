@@ -72,6 +72,20 @@ export function stageContract(t: Test, { log }: LogHarness): void {
     await t.rejects(log.assertStaged(target('there', 2), 1), { code: 'MR_LOG_ROLLED_BACK' });
   });
 
+  void t.test('LC1 a commit needs the one before it to be there', async (t) => {
+    await make('order');
+    const other = { ...target('order', 1), sinkId: 'sink.1' };
+    for (const one of [target('order', 1), other, target('order', 2)])
+      await log.stage(one, 0, [frame(one.seq)]);
+    await t.rejects(log.commitStage(other, target('order', 1)), { code: 'MR_CHECKPOINT_NOT_DURABLE' });
+    t.same(await stored('order'), []);
+    t.equal(await log.commitStage(target('order', 1)), 'committed');
+    t.equal(await log.commitStage(other, target('order', 1)), 'committed');
+    t.equal(await log.commitStage(target('order', 2), other), 'committed');
+    t.equal(await log.commitStage(other, target('order', 3)), 'already');
+    t.same(await stored('order'), [1, 1, 2]);
+  });
+
   void t.test('stages wait side by side and commit in order; later ones can be dropped', async (t) => {
     await make('drop');
     for (const seq of [1, 2, 3]) await log.stage(target('drop', seq), 0, [frame(seq)]);
