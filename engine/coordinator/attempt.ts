@@ -57,7 +57,6 @@ export class Attempt {
   readonly #writer: SnapshotWriter;
   readonly #committers: SinkCommitters;
   #hosts: readonly HostHandle[] = [];
-  #retained: readonly Manifest[] = [];
   readonly #histories: number;
   readonly #failure = Promise.withResolvers<never>();
   #closed = false;
@@ -152,8 +151,8 @@ export class Attempt {
   async #open(): Promise<void> {
     const { graph, environment, ownership, restored, store, openHosts } = this.#options;
     await this.#passing('restore:begin');
-    this.#retained = await store.list(environment.job);
-    if (restored !== null) await this.#hold(positionsToHold(this.#retained, restored), environment);
+    if (restored !== null)
+      await this.#hold(positionsToHold(await store.list(environment.job), restored), environment);
     await this.#passing('restore:held');
     await this.#committers.recover();
     await this.#passing('restore:after-commit');
@@ -206,7 +205,6 @@ export class Attempt {
     await store.publish(ownership, manifest, job.options.checkpointsRetained);
     await this.#passing('restore:start-published');
     await this.#confirmDurable();
-    this.#retained = [manifest];
     for (const host of this.#hosts) host.completed(id);
   }
 
@@ -278,12 +276,11 @@ export class Attempt {
 
   /** Lets go of what no retained checkpoint needs: log records and blobs. */
   async #release(manifest: Manifest): Promise<void> {
-    const { store, environment, graph } = this.#options;
-    if (manifest.kind === 'checkpoint') {
-      const kept = [...this.#retained.filter((m) => m.kind === 'checkpoint'), manifest];
-      this.#retained = kept.slice(-graph.job.options.checkpointsRetained);
-    }
-    await this.#hold(positionsToHold(this.#retained, manifest), environment);
+    const { store, environment } = this.#options;
+    // As the server has them: one that has lost the newest still needs what those before it do.
+    const retained = await store.list(environment.job);
+    if (!retained.some(({ id }) => id === manifest.id)) return;
+    await this.#hold(positionsToHold(retained, manifest), environment);
     await this.#passing('checkpoint:held');
     for (const { topic, partition } of manifest.positions) await environment.log.trim(topic, partition);
     await this.#passing('checkpoint:trimmed');

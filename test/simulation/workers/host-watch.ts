@@ -40,9 +40,9 @@ export class HostWatch {
     return [...this.#generations];
   }
 
-  /** Names of threads in which hosts live. */
+  /** Names of threads in which hosts live, and could end. */
   get living(): readonly string[] {
-    return [...this.#hosts].map(({ thread }) => thread.name);
+    return [...this.#hosts].flatMap(({ thread }) => (thread.state === 'alive' ? [thread.name] : []));
   }
 
   look(): void {

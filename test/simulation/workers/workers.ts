@@ -88,7 +88,7 @@ class Workers {
   readonly #armed: ArmedPoint[] = [];
   readonly #failures = new Map<string, number>();
   readonly #problems: string[] = [];
-  readonly #faultsOverMs: number;
+  #faultsOverMs: number;
   readonly #quietFromMs: number;
   #status = '';
   /** Since when the job has been stopped while nothing went wrong; else now. */
@@ -229,6 +229,7 @@ class Workers {
     }
     this.#kernel.note(`${process.name} stops at ${name}`);
     role?.freeze(armed.forMs);
+    this.#faultsOverMs = Math.max(this.#faultsOverMs, this.#kernel.nowMs + armed.forMs);
     return new Promise((resolve) => process.schedule(0, 'goes on', resolve));
   }
 
