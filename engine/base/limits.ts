@@ -155,9 +155,10 @@ export const LIMITS = {
   supervisorLookMs: 500,
   /** A host in another thread or process tells its figures this often. */
   hostStatusEveryMs: 250,
-  /** Threads that a worker keeps ready to be hosts at most, and how long after the last one was taken they are made up for. */
+  /** Threads that a worker keeps ready to be hosts at most, how long after the last one was taken they are made up for, and in what distance. */
   spareThreadsMax: 4,
-  spareThreadsAfterMs: 5_000,
+  spareThreadsAfterMs: 10_000,
+  spareThreadsEveryMs: 500,
   /** How long a host's thread may take to close before it is ended. */
   hostClosePatienceMs: 5_000,
   /** Parts of one entry between two hosts, about; one element may be larger. */

@@ -120,18 +120,19 @@ export class SpareThreads {
     await Promise.all([...this.#spare].map((thread) => thread.terminate()));
   }
 
-  #refillLater(): void {
+  #refillLater(inMs: number = LIMITS.spareThreadsAfterMs): void {
     if (this.#closed) return;
     this.#cancelRefill?.();
-    this.#cancelRefill = systemClock.after(LIMITS.spareThreadsAfterMs, () => this.#refill());
+    this.#cancelRefill = systemClock.after(inMs, () => this.#refill());
   }
 
+  /** One after another: jobs that have restarted catch up meanwhile. */
   #refill(): void {
-    while (this.#spare.size < this.#count) {
-      const thread = new HostWorker(this.#heapMbMax, { preload: ['millrace', '#sinks'] });
-      this.#spare.add(thread);
-      void thread.exited.then(() => this.#spare.delete(thread));
-    }
+    if (this.#spare.size >= this.#count) return;
+    const thread = new HostWorker(this.#heapMbMax, { preload: ['millrace', '#sinks'] });
+    this.#spare.add(thread);
+    void thread.exited.then(() => this.#spare.delete(thread));
+    this.#refillLater(LIMITS.spareThreadsEveryMs);
   }
 }
 

@@ -15,7 +15,7 @@ void t.test('E10: threads that were kept ready become hosts like any other', asy
   const spares = new SpareThreads(SETTINGS, 2);
   test.teardown(() => spares.close());
   test.equal(spares.take(), null, 'none while the worker starts');
-  await sleep(LIMITS.spareThreadsAfterMs + 1_000);
+  await sleep(LIMITS.spareThreadsAfterMs + LIMITS.spareThreadsEveryMs + 1_000);
 
   const threads = startHostThreads('data:text/javascript,export default 1', SETTINGS, [0, 1], spares);
   test.equal(spares.take(), null, 'both were taken');
