@@ -147,9 +147,14 @@ export function hostsInThreads(moduleUrl: string, settings: HostSettings, thread
       Array.from({ length: count }, (_, host) => host),
     );
     const opening = [...started].map(([host, thread]) =>
-      RemoteHost.open(thread.port, { ...deployment, host, places }, thread.end, (remote) => {
-        void thread.exited.then((why) => why !== null && remote.lost(why));
-      }),
+      RemoteHost.open(
+        thread.port,
+        { ...deployment, host, places },
+        () => thread.end(),
+        (remote) => {
+          void thread.exited.then((why) => why !== null && remote.lost(why));
+        },
+      ),
     );
     const settled = await Promise.allSettled(opening);
     const failed = settled.find((one) => one.status === 'rejected');
