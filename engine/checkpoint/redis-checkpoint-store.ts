@@ -38,7 +38,8 @@ export interface RedisCheckpointOptions extends DurabilityOptions {
  *
  * RS1 All keys of a job lie in one slot, so each script sees and changes the job at one instant.
  * RS2 Writes of checkpoints go through while the server is over maxmemory, up to the reserved bytes.
- * RS3 `collect` reads control, blobs and manifests in this order, which makes its verdicts final (decideCollect).
+ * RS3 `collect` reads control, blobs and manifests in this order, which makes its verdicts final (decideCollect) until another takes
+ *     the job over or a publication is lost: then a deletion, which may come late, deletes nothing.
  * RS4 After `confirmDurable` no fail-over within the declared durability undoes a publication of this store.
  *
  * @throws MR_REDIS_UNAVAILABLE, MR_REDIS_UNSUPPORTED; what openDurability throws when the server is not set up as declared
@@ -178,18 +179,20 @@ class RedisCheckpointStore implements CheckpointStore {
 
   async collect(job: string): Promise<number> {
     const keys = this.#keys(job);
-    const control = (await this.#redis.call('HMGET', keys.control, 'generation', 'published')) as (
+    const control = (await this.#redis.call('HMGET', keys.control, 'generation', 'published', 'token')) as (
       | string
       | null
     )[];
+    const published = Number(control[1] ?? 0);
     const stored = await this.blobs(job);
     const named = new Set((await this.list(job)).flatMap(blobsOf).map((ref) => ref.key));
-    const facts = { generation: Number(control[0] ?? 0), published: Number(control[1] ?? 0) };
+    const facts = { generation: Number(control[0] ?? 0), published };
     const garbage = decideCollect(facts, stored.map(parseBlobKey), named);
     let freed = 0;
     for (let i = 0; i < garbage.length; i += LIMITS.blobDeletesInFlightMax) {
       const some = garbage.slice(i, i + LIMITS.blobDeletesInFlightMax);
-      for (const bytes of await Promise.all(some.map((key) => this.#deleteBlob(keys, key)))) freed += bytes;
+      const deleting = some.map((key) => this.#deleteBlob(keys, key, control[2] ?? '', published));
+      for (const bytes of await Promise.all(deleting)) freed += bytes;
     }
     return freed;
   }
@@ -207,11 +210,11 @@ class RedisCheckpointStore implements CheckpointStore {
     return checkpointKeys(this.#namespace, job);
   }
 
-  async #deleteBlob(keys: CheckpointKeys, key: string): Promise<number> {
+  async #deleteBlob(keys: CheckpointKeys, key: string, token: string, published: number): Promise<number> {
     const reply = await this.#redis.script(
       CHECKPOINT_SCRIPTS.deleteBlob,
       [keys.control, keys.blobs, keys.blob(key)],
-      [key],
+      [key, token, published],
     );
     return Number(reply);
   }

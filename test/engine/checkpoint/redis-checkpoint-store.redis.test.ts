@@ -8,7 +8,9 @@ import {
   type RedisCheckpointOptions,
 } from '../../../engine/checkpoint/redis-checkpoint-store.ts';
 import type { BlobRef } from '../../../engine/checkpoint/checkpoint-store.ts';
+import { RedisConnection } from '../../../engine/redis/connection.ts';
 import { checkpointKeys } from '../../../engine/redis/keys.ts';
+import type { OpenRedisLink, RedisLink } from '../../../engine/redis/redis-link.ts';
 import { manifestOf } from '../../support/manifests.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 import { type RedisServer, startRedis } from '../../support/redis-server.ts';
@@ -124,6 +126,48 @@ await t.test('what was published survives kill -9 of the server and dropped conn
   const control = checkpointKeys(NAMESPACE, 'job');
   const sizes = (await raw.hvals(control.blobs)).reduce((sum, size) => sum + Number(size), 0);
   t.equal(Number(await raw.hget(control.control, 'blobBytes')), sizes, 'repeated uploads are counted once');
+});
+
+await t.test('a deletion that comes after a fail-over or a new owner deletes nothing (RS3)', async (t) => {
+  const raw = new Redis(server.url);
+  let meanwhile = async () => {};
+  const openLink: OpenRedisLink = async (options) => {
+    const link = await RedisConnection.open(options);
+    const script: RedisLink['script'] = async (one, ...rest) => {
+      if (one.name === 'delete-blob') await meanwhile();
+      return link.script(one, ...rest);
+    };
+    return new Proxy(link, {
+      get(target, name) {
+        if (name === 'script') return script;
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  };
+  const store = await openStore(server, { openLink });
+  t.teardown(async () => {
+    await store.close();
+    raw.disconnect();
+  });
+  const owner = await store.takeOver('late', 'a');
+  const blobs: BlobRef[] = [];
+  for (let round = 0; round < 2; round++) {
+    const id = await store.nextCheckpointId(owner);
+    blobs.push(await store.writeBlob(owner, id, 'state', bytes(10)));
+    await store.publish(owner, manifestOf(owner, id, { blobs: blobs.slice(-1) }), 1);
+  }
+  const { control } = checkpointKeys(NAMESPACE, 'late');
+  meanwhile = async () => void (await raw.hset(control, 'published', 1));
+  t.equal(await store.collect('late'), 0, 'the newest publication is gone');
+  meanwhile = async () => {};
+  await raw.hset(control, 'published', 2);
+  const other = await openStore(server);
+  t.teardown(() => other.close());
+  meanwhile = async () => void (await other.takeOver('late', 'b'));
+  t.equal(await store.collect('late'), 0, 'another has taken over');
+  meanwhile = async () => {};
+  t.equal(await store.collect('late'), 10);
 });
 
 await t.test('a publication that the server has lost is not confirmed (RS4)', async (t) => {

@@ -111,8 +111,10 @@ const CHECKPOINT_RUNS: readonly ScriptRun[] = [
   [store('publish-4'), 'ctl kept manifests blobs', ['1:a', 2, 11, 'checkpoint', 1, 'm11'], 'stale'],
   [store('remove-2'), 'kept manifests', [10], 1],
   [store('remove-2'), 'kept manifests', [10], 0],
-  [store('delete-blob-3'), 'ctl blobs b:1', ['b1'], 5],
-  [store('delete-blob-3'), 'ctl blobs b:1', ['b1'], 0],
+  [store('delete-blob-3'), 'ctl blobs b:1', ['b1', '1:x', 12], 0],
+  [store('delete-blob-3'), 'ctl blobs b:1', ['b1', '1:a', 13], 0],
+  [store('delete-blob-3'), 'ctl blobs b:1', ['b1', '1:a', 12], 5],
+  [store('delete-blob-3'), 'ctl blobs b:1', ['b1', '1:a', 12], 0],
   ['engine/redis/scripts/mark-write-1.lua', 'durable', [], 'OK'],
 ];
 
