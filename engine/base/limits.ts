@@ -106,6 +106,13 @@ export const LIMITS = {
   /** A worker's heartbeat, and its silence after which it is given up. */
   workerHeartbeatMs: 500,
   workerExpiryMs: 2_000,
+  /** How often a coordinator looks who is there; after how much silence a worker without connection is given up. */
+  workerLookMs: 250,
+  workerSilentMs: 700,
+  /** The same of a coordinator, which renews its lease every third of its time. */
+  leaseSilentMs: 900,
+  /** A server to which no link has been connected for so long does not tell which are missing. */
+  linkAbsentMs: 3_000,
   /** How often a worker looks whether anybody still wants what it runs. */
   orphanLookMs: 5_000,
   workersMax: 4_096,
@@ -151,7 +158,7 @@ export const LIMITS = {
   slotPatienceMs: 10_000,
   slotPollMs: 100,
   /** How often a coordinator looks for changes and publishes its job's status, and a stand-by for jobs without coordinator. */
-  coordinationLookMs: 500,
+  coordinationLookMs: 250,
   supervisorLookMs: 500,
   /** A host in another thread or process tells its figures this often. */
   hostStatusEveryMs: 250,
@@ -166,6 +173,8 @@ export const LIMITS = {
   /** Entries of one host that one read takes. */
   exchangeReadEntries: 16,
   exchangeBlockMs: 1_000,
+  /** What was read of a stream between two hosts is let go of this often at most. */
+  exchangeTrimEveryMs: 100,
   /** Blobs that an inspection of a checkpoint keeps in memory. */
   inspectBlobBytes: 16 * 1024 * 1024,
   /** Rows that a comparison of topics keeps until it has seen their counterparts. */

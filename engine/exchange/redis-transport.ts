@@ -40,6 +40,7 @@ export class RedisTransport {
   readonly #listeners = new Map<number, (parts: readonly ExchangePart[]) => void>();
   readonly #sent = new Map<number, number>();
   readonly #read = new Map<number, number>();
+  readonly #trimmedMs = new Map<number, number>();
   #closed = false;
 
   constructor(options: RedisTransportOptions) {
@@ -125,7 +126,10 @@ export class RedisTransport {
       this.#listeners.get(peer)?.(decodeParts(fields[1]));
     }
     this.#read.set(peer, last);
-    // What was read is in memory, and an attempt that loses its memory begins anew: the stream need not keep it.
+    // What was read is in memory, and an attempt that loses its memory begins anew: the stream need not keep it for long.
+    const nowMs = this.#options.clock.monotonic();
+    if (nowMs - (this.#trimmedMs.get(peer) ?? 0) < LIMITS.exchangeTrimEveryMs) return;
+    this.#trimmedMs.set(peer, nowMs);
     const key = this.#key(peer, this.#options.host);
     this.#options.link.call('XTRIM', key, 'MINID', `${last + 1}-0`).catch(() => {});
   }
