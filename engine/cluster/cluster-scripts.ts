@@ -5,7 +5,7 @@ const load = (file: string) => loadScript(new URL(`./scripts/${file}.lua`, impor
 /** The steps of the cluster store that must be atomic on the server. */
 export const CLUSTER_SCRIPTS = {
   acquireLease: load('acquire-lease-2'),
-  renewLease: load('renew-lease-1'),
+  renewLease: load('renew-lease-2'),
   releaseLease: load('release-lease-1'),
   registerWorker: load('register-worker-4'),
   heartbeatWorker: load('heartbeat-worker-2'),

@@ -173,7 +173,7 @@ class WorkerHosts {
   }
 
   /** Looks every now and then who is still there, and as soon as one may be gone. */
-  #watch(inMs: number = LIMITS.workerHeartbeatMs): void {
+  #watch(inMs: number = LIMITS.workerLookMs): void {
     const { clock } = this.#options.cluster;
     this.#cancelWatch = clock.after(inMs, () => void this.#lookAtWorkers());
   }
@@ -182,7 +182,7 @@ class WorkerHosts {
     const workers = await this.#registry.list().catch(() => null);
     if (this.#ended) return;
     const living = new Map(workers?.map(({ id, expiresInMs }) => [id, expiresInMs]));
-    let nextMs: number = LIMITS.workerHeartbeatMs;
+    let nextMs: number = LIMITS.workerLookMs;
     for (const worker of new Set(workers === null ? [] : this.workers)) {
       const expiresInMs = living.get(worker);
       if (expiresInMs === undefined) this.#loseWorker(worker, workerGone(worker));

@@ -22,7 +22,10 @@ export interface JobLease {
  *
  * JL1 At one instant of the server at most one token is in the lease, and a token that has left it never comes back.
  * JL2 Where clocks run at one rate, a lease is in the server at least until `sentAtMs + ttlMs` of its holder's monotonic clock, unless
- *     it was released or the server lost writes. (The server counts by its wall clock: one that is put forward shortens leases.)
+ *     it was released or given up (JL3), or the server lost writes. (The server counts by its wall clock: one that is put forward shortens leases.)
+ *
+ * JL3 A lease that was not renewed for LIMITS.leaseSilentMs and whose holder's link has no connection to the server is taken before its
+ *     time: its process has ended.
  *
  * The lease keeps two coordinators from working at once; it is not what makes that harmless. A fail-over can lose it and a machine
  * that sleeps can outlive it: who may publish is decided by the checkpoint store's token alone, and a new holder takes over there first.
@@ -40,11 +43,16 @@ export class JobLeases {
     const keys = this.#keys(job);
     checkTtl(ttlMs);
     const sentAtMs = clock.monotonic();
-    const args = [uuid(), owner.slice(0, LIMITS.nameLengthMax), ttlMs];
+    const args = [uuid(), owner.slice(0, LIMITS.nameLengthMax), ttlMs, link.name];
     const reply = await link.script(CLUSTER_SCRIPTS.acquireLease, [keys.lease, keys.leases], args);
-    const [kind, leaseToken] = reply as ['acquired', string] | ['held'];
-    if (kind === 'held') return null;
-    const lease = { job, owner, leaseToken: leaseToken as string, ttlMs, sentAtMs };
+    const [kind, leaseToken, leftMs = 0, holder = null] = reply as AcquireReply;
+    if (kind === 'held') {
+      if (holder === null || ttlMs - leftMs < LIMITS.leaseSilentMs) return null;
+      if (!(await link.missing(keys.lease, [holder])).has(holder)) return null;
+      await this.release({ job, leaseToken });
+      return this.acquire(job, owner, ttlMs);
+    }
+    const lease = { job, owner, leaseToken, ttlMs, sentAtMs };
     if (clock.monotonic() - sentAtMs < ttlMs) return lease;
     await this.release(lease); // the answer came too late to be of use
     return null;
@@ -54,13 +62,14 @@ export class JobLeases {
   async renew(lease: JobLease): Promise<JobLease | null> {
     const { link, clock } = this.#context;
     const sentAtMs = clock.monotonic();
-    const args = [lease.leaseToken, lease.ttlMs];
-    const renewed = await link.script(CLUSTER_SCRIPTS.renewLease, [this.#keys(lease.job).lease], args);
+    const args = [lease.leaseToken, lease.ttlMs, link.name];
+    const keys = this.#keys(lease.job);
+    const renewed = await link.script(CLUSTER_SCRIPTS.renewLease, [keys.lease, keys.leases], args);
     return renewed === 1 ? { ...lease, sentAtMs } : null;
   }
 
   /** Gives it back, so that another need not wait; nothing happens when it is not the holder's any more. @throws MR_REDIS_UNAVAILABLE */
-  async release(lease: JobLease): Promise<void> {
+  async release(lease: Pick<JobLease, 'job' | 'leaseToken'>): Promise<void> {
     const { lease: key } = this.#keys(lease.job);
     await this.#context.link.script(CLUSTER_SCRIPTS.releaseLease, [key], [lease.leaseToken]);
   }
@@ -78,6 +87,10 @@ export class JobLeases {
     return jobKeys(this.#context.namespace, job);
   }
 }
+
+type AcquireReply =
+  | readonly [kind: 'acquired', leaseToken: string]
+  | readonly [kind: 'held', leaseToken: string, leftMs: number, link: string | null];
 
 function checkTtl(ttlMs: number): void {
   if (Number.isSafeInteger(ttlMs) && ttlMs >= LIMITS.leaseTtlMsMin && ttlMs <= LIMITS.leaseTtlMsMax) return;

@@ -27,6 +27,8 @@ export interface WorkerLoad {
 }
 
 export interface LivingWorker extends WorkerDescription, WorkerLoad {
+  /** Name of the link that it registered by. */
+  readonly link: string;
   /** Counts as dead after so many more ms without a heartbeat, by the server's clock. */
   readonly expiresInMs: number;
 }
@@ -43,7 +45,8 @@ export interface WorkerRegistryOptions {
  * WR1 Only the server's clock says who lives: a worker does from its registration until `expiryMs` after its last heartbeat.
  * WR2 A worker that was given up or has deregistered never comes back under its id; it registers again under a new one.
  *     (Ids are remembered for LIMITS.workersGoneMs, much longer than a call is repeated.)
- * WR3 What dead workers leave here is removed by whoever lists.
+ * WR3 What dead workers leave here is removed by whoever lists. One that was silent for LIMITS.workerSilentMs and whose link has no
+ *     connection to the server is dead before its time: its process has ended.
  */
 export class WorkerRegistry {
   readonly #context: ClusterContext;
@@ -61,7 +64,7 @@ export class WorkerRegistry {
    * @throws MR_CONFIG_INVALID when the description is not usable or there are too many workers; MR_REDIS_UNAVAILABLE
    */
   async register(worker: WorkerDescription, load: WorkerLoad = IDLE): Promise<'registered' | 'gone'> {
-    const description = descriptionText(worker);
+    const description = descriptionText({ ...worker, link: this.#context.link.name });
     for (let attempt = 0; attempt < 2; attempt++) {
       const { alive, info, load: loads, gone } = this.#keys;
       const args = [worker.id, description, loadText(load), this.#expiryMs, LIMITS.workersMax];
@@ -106,16 +109,29 @@ export class WorkerRegistry {
     const flat = reply as readonly string[];
     const workers: LivingWorker[] = [];
     for (let i = 0; i + 3 < flat.length; i += 4) workers.push(livingWorker(flat, i));
-    return workers.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const ended = await this.#ended(workers);
+    return workers.filter((worker) => !ended.has(worker)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Those that have ended before their time was over, which are given up. */
+  async #ended(workers: readonly LivingWorker[]): Promise<ReadonlySet<LivingWorker>> {
+    const silent = workers.filter(({ expiresInMs }) => this.#expiryMs - expiresInMs > LIMITS.workerSilentMs);
+    if (silent.length === 0) return new Set();
+    const links = silent.map(({ link }) => link);
+    const missing = await this.#context.link.missing(this.#keys.alive, links).catch(() => NONE);
+    const ended = silent.filter(({ link }) => missing.has(link));
+    await Promise.all(ended.map(({ id }) => this.deregister(id)));
+    return new Set(ended);
   }
 }
 
+const NONE: ReadonlySet<string> = new Set();
 const IDLE: WorkerLoad = { used: 0, draining: false };
 
 const loadText = ({ used, draining }: WorkerLoad): string => `${used} ${draining ? 1 : 0}`;
 
 function livingWorker(flat: readonly string[], at: number): LivingWorker {
-  const description = JSON.parse(flat[at + 1] as string) as WorkerDescription;
+  const description = JSON.parse(flat[at + 1] as string) as WorkerDescription & { readonly link: string };
   const [used, draining] = (flat[at + 2] as string).split(' ');
   return {
     ...description,
@@ -125,7 +141,7 @@ function livingWorker(flat: readonly string[], at: number): LivingWorker {
   };
 }
 
-function descriptionText(worker: WorkerDescription): string {
+function descriptionText(worker: WorkerDescription & { readonly link: string }): string {
   validName(worker.id, 'worker id');
   const text = JSON.stringify(worker);
   const slotsValid =

@@ -6,6 +6,7 @@ import { moveSlot, ownerOf, primariesOf, redirection } from './cluster-map.ts';
 import { ClusterNodes } from './cluster-nodes.ts';
 import { commandKey } from './command-key.ts';
 import { keyInSlot, keySlot } from './key-slot.ts';
+import { missingLinks } from './missing-links.ts';
 import { OrderedCalls } from './ordered-calls.ts';
 import { scriptSender } from './redis-client.ts';
 import { redisError, redisFailure } from './redis-error.ts';
@@ -72,6 +73,10 @@ export class ClusterConnection implements RedisLink {
     }
   }
 
+  get name(): string {
+    return this.#options.name;
+  }
+
   /** Of one of the nodes; a feature is there when all have it. */
   get server(): ServerFacts {
     if (this.#server === null) throw new MillraceError('MR_INVARIANT', 'The cluster was not probed.');
@@ -94,6 +99,11 @@ export class ClusterConnection implements RedisLink {
 
   script(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
     return this.#run(`script ${script.name}`, keys[0] ?? null, scriptSender(script, keys, args));
+  }
+
+  async missing(key: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+    const list = (client: Redis) => client.call('CLIENT', ['LIST', 'TYPE', 'normal']);
+    return missingLinks(String(await this.#run('CLIENT', key, list)), names);
   }
 
   /** The nodes that hold slots, found out anew, each bound to its present connection. */

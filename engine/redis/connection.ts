@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -5,6 +6,7 @@ import { backoffMs, systemRandom } from '../base/random.ts';
 import { ClusterConnection } from './cluster-connection.ts';
 import { OrderedCalls } from './ordered-calls.ts';
 import { lastingClient, scriptSender } from './redis-client.ts';
+import { linkName, missingLinks } from './missing-links.ts';
 import type { RedisArgument, RedisLink, RedisLinkOptions } from './redis-link.ts';
 import { parseRedisUrl, type RedisTarget, targetText } from './redis-url.ts';
 import type { Script } from './script.ts';
@@ -79,7 +81,8 @@ export class RedisConnection implements RedisLink {
    *   is too old.
    */
   static async open(this: void, given: RedisLinkOptions): Promise<RedisLink> {
-    const options = { random: systemRandom, unavailableMs: LIMITS.redisUnavailableMs, ...given };
+    const name = linkName(given.name, randomUUID());
+    const options = { random: systemRandom, unavailableMs: LIMITS.redisUnavailableMs, ...given, name };
     const target = parseRedisUrl(options.url);
     if (target.kind === 'cluster') return await ClusterConnection.open(target, options);
     const connection = new RedisConnection(target, options);
@@ -92,6 +95,10 @@ export class RedisConnection implements RedisLink {
       connection.close();
       throw error;
     }
+  }
+
+  get name(): string {
+    return this.#options.name;
   }
 
   get server(): ServerFacts {
@@ -114,6 +121,10 @@ export class RedisConnection implements RedisLink {
   script(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
     const send = scriptSender(script, keys, args);
     return this.#calls.run(`script ${script.name}`, () => send(this.#redis));
+  }
+
+  async missing(_key: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+    return missingLinks(String(await this.call('CLIENT', 'LIST', 'TYPE', 'normal')), names);
   }
 
   close(): void {

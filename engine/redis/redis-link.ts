@@ -8,6 +8,8 @@ import type { ServerFacts } from './server-facts.ts';
  * Commands and scripts sent through it may reach the server more than once, so each is idempotent.
  */
 export interface RedisLink {
+  /** Of its connections, in CLIENT LIST; no other link in any process has the same. */
+  readonly name: string;
   /** The server at the time of opening. */
   readonly server: ServerFacts;
   /** How often the connection was lost so far; two equal readings enclose one unbroken connection. */
@@ -22,6 +24,11 @@ export interface RedisLink {
     keys: readonly string[],
     args: readonly RedisArgument[],
   ) => Promise<unknown>;
+  /**
+   * Names of links, of those given, that have no connection to the server that holds `key`, though they have had time to make one: a
+   * process that was killed loses its connections at once. Empty when the server will not tell.
+   */
+  readonly missing: (key: string, names: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Of a cluster: keys of different slots may not meet in a command. Absent where one server holds all keys. */
   readonly slotOf?: (key: string) => number;
   /** Of a cluster: the nodes that hold slots, found out anew. Absent where one server holds all keys. */
@@ -44,7 +51,7 @@ export type OpenRedisLink = (options: RedisLinkOptions) => Promise<RedisLink>;
 export interface RedisLinkOptions {
   /** As {@link parseRedisUrl} reads it: one server, Sentinel or a cluster. */
   readonly url: string;
-  /** Shown by CLIENT LIST. */
+  /** What it is for; its connections have this and a number of their own as their name. */
   readonly name: string;
   readonly clock: Clock;
   readonly random?: Random;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { flushCompileCache } from 'node:module';
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import {
   BundleStore,
   type ClusterContext,
@@ -23,7 +24,7 @@ import {
 } from '#engine';
 import { type JobSources, moduleOf } from './job-modules.ts';
 
-/** What a coordinator's thread is started with. */
+/** What a coordinator's thread is told first; a spare one waits for it. */
 export interface CoordinatorThreadData {
   /** Kept by the process until the thread says `taken`. */
   readonly lease: Omit<JobLease, 'sentAtMs'>;
@@ -33,7 +34,7 @@ export interface CoordinatorThreadData {
   readonly owner: string;
 }
 
-/** What it says. It is told one thing only: to leave. */
+/** What it says. After the first message it is told one thing only: to leave. */
 export type CoordinatorReport =
   /** It renews the lease from now on. */
   | { readonly kind: 'taken' }
@@ -114,7 +115,8 @@ function droppedOperators({ settings }: DesiredJob): readonly string[] {
 
 if (parentPort !== null) {
   try {
-    await main(parentPort, workerData as CoordinatorThreadData);
+    const [data] = (await once(parentPort, 'message')) as [CoordinatorThreadData];
+    await main(parentPort, data);
     parentPort.postMessage({ kind: 'over' } satisfies CoordinatorReport);
   } catch (error) {
     parentPort.postMessage({ kind: 'failed', error: errorRecord(error) } satisfies CoordinatorReport);

@@ -9,6 +9,7 @@ import {
   type JobLease,
   type JobLeases,
   JobRegistry,
+  LIMITS,
   MillraceError,
 } from '#engine';
 import type { CoordinatorReport, CoordinatorThreadData } from './coordinator-thread.ts';
@@ -37,7 +38,8 @@ const LAST_VERSION = 2 ** 50;
 
 /**
  * Coordinates jobs in threads of their own.
- * Owns the threads, and each one's lease until it has taken it over. Suspends while a thread runs.
+ * Owns the threads, a spare one that has loaded Millrace already, and each lease until its thread has taken it over. Suspends while a
+ * thread runs.
  *
  * TC1 a thread that has ended by itself renews nothing any more: its lease is given back at once.
  * TC2 a job whose code ends its coordinator again and again is stopped, and its status says why.
@@ -45,20 +47,28 @@ const LAST_VERSION = 2 ** 50;
 export class ThreadCoordinations {
   readonly #options: ThreadCoordinationOptions;
   readonly #registry: JobRegistry;
+  #spare: Worker | null = null;
+  #cancelRefill: () => void = () => {};
   readonly #crashes = new Map<string, { readonly count: number; readonly atMs: number }>();
 
   constructor(options: ThreadCoordinationOptions) {
     this.#options = options;
     this.#registry = new JobRegistry(options.cluster);
+    this.#refillLater();
+  }
+
+  /** Lets go of the spare thread; those that coordinate end by {@link Coordination.leave}. */
+  async close(): Promise<void> {
+    this.#cancelRefill();
+    await this.#spare?.terminate();
   }
 
   start(leases: JobLeases, lease: JobLease, desired: DesiredJob): Coordination {
     const { settings, sources, owner } = this.#options;
     const { sentAtMs: _, ...rest } = lease;
     const data: CoordinatorThreadData = { lease: rest, desired, settings, sources, owner };
-    const thread = new Worker(new URL('./coordinator-thread-entry.ts', import.meta.url), {
-      workerData: data,
-    });
+    const thread = this.#takeThread();
+    thread.postMessage(data);
     const endRenewing = this.#renew(leases, lease);
     const ended = Promise.withResolvers<ThreadEnd>();
     let end: ThreadEnd | null = null;
@@ -81,6 +91,24 @@ export class ThreadCoordinations {
         await done;
       },
     };
+  }
+
+  #takeThread(): Worker {
+    const thread = this.#spare ?? newThread();
+    thread.removeAllListeners('exit');
+    this.#spare = null;
+    this.#refillLater();
+    return thread;
+  }
+
+  #refillLater(): void {
+    this.#cancelRefill();
+    this.#cancelRefill = this.#options.cluster.clock.after(LIMITS.spareThreadsAfterMs, () => {
+      if (this.#spare !== null) return;
+      this.#spare = newThread();
+      this.#spare.once('error', () => {}); // a coordination that begins without it says why
+      this.#spare.once('exit', () => (this.#spare = null));
+    });
   }
 
   /** Until the thread has the lease. */
@@ -130,6 +158,10 @@ export class ThreadCoordinations {
     this.#crashes.set(name, { count, atMs: nowMs });
     return count;
   }
+}
+
+function newThread(): Worker {
+  return new Worker(new URL('./coordinator-thread-entry.ts', import.meta.url));
 }
 
 function crashed(job: string, why: string): MillraceError {

@@ -71,7 +71,21 @@ export async function startWorker(
     closing.push(() => spares.close());
     const worker = openWorker(settings, cluster, sources, spares, () => openLink('inbox'));
     closing.push(() => worker.stop());
-    const supervisor = superviseJobs(settings, cluster, sources, log);
+    const owner = `${hostname()}:${process.pid}`;
+    const threads = new ThreadCoordinations({
+      cluster,
+      settings: hostSettings(settings),
+      sources,
+      owner,
+      log,
+    });
+    closing.push(() => threads.close());
+    const supervisor = new JobSupervisor({
+      cluster,
+      owner,
+      knows: (desired) => knowsJob(sources, desired),
+      coordinate: (leases, lease, desired) => threads.start(leases, lease, desired),
+    });
     if (settings.port !== null) {
       const { slots, port, address } = settings;
       const probes = await openProbes({ worker, supervisor, slots, port, address, clock: systemClock });
@@ -115,22 +129,6 @@ function openWorker(
         hosts,
         spares,
       ),
-  });
-}
-
-function superviseJobs(
-  settings: WorkerSettings,
-  cluster: ClusterContext,
-  sources: JobSources,
-  log: (line: string) => void,
-): JobSupervisor {
-  const owner = `${hostname()}:${process.pid}`;
-  const threads = new ThreadCoordinations({ cluster, settings: hostSettings(settings), sources, owner, log });
-  return new JobSupervisor({
-    cluster,
-    owner,
-    knows: (desired) => knowsJob(sources, desired),
-    coordinate: (leases, lease, desired) => threads.start(leases, lease, desired),
   });
 }
 

@@ -33,6 +33,7 @@ export interface ChaosOptions {
   readonly rate: number;
   /** Keys of state that are written before the faults begin. */
   readonly keys: number;
+  readonly checkpointMs: number;
   readonly workers: number;
   readonly slots: number;
   /** Between two counts of the lake while nothing flows; 0: only at the end. */
@@ -44,10 +45,9 @@ export interface ChaosOptions {
 const NAMESPACE = 'chaos';
 const LANES = 4;
 const FEEDERS = 2;
-const CHECKPOINT_MS = 1_000;
 const PARALLELISM = [2, 4] as const;
-/** The system must have gone on for so long before the next step, so that what stalls is that step's. */
-const CALM_MS = 3_000;
+/** Beside a checkpoint's interval: the system must have gone on for so long before the next step, so that what stalls is that step's. */
+const CALM_MS = 2_000;
 /** No progress for so long after everything was healed is a problem. */
 const RECOVERY_MS_MAX = 90_000;
 const PROGRESS_EVERY_MS = 5_000;
@@ -76,7 +76,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       variables: {
         CHAOS_WAREHOUSE: join(folder, 'warehouse'),
         CHAOS_PARALLELISM: String(PARALLELISM[1]),
-        CHAOS_CHECKPOINT_MS: String(CHECKPOINT_MS),
+        CHAOS_CHECKPOINT_MS: String(options.checkpointMs),
         CHAOS_TOLERABLE: String(options.seed % 2 === 0 ? 0 : 3),
       },
     });
@@ -89,7 +89,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       folder,
     });
     closing.push(() => feeders.end());
-    const progress = new Progress(job);
+    const progress = new Progress(job, options.checkpointMs);
     closing.push(() => progress.end());
     const stage = { servers, network, workers, feeders, job, parallelism: PARALLELISM };
     const run = new ChaosRun(options, stage, progress, join(folder, 'warehouse'));
@@ -167,7 +167,7 @@ class ChaosRun {
     if (cold > 0) await this.#until('the keys are there', 600_000, () => this.#progress.consumed >= cold);
     feeders.flowing = true;
     await this.#until('checkpoints', 60_000, ({ checkpoints }) => checkpoints.completed >= 2);
-    await sleep(CALM_MS);
+    await sleep(this.#calmMs);
   }
 
   async #faults(): Promise<void> {
@@ -232,6 +232,10 @@ class ChaosRun {
       );
   }
 
+  get #calmMs(): number {
+    return CALM_MS + this.#options.checkpointMs;
+  }
+
   /** When reading and visible output have gone on for a while without a stall. */
   async #recovered(): Promise<boolean> {
     const healedMs = performance.now();
@@ -240,7 +244,8 @@ class ChaosRun {
       const nowMs = performance.now();
       const calm = (['read', 'visible'] as const).every(
         (gauge) =>
-          nowMs - healedMs > CALM_MS && this.#progress.recoveryMs(gauge, nowMs - CALM_MS, nowMs) === 0,
+          nowMs - healedMs > this.#calmMs &&
+          this.#progress.recoveryMs(gauge, nowMs - this.#calmMs, nowMs) === 0,
       );
       if (calm) return true;
       if (nowMs - healedMs > RECOVERY_MS_MAX || this.#progress.givenUp !== null) return false;
@@ -261,7 +266,7 @@ class ChaosRun {
       this.#problems.push(`the lake is not right: ${JSON.stringify(verdict)}`);
     feeders.flowing = true;
     this.#countedMs = performance.now();
-    await sleep(CALM_MS);
+    await sleep(this.#calmMs);
   }
 
   /** Until everything that was due is confirmed and read. */

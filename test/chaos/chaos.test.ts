@@ -40,6 +40,7 @@ void t.test(
       ],
       rate: 400,
       keys: 0,
+      checkpointMs: 1_000,
       workers: 3,
       slots: 2,
       countEveryMs: 0,

@@ -50,8 +50,8 @@ export interface Step {
 }
 
 /** Shares of the steps with more than one fault, and with more than two. */
-const SECOND_SHARE = 0.25;
-const THIRD_SHARE = 0.05;
+const SECOND_SHARE = 0.35;
+const THIRD_SHARE = 0.07;
 const TOGETHER_MS = 2_000;
 
 export type StepMs = readonly [least: number, most: number];

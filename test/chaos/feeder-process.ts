@@ -41,7 +41,7 @@ export interface FeederReport {
 }
 
 const CONFIRM_EVERY_MS = 400;
-const PACE_MS = 20;
+const PACE_MS = 100;
 /** Records of one lane per round, so that what fell behind comes back with several times the rate but not at once. */
 const BURST_MAX = 512;
 

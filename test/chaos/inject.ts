@@ -214,7 +214,7 @@ async function killByName(server: DataServer, pick: number): Promise<number> {
   if (!server.running) return 0;
   const clients = String(await server.ask('CLIENT', 'LIST', 'TYPE', 'normal'))
     .split('\n')
-    .map((line) => ({ id: /^id=(\d+)/.exec(line)?.[1], name: / name=(\S+)/.exec(line)?.[1] ?? '' }))
+    .map((line) => ({ id: /^id=(\d+)/.exec(line)?.[1], name: / name=([^\s#]+)/.exec(line)?.[1] ?? '' }))
     .filter(({ name }) => name !== '');
   const names = [...new Set(clients.map(({ name }) => name))].toSorted((a, b) => (a < b ? -1 : 1));
   const name = picked(names, pick);

@@ -3,8 +3,11 @@ import type { JobStatus } from '#engine';
 import type { JobClient, NeverStarted } from './job-client.ts';
 import { TOPICS } from './workload.ts';
 
-/** Growth that pauses for longer counts as a stall; a status is published every half second, from figures as old as that. */
-const STALL_MS = { read: 1_500, visible: 3_500 } as const;
+/**
+ * Growth that pauses for longer counts as a stall; a status is published every quarter of a second, from figures as old as that. What is
+ * visible grows with checkpoints, so there it is the pause beside their interval.
+ */
+const STALL_MS = { read: 1_500, visible: 2_500 } as const;
 const LOOK_EVERY_MS = 50;
 const VISIBLE_EVERY = 4;
 
@@ -26,6 +29,7 @@ export class Progress {
   /** What the job's status said anew, and when. */
   readonly states: { readonly atMs: number; readonly state: string }[] = [];
   readonly #job: JobClient;
+  readonly #stallMs: Readonly<Record<Gauge, number>>;
   readonly #advances: Readonly<Record<Gauge, Advances>> = {
     read: { highest: 0, times: [] },
     visible: { highest: 0, times: [] },
@@ -35,8 +39,9 @@ export class Progress {
   #givenUp: string | null = null;
   #ended = false;
 
-  constructor(job: JobClient) {
+  constructor(job: JobClient, checkpointMs: number) {
     this.#job = job;
+    this.#stallMs = { ...STALL_MS, visible: STALL_MS.visible + checkpointMs };
     this.#done = this.#watch();
   }
 
@@ -69,10 +74,10 @@ export class Progress {
     for (const at of times) {
       if (at <= fromMs) continue;
       if (at > untilMs) break;
-      if (at - before > STALL_MS[gauge]) recovered = at - fromMs;
+      if (at - before > this.#stallMs[gauge]) recovered = at - fromMs;
       before = at;
     }
-    return untilMs - before > STALL_MS[gauge] ? null : recovered;
+    return untilMs - before > this.#stallMs[gauge] ? null : recovered;
   }
 
   async end(): Promise<void> {

@@ -1,6 +1,7 @@
 import { MillraceError } from '../../engine/base/errors.ts';
 import { LIMITS } from '../../engine/base/limits.ts';
 import { backoffMs } from '../../engine/base/random.ts';
+import { linkName, missingLinks } from '../../engine/redis/missing-links.ts';
 import type { RedisArgument, RedisLink, RedisLinkOptions } from '../../engine/redis/redis-link.ts';
 import { redisError, redisFailure } from '../../engine/redis/redis-error.ts';
 import type { Script } from '../../engine/redis/script.ts';
@@ -19,6 +20,7 @@ import type { SimServer } from './server.ts';
  * RC3: in the order of the calls. RC4: what was not sent before its time was up is not sent any more.
  */
 export class SimLink implements RedisLink {
+  readonly name: string;
   readonly server: ServerFacts = { product: 'redis', version: '7.0.15', waitAof: false };
   readonly #redis: SimRedis;
   readonly #process: SimProcess;
@@ -29,11 +31,13 @@ export class SimLink implements RedisLink {
   #attempts = 0;
   #closed = false;
   #heardMs = 0;
+  #connectedMs = 0;
   #watching = false;
 
   constructor(redis: SimRedis, process: SimProcess, options: RedisLinkOptions) {
     this.#redis = redis;
     this.#process = process;
+    this.name = linkName(options.name, process.uuid());
     this.#unavailableMs = options.unavailableMs ?? LIMITS.redisUnavailableMs;
     this.#connect(0);
   }
@@ -70,6 +74,19 @@ export class SimLink implements RedisLink {
     return asTexts(
       await this.#call(doing, ['EVALSHA', script.sha, ...rest], ['EVAL', script.source, ...rest]),
     );
+  }
+
+  /** Asks as the real one does; the model knows no connections, so the answer is made here. */
+  async missing(_key: string, names: readonly string[]): Promise<ReadonlySet<string>> {
+    await this.call('PING');
+    return missingLinks(this.#redis.clientList(), names);
+  }
+
+  /** Its line of CLIENT LIST at a server; null while it is not connected to that. A process that is frozen or cut off still is. */
+  clientLine(server: SimServer): string | null {
+    if (this.#connection?.server !== server) return null;
+    const ageSeconds = Math.floor((this.#redis.kernel.nowMs - this.#connectedMs) / 1_000);
+    return `name=${this.name} age=${ageSeconds} idle=0`;
   }
 
   close(): void {
@@ -186,6 +203,7 @@ export class SimLink implements RedisLink {
     if (!connection.server.up) return this.#reconnect();
     this.#attempts = 0;
     this.#connection = connection;
+    this.#connectedMs = this.#redis.kernel.nowMs;
     this.#heardMs = this.#process.clock.monotonic();
     this.#unanswered = this.#unanswered.filter((call) => call.sent || !call.expired);
     for (const call of this.#unanswered) this.#send(call, connection);

@@ -56,6 +56,11 @@ export class SimRedis {
     this.#links.delete(link);
   }
 
+  /** As CLIENT LIST of the primary has it, as far as `missingLinks` reads it. */
+  clientList(): string {
+    return [...this.#links].map((link) => ` ${link.clientLine(this.#primary) ?? ''} `).join('\n');
+  }
+
   /** The server that a new connection finds, or null. */
   server(): SimServer | null {
     return this.#primary.up ? this.#primary : null;

@@ -9,6 +9,7 @@ const SIMULATED: Partial<Record<keyof typeof LIMITS, number>> = {
   leaseTtlMs: 2_000,
   workerHeartbeatMs: 500,
   workerExpiryMs: 2_000,
+  workerLookMs: 600,
   orphanLookMs: 1_500,
   controlBlockMs: 3_000,
   exchangeBlockMs: 3_000,

@@ -58,6 +58,7 @@ export type Fault = (send: () => Promise<unknown>) => Promise<unknown>;
 /** A link whose calls and scripts go through a fault. */
 export function faultyLink(link: RedisLink, fault: Fault): RedisLink {
   return {
+    name: link.name,
     server: link.server,
     get losses() {
       return link.losses;
@@ -65,6 +66,7 @@ export function faultyLink(link: RedisLink, fault: Fault): RedisLink {
     call: (command, ...args) => fault(() => link.call(command, ...args)),
     callBuffer: (command, ...args) => fault(() => link.callBuffer(command, ...args)),
     script: (script, keys, args) => fault(() => link.script(script, keys, args)),
+    missing: (key, names) => link.missing(key, names),
     close: () => link.close(),
   };
 }

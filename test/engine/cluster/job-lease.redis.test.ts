@@ -1,5 +1,6 @@
 import t from 'tap';
 import { type Clock, systemClock } from '../../../engine/base/clock.ts';
+import { LIMITS } from '../../../engine/base/limits.ts';
 import { JobLeases } from '../../../engine/cluster/job-lease.ts';
 import { jobKeys } from '../../../engine/redis/keys.ts';
 import { clusterHarness, contextOf, faultyLink, lateCopies, NAMESPACE, repeated } from './cluster-harness.ts';
@@ -38,6 +39,24 @@ void t.test('JL1 a lease that ran out is not revived, nor ended by who had it', 
   await leases.release(old);
   t.same((await leases.holder('out'))?.leaseToken, next.leaseToken);
 });
+
+void t.test(
+  'JL3 the lease of a process that has ended is taken, that of one that is silent is not',
+  async (t) => {
+    const [frozen, starting, killed] = [await open(), await open(), await open()];
+    t.ok(await new JobLeases(contextOf(frozen)).acquire('frozen', 'frozen', 10_000));
+    const first = await new JobLeases(contextOf(starting)).acquire('killed', 'killed', 10_000);
+    if (first === null) throw new Error('the lease was not to be had');
+    t.ok(await new JobLeases(contextOf(killed)).renew(first), 'it was handed on');
+    killed.close();
+    t.equal(await leases.acquire('killed', 'next', 10_000), null, 'not silent for long');
+    await systemClock.sleep(LIMITS.linkAbsentMs);
+    t.equal(await leases.acquire('frozen', 'next', 10_000), null);
+    const next = await leases.acquire('killed', 'next', 10_000);
+    t.same((await leases.holder('killed'))?.leaseToken, next?.leaseToken);
+    t.equal(await leases.renew(first), null);
+  },
+);
 
 void t.test('JL1 a repeated call changes nothing, a late copy gives nobody a lease for long', async (t) => {
   const twice = new JobLeases(contextOf(faultyLink(link, repeated)));

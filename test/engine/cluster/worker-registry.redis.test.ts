@@ -67,6 +67,25 @@ void t.test('WR1 WR3 who is silent for too long is not listed, and leaves nothin
   t.same(await link.call('ZRANGE', keys.alive, 0, -1), ['loud']);
 });
 
+void t.test(
+  'WR3 a process that ends is given up before its time, one that is only silent is not',
+  async (t) => {
+    const registry = registryOf('ended');
+    const [frozen, killed] = [await open(), await open()];
+    await registryOf('ended', 5_000, frozen).register(worker('frozen'));
+    await registryOf('ended', 5_000, killed).register(worker('killed'));
+    killed.close();
+    t.equal((await registry.list()).length, 2, 'not silent for long');
+    await systemClock.sleep(LIMITS.linkAbsentMs);
+    t.same(
+      (await registry.list()).map(({ id }) => id),
+      ['frozen'],
+    );
+    t.equal(await registry.heartbeat('killed', idle), false);
+    t.equal(await registry.heartbeat('frozen', idle), true);
+  },
+);
+
 void t.test('WR2 who was given up comes back only under a new id, listed meanwhile or not', async (t) => {
   const registry = registryOf('again', 100);
   for (const listed of [false, true]) {

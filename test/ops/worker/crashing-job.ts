@@ -1,7 +1,7 @@
-import { workerData } from 'node:worker_threads';
+import { isMainThread, workerData } from 'node:worker_threads';
 import counting from '../../engine/host/counting-job.ts';
 
 // Ends whatever coordinates it, without a word; it can be inspected, and would run.
-if ('lease' in (workerData as object)) process.exit(0);
+if (!isMainThread && (workerData ?? null) === null) process.exit(0);
 
 export default counting;

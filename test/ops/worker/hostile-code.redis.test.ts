@@ -55,7 +55,7 @@ void t.test(
     const worker = await workers.start('--job', fileOf('./crashing-job.ts'), '--slots', '2');
     await until(async () => (await workers.status())?.state === 'failed', 'given up', 30_000);
     test.match(await workers.status(), { code: 'MR_HOST_LOST', message: /ended by itself: exit code 0/ });
-    test.match(await workers.jobs.desired('counting'), { desired: 'stopped' });
+    await until(async () => (await workers.jobs.desired('counting'))?.desired === 'stopped', 'stopped');
     test.match(await workers.cli('restart', 'counting'), {
       code: 1,
       error: /MR_HOST_LOST: Job 'counting' has failed/,

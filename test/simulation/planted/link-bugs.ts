@@ -55,6 +55,7 @@ function wrapped(
 ): RedisLink {
   const { script = (same) => same, argument = (same) => same, drops = () => false } = bug;
   return {
+    name: link.name,
     get server() {
       return link.server;
     },
@@ -72,6 +73,7 @@ function wrapped(
         keys.map((key) => String(argument(key))),
         args,
       ),
+    missing: (key, names) => link.missing(key, names),
     close: () => link.close(),
   };
 
