@@ -281,6 +281,8 @@ export class Attempt {
     const retained = await store.list(environment.job);
     if (!retained.some(({ id }) => id === manifest.id)) return;
     await this.#hold(positionsToHold(retained, manifest), environment);
+    // Answered by a server that has lost the checkpoint meanwhile, it holds too little: nothing may be trimmed by it.
+    await this.#confirmDurable();
     await this.#passing('checkpoint:held');
     for (const { topic, partition } of manifest.positions) await environment.log.trim(topic, partition);
     await this.#passing('checkpoint:trimmed');

@@ -27,7 +27,7 @@ export interface ChaosOptions {
   readonly stepsMax?: number;
   /** Kinds of faults; default: all that the set-up has. */
   readonly only?: readonly string[];
-  /** A step lasts so long, at least and at most. Default: 8 to 15 s. */
+  /** A step lasts so long, at least and at most. Default: 7 to 13 s. */
   readonly stepMs?: StepMs;
   /** Records per second, all feeders together. */
   readonly rate: number;

@@ -66,7 +66,7 @@ export interface PlanOptions {
 
 /** Steps without end; the same for the same options. Every kind comes once before any comes by chance. */
 export function* planSteps(options: PlanOptions): Generator<Step> {
-  const { seed, setup, only = Object.keys(FAULTS), stepMs: [least, most] = [8_000, 15_000] } = options;
+  const { seed, setup, only = Object.keys(FAULTS), stepMs: [least, most] = [7_000, 13_000] } = options;
   const random = seededRandom(seed);
   const possible = (Object.keys(FAULTS) as FaultKind[]).filter(
     (kind) => only.includes(kind) && (FAULTS[kind].setups?.includes(setup) ?? true),
