@@ -22,7 +22,7 @@ import type {
   SourceStart,
   StagedOutput,
 } from './host-protocol.ts';
-import { describeHost } from './host-view.ts';
+import { describeHost, whatWaits, type WaitingLooks } from './host-view.ts';
 import {
   checkpointGivenUp,
   type GatheredBarrier,
@@ -31,6 +31,7 @@ import {
   statesOf,
 } from './pending-barrier.ts';
 import { SinkWriters } from './sink-writers.ts';
+import { SparingLooks } from './sparing-looks.ts';
 
 export interface TaskHostOptions {
   /** Planned at the deployment's parallelism. */
@@ -59,6 +60,7 @@ export class TaskHost implements HostHandle {
   readonly #alignment = new WatermarkAlignment();
   readonly #pending = new Map<CheckpointId, PendingBarrier>();
   #staged: readonly Staged[] = [];
+  readonly #waiting: WaitingLooks;
   #tasks: Task[] = [];
   #loop: TaskLoop | null = null;
   #storing: Promise<unknown> = Promise.resolve();
@@ -78,6 +80,7 @@ export class TaskHost implements HostHandle {
       clock: environment.clock,
     });
     this.#sinks = new SinkWriters(sinksOf(graph), deployment, environment);
+    this.#waiting = new SparingLooks(environment.clock, whatWaits);
   }
 
   /** Opens sources and sinks, and restores what belongs to its slots. Nothing is processed before {@link run}. */
@@ -167,7 +170,13 @@ export class TaskHost implements HostHandle {
 
   status(): HostStatus {
     const { clock } = this.#options.environment;
-    const status = describeHost(this.#tasks, this.meters, this.#sinks.stats(), clock.monotonic());
+    const status = describeHost(
+      this.#tasks,
+      this.meters,
+      this.#sinks.stats(),
+      this.#waiting,
+      clock.monotonic(),
+    );
     const alignment = this.#alignment.lowest;
     return Object.keys(alignment).length === 0 ? status : { ...status, alignment };
   }
