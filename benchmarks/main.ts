@@ -1,14 +1,25 @@
 import { parseArgs } from 'node:util';
 import { runCheckpoint } from './checkpoint/run.ts';
+import { FOOTPRINT_HELP, runFootprint } from './footprint/run.ts';
+import { LATENCY_HELP, runLatency } from './latency/run.ts';
 import { runMicro } from './micro/run.ts';
 import { runRescale } from './rescale/run.ts';
-import { runWorkers } from './workers/run.ts';
 import { runT1 } from './t1/run.ts';
+import { compareVersus, runVersus } from './versus/run.ts';
+import { runWorkers } from './workers/run.ts';
 
 const HELP = `Usage: npm run bench -- <command> [options]
 
 Runs workloads in every variant, interleaved, each run in a process of its own, and compares CPU time per event. A run whose
 results differ from the others' fails.
+
+  versus                workloads on Millrace and on other engines that read the same bytes, from memory
+    --workloads <list>  of t1, t1-100k, t1-1m, q0, q1, q2, q3, q4, q5, q7, q8, q11, q18; default t1 and all of Nexmark
+    --engines <list>    of millrace, loop, flink, flink 2 (at parallelism 2); default millrace,loop,flink
+    --events <n>        default 2000000
+    --report <file>     also writes the tables there
+
+  compare <a> <b>       two files that versus wrote with --json, as ratios
 
   t1                    10 s windows per device: count and average, minimum, maximum of four fields
     --events <n>        default 10000000
@@ -30,7 +41,9 @@ results differ from the others' fails.
   workers               the device telemetry job with all sinks on one slot, two threads and two workers
     --events <n>        default 2000000
 
-  --runs <n>            counted runs of each variant, default 5
+${LATENCY_HELP}
+${FOOTPRINT_HELP}
+  --runs <n>            counted runs of each variant, default 5 where nothing else is said
   --json <file>         also writes every run there
   --help
 `;
@@ -39,44 +52,96 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     events: { type: 'string' },
-    devices: { type: 'string', default: '10000' },
+    devices: { type: 'string' },
     keys: { type: 'string' },
-    runs: { type: 'string', default: '5' },
-    variants: { type: 'string', default: 'floor,engine,functions,drain' },
+    rate: { type: 'string' },
+    seconds: { type: 'string' },
+    parallelism: { type: 'string' },
+    runs: { type: 'string' },
+    variants: { type: 'string' },
     workloads: { type: 'string' },
+    engines: { type: 'string' },
     json: { type: 'string' },
+    report: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 
-const DEFAULTS: Readonly<Record<string, { events: string; keys: string; workloads: string }>> = {
-  t1: { events: '10000000', keys: '10000', workloads: '' },
-  micro: {
-    events: '5000000',
-    keys: '10000',
-    workloads: 'session,sliding,sliding-dense,process,interval-join,top-n',
+const NEXMARK = 'q0,q1,q2,q3,q4,q5,q7,q8,q11,q18';
+
+class UsageError extends Error {}
+
+function number(
+  name: 'events' | 'devices' | 'keys' | 'rate' | 'seconds' | 'parallelism' | 'runs',
+  otherwise: number,
+) {
+  const n = Number(values[name] ?? otherwise);
+  if (!Number.isSafeInteger(n) || n < 1) throw new UsageError(`--${name} must be a whole number from 1.`);
+  return n;
+}
+
+const list = (name: 'variants' | 'workloads' | 'engines', otherwise: string) =>
+  (values[name] ?? otherwise).split(',');
+const runs = () => number('runs', 5);
+const json = values.json === undefined ? {} : { json: values.json };
+
+const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
+  versus: () =>
+    runVersus({
+      workloads: list('workloads', `t1,${NEXMARK}`),
+      engines: list('engines', 'millrace,loop,flink'),
+      events: number('events', 2_000_000),
+      runs: runs(),
+      ...json,
+      ...(values.report === undefined ? {} : { report: values.report }),
+    }),
+  async compare() {
+    const [, base, now] = positionals;
+    if (base === undefined || now === undefined) throw new UsageError('Give two files.');
+    compareVersus(base, now);
   },
-  rescale: { events: '1', keys: '1000000', workloads: '' },
-  workers: { events: '2000000', keys: '1', workloads: '' },
-  checkpoint: { events: '1', keys: '1000000', workloads: 'windows,sessions,process' },
+  t1: () =>
+    runT1({
+      events: number('events', 10_000_000),
+      devices: number('devices', 10_000),
+      runs: runs(),
+      variants: list('variants', 'floor,engine,functions,drain'),
+      ...json,
+    }),
+  micro: () =>
+    runMicro({
+      events: number('events', 5_000_000),
+      keys: number('keys', 10_000),
+      runs: runs(),
+      workloads: list('workloads', 'session,sliding,sliding-dense,process,interval-join,top-n'),
+      ...json,
+    }),
+  checkpoint: () =>
+    runCheckpoint({
+      keys: number('keys', 1_000_000),
+      runs: runs(),
+      workloads: list('workloads', 'windows,sessions,process'),
+      ...json,
+    }),
+  rescale: () => runRescale({ keys: number('keys', 1_000_000), ...json }),
+  workers: () => runWorkers({ events: number('events', 2_000_000), runs: runs(), ...json }),
+  latency: () =>
+    runLatency({
+      rate: number('rate', 20_000),
+      seconds: number('seconds', 60),
+      parallelism: number('parallelism', 1),
+      ...json,
+    }),
+  footprint: () => runFootprint({ runs: number('runs', 7), events: number('events', 1_000_000), ...json }),
 };
+
 const [command = ''] = positionals;
-const known = Object.hasOwn(DEFAULTS, command) ? DEFAULTS[command] : undefined;
-const counts = [values.events ?? known?.events, values.devices, values.keys ?? known?.keys, values.runs].map(
-  Number,
-);
-if (values.help) {
-  process.stdout.write(HELP);
-} else if (known === undefined || !counts.every((n) => Number.isSafeInteger(n) && n > 0)) {
-  process.stderr.write(HELP);
+try {
+  if (values.help) process.stdout.write(HELP);
+  else if (Object.hasOwn(COMMANDS, command)) await COMMANDS[command]?.();
+  else throw new UsageError(`There is no benchmark '${command}'.`);
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`${error.message}\n\n${HELP}`);
   process.exitCode = 2;
-} else {
-  const [events, devices, keys, runs] = counts as [number, number, number, number];
-  const json = values.json === undefined ? {} : { json: values.json };
-  const workloads = (values.workloads ?? known.workloads).split(',');
-  if (command === 't1') await runT1({ events, devices, runs, variants: values.variants.split(','), ...json });
-  else if (command === 'rescale') await runRescale({ keys, ...json });
-  else if (command === 'workers') await runWorkers({ events, runs, ...json });
-  else if (command === 'micro') await runMicro({ events, keys, runs, workloads, ...json });
-  else await runCheckpoint({ keys, runs, workloads, ...json });
 }

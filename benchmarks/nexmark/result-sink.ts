@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import type { Sink, SinkInput } from '#engine';
+import { fmix32 } from '#wire';
+
+export type Value = number | string;
+
+/** What the result rows of a query look like to whoever compares them. */
+export interface ResultForm<Row> {
+  /** A row's values, in the order agreed. Numbers are not negative. */
+  readonly values: (row: Row) => readonly Value[];
+  /** The same as number fields without nulls, for rows that come as columns. */
+  readonly columns?: readonly string[];
+  /** Of rows with the same key only the last one counts. */
+  readonly key?: (row: Row) => number;
+  /** Index of the value that has six decimals in lines even where it is whole. */
+  readonly decimal?: number;
+}
+
+const TWO_32 = 2 ** 32;
+const DECIMALS = 6;
+
+/**
+ * An exactly-once sink in memory that sums up what it is given: rows and a checksum that does not depend on their order.
+ * A row's hash starts at 0 and takes in its values one after another. A number v is n = round(1000 v), of which first the low and then
+ * the high 32 bits go in: h = fmix32(h ^ low), h = fmix32(h + high). Of a string goes in its length in UTF-16 units: h = fmix32(h ^ length).
+ * The checksum is the sum of all rows' hashes modulo 2³².
+ */
+export class ResultSink<Row> implements Sink<Row, 'exactly-once'> {
+  readonly kind = 'nexmark-result';
+  readonly guarantee = 'exactly-once';
+  readonly target = 'memory';
+  readonly #form: ResultForm<Row>;
+  readonly #keepsLines: boolean;
+  readonly #lines: string[] = [];
+  /** The last row of each key, where only it counts. */
+  readonly #latest = new Map<number, Row>();
+  #rows = 0;
+  #sum = 0;
+  #isClosed = false;
+
+  constructor(form: ResultForm<Row>, keepsLines = false) {
+    this.#form = form;
+    this.#keepsLines = keepsLines;
+  }
+
+  async openWriter() {
+    return {
+      write: (input: SinkInput<Row>) => this.#write(input),
+      prepareCommit: async () => null,
+      close: async () => {},
+    };
+  }
+
+  /** What has come, once all has. */
+  summary(): { readonly rows: number; readonly checksum: number } {
+    this.#close();
+    return { rows: this.#rows, checksum: this.#sum >>> 0 };
+  }
+
+  /** One canonical line per row, sorted bytewise. */
+  lines(): readonly string[] {
+    this.#close();
+    // All are ASCII, where code units, which this compares, and bytes have one order.
+    return this.#lines.sort();
+  }
+
+  #write(input: SinkInput<Row>): void {
+    const { values, key } = this.#form;
+    if (input.kind === 'columns') return this.#writeColumns(input);
+    if (key === undefined) for (const row of input.rows) this.#add(values(row));
+    else for (const row of input.rows) this.#latest.set(key(row), row);
+  }
+
+  #writeColumns({ batch, selection }: Extract<SinkInput<Row>, { kind: 'columns' }>): void {
+    const { columns: names = [] } = this.#form;
+    const columns = names.map((name) => {
+      const column = batch.columns[batch.schema.fields.findIndex((field) => field.name === name)];
+      if (column?.kind !== 'f64' && column?.kind !== 'i32') throw new Error(`no numbers in column '${name}'`);
+      return column.values;
+    });
+    const count = selection === null ? batch.count : selection.length;
+    for (let k = 0; k < count; k++) {
+      const i = selection === null ? k : (selection[k] as number);
+      let hash = 0;
+      for (const values of columns) hash = withNumber(hash, values[i] as number);
+      this.#rows++;
+      this.#sum = (this.#sum + hash) | 0;
+      if (this.#keepsLines) this.#keepLine(columns.map((values) => values[i] as number));
+    }
+  }
+
+  #add(values: readonly Value[]): void {
+    this.#rows++;
+    this.#sum = (this.#sum + rowHash(values)) | 0;
+    if (this.#keepsLines) this.#keepLine(values);
+  }
+
+  #keepLine(values: readonly Value[]): void {
+    this.#lines.push(canonicalLine(values, this.#form.decimal));
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const row of this.#latest.values()) this.#add(this.#form.values(row));
+  }
+}
+
+export function rowHash(values: readonly Value[]): number {
+  let hash = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as Value;
+    hash = typeof value === 'number' ? withNumber(hash, value) : fmix32(hash ^ value.length);
+  }
+  return hash;
+}
+
+/** Values with commas between them; numbers that are not whole, and the one at `decimal`, with six decimals. */
+export function canonicalLine(values: readonly Value[], decimal?: number): string {
+  return values
+    .map((value, i) =>
+      typeof value === 'string' || (i !== decimal && Number.isInteger(value))
+        ? String(value)
+        : value.toFixed(DECIMALS),
+    )
+    .join(',');
+}
+
+/** SHA-256 of sorted lines, each with its line end. */
+export function linesDigest(lines: readonly string[]): string {
+  return createHash('sha256').update(fileText(lines)).digest('hex');
+}
+
+/** A file of these lines. */
+export function fileText(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function withNumber(hash: number, value: number): number {
+  const scaled = Math.round(value * 1000);
+  // Bit operations take the low 32 bits.
+  return fmix32((fmix32(hash ^ scaled) + Math.floor(scaled / TWO_32)) | 0);
+}
