@@ -20,6 +20,9 @@ export type Key = KeyScalar | readonly KeyScalar[];
 export const KEY_CODEC = 1;
 /** First byte of an encoded string. */
 export const STRING_TAG = 0x01;
+/** First byte of an encoded number, and how many there are. */
+const NUMBER_TAG = 0x02;
+export const NUMBER_KEY_BYTES = 9;
 /** First byte of an encoded tuple. */
 export const TUPLE_TAG = 0x05;
 
@@ -31,6 +34,13 @@ export function encodeKey(key: Key): Uint8Array {
   const bytes = isTuple(key) ? encodeTuple(key) : encodeScalar(key);
   if (bytes.length > LIMITS.keyBytesMax) throw keyTooLong(bytes.length);
   return bytes;
+}
+
+/** {@link encodeKey} of a number, at `start` of `target`. @throws MR_KEY_INVALID for NaN */
+export function writeNumberKey(value: number, target: Uint8Array, start: number): void {
+  f64[0] = checkedNumber(value);
+  target[start] = NUMBER_TAG;
+  for (let i = 1; i < NUMBER_KEY_BYTES; i++) target[start + i] = f64Bytes[NUMBER_KEY_BYTES - 1 - i] as number;
 }
 
 /** The key of {@link encodeKey}'s bytes. @throws MR_KEY_INVALID when they are not one. */
@@ -119,6 +129,8 @@ export function describeKey(value: unknown): string {
 
 const f64 = new Float64Array(1);
 const f64Words = new Int32Array(f64.buffer);
+/** Little endian, as everywhere here. */
+const f64Bytes = new Uint8Array(f64.buffer);
 let scratch = new Uint8Array(1024);
 let scratchWords = new Int32Array(scratch.buffer);
 
@@ -175,9 +187,8 @@ function encodeScalar(value: KeyScalar): Uint8Array {
     case 'string':
       return tagged(STRING_TAG, encoder.encode(value));
     case 'number': {
-      const bytes = new Uint8Array(9);
-      bytes[0] = 0x02;
-      new DataView(bytes.buffer).setFloat64(1, checkedNumber(value));
+      const bytes = new Uint8Array(NUMBER_KEY_BYTES);
+      writeNumberKey(value, bytes, 0);
       return bytes;
     }
     case 'boolean':
@@ -210,7 +221,7 @@ function decodeScalar(bytes: Uint8Array): KeyScalar {
   switch (bytes[0]) {
     case STRING_TAG:
       return decodeText(body);
-    case 0x02: {
+    case NUMBER_TAG: {
       if (body.length !== 8) throw notAKey();
       const value = new DataView(body.buffer, body.byteOffset, 8).getFloat64(0);
       if (Number.isNaN(value) || Object.is(value, -0)) throw notAKey();

@@ -6,7 +6,9 @@ import {
   hashScalar,
   keyTooLong,
   type KeyScalar,
+  NUMBER_KEY_BYTES,
   STRING_TAG,
+  writeNumberKey,
 } from '../key/key.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
 import type { ArraySource } from './array-source.ts';
@@ -99,6 +101,12 @@ export class ScalarInterner {
 
   /** The canonical encodings of many, to be written one by one. */
   encodings(ids: Int32Array, arrays: ArraySource): ScalarEncodings {
+    if (this.#isText !== true && ids.every((id) => typeof this.#values[id] === 'number')) {
+      return {
+        lengths: new Int32Array(ids.length).fill(NUMBER_KEY_BYTES),
+        write: (i, target, start) => writeNumberKey(this.#values[ids[i] as number] as number, target, start),
+      };
+    }
     if (this.#isText !== true) {
       const encoded = Array.from(ids, (id) => encodeKey(this.#values[id] as KeyScalar));
       return {

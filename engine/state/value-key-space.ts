@@ -8,6 +8,8 @@ import {
   isKey,
   type Key,
   type KeyScalar,
+  NUMBER_KEY_BYTES,
+  writeNumberKey,
 } from '../key/key.ts';
 import { keyGroupOf } from '../key/key-group.ts';
 import { type ArraySource, newArrays } from './array-source.ts';
@@ -65,6 +67,7 @@ export class ValueKeySpace implements KeySpace {
   }
 
   pack(slots: Int32Array, arrays: ArraySource = newArrays): PackedKeys {
+    if (slots.every((slot) => typeof this.#keys[slot] === 'number')) return this.#packNumbers(slots, arrays);
     return packKeys(
       Array.from(slots, (slot) => this.canonical(slot)),
       arrays,
@@ -104,6 +107,16 @@ export class ValueKeySpace implements KeySpace {
       this.#keys[slot] = undefined;
       this.#freeSlots.push(slot);
     });
+  }
+
+  #packNumbers(slots: Int32Array, arrays: ArraySource): PackedKeys {
+    const bytes = arrays.bytes(slots.length * NUMBER_KEY_BYTES);
+    const ends = arrays.uint32(slots.length);
+    for (let i = 0; i < slots.length; i++) {
+      writeNumberKey(this.#keys[slots[i] as number] as number, bytes, i * NUMBER_KEY_BYTES);
+      ends[i] = (i + 1) * NUMBER_KEY_BYTES;
+    }
+    return { bytes, ends };
   }
 
   #slotOfNew(key: unknown): number {
