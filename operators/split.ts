@@ -1,4 +1,5 @@
 import {
+  argumentText,
   type LoopWriter,
   MillraceError,
   type Operator,
@@ -58,16 +59,18 @@ function generate(
   branches: readonly { readonly predicate: Predicate; readonly branch: Branch }[],
   rest: Branch,
 ): void {
-  const object = row.object();
+  const object = row.columns !== null && row.isInput ? null : row.object();
   const give = (branch: Branch) => {
     const bound = writer.bind('branch', branch);
-    return row.columns !== null && row.isInput
-      ? `${bound}.keep(${row.columns.index});`
+    return object === null
+      ? `${bound}.keep(${row.columns?.index});`
       : `${bound}.emit(${object}, ${row.time});`;
   };
+  // All of them first: one may need a line of its own, which cannot stand between two branches.
+  const inputs = branches.map(({ predicate }) => argumentText(row, predicate));
   for (const [i, { predicate, branch }] of branches.entries())
     writer.line(
-      `${i > 0 ? 'else ' : ''}if (${writer.bind('predicate', predicate)}(${object})) ${give(branch)}`,
+      `${i > 0 ? 'else ' : ''}if (${writer.bind('predicate', predicate)}(${inputs[i]})) ${give(branch)}`,
     );
   writer.line(`else ${give(rest)}`);
 }

@@ -17,7 +17,7 @@ import {
   type WindowResult,
 } from '#operators';
 import { type Auction, type Bid, isAuction, isBid, isPerson, type Person } from './event-kinds.ts';
-import { NexmarkEvent } from './event.ts';
+import { KIND, NexmarkEvent } from './event.ts';
 import { type ResultForm, ResultSink } from './result-sink.ts';
 import { type ClosedAuction, winningPrice } from './winning-price.ts';
 
@@ -65,7 +65,8 @@ const selection = query<Pick<Offer, 'auction' | 'price'>>(
   { values: ({ auction, price }) => [auction, price] },
   (events) =>
     events
-      .filter((event): event is Bid => isBid(event) && event.auction % 123 === 0)
+      .filter(isBid)
+      .filter(({ auction }) => auction % 123 === 0)
       .map(({ auction, price }) => ({ auction, price })),
 );
 
@@ -110,10 +111,12 @@ const localItems = query<LocalAuction>(
   { values: ({ name, city, state, auction }) => [name, city, state, auction] },
   (events) => {
     const sellers = events
-      .filter((event): event is Person => isPerson(event) && LOCAL_STATES.has(event.state))
+      .filter(isPerson)
+      .filter(({ state }) => LOCAL_STATES.has(state))
       .map(({ id, name, city, state }) => ({ seller: id, name, city, state }));
     const auctions = events
-      .filter((event): event is Auction => isAuction(event) && event.category === LOCAL_CATEGORY)
+      .filter(isAuction)
+      .filter(({ category }) => category === LOCAL_CATEGORY)
       .map(({ id, seller }) => ({ auction: id, seller }));
     return sellers.keyBy('seller').connect(auctions.keyBy('seller')).process('sellers', sellerWithAuctions);
   },
@@ -141,7 +144,7 @@ const closingPrices = query<ClosedAuction>(
   { values: ({ category, price }) => [category, price], key: ({ category }) => category, decimal: 1 },
   (events) =>
     events
-      .filter((event): event is Auction | Bid => isBid(event) || isAuction(event))
+      .filter((event): event is Auction | Bid => event.kind !== KIND.person)
       .keyBy((event) => event.auction ?? (event as Auction).id)
       .process('winning-prices', winningPrice)
       .keyBy(({ category }) => category)

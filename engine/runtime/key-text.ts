@@ -1,7 +1,7 @@
 import type { FieldKeySpace, KeySelector } from '../state/key-space.ts';
 import type { ValueKeySpace } from '../state/value-key-space.ts';
 import type { LoopWriter } from './loop-writer.ts';
-import type { RowText } from './row-text.ts';
+import { argumentText, type RowText } from './row-text.ts';
 
 /**
  * Per column of a batch, the id that each dictionary code has got in this batch, −1 = not looked up yet. Valid for one batch:
@@ -31,7 +31,7 @@ export function writeKeySlot(
   const slot = writer.local('slot');
   if (selector.kind === 'function') {
     writer.line(
-      `const ${slot} = ${keys}.slotOfKey(${writer.bind('select', selector.select)}(${row.object()}));`,
+      `const ${slot} = ${keys}.slotOfKey(${writer.bind('select', selector.select)}(${argumentText(row, selector.select)}));`,
     );
     return slot;
   }

@@ -9,7 +9,7 @@ import type { LoopWriter } from './loop-writer.ts';
 import type { Operator, OperatorContext, Records } from './operator.ts';
 import { createPassThrough } from './pass-through.ts';
 import { recordCount, RowLoop } from './row-loop.ts';
-import type { RowText } from './row-text.ts';
+import { argumentText, type RowText } from './row-text.ts';
 
 /**
  * The sending side of an edge between subtasks: who gets a record is the partitioning's; signals go to every channel.
@@ -168,7 +168,7 @@ class Split {
     const target = writer.local('target');
     if (this.#keys.kind === 'function') {
       writer.line(
-        `const ${target} = ${split}.targetOf(${writer.bind('select', this.#keys.select)}(${row.object()}));`,
+        `const ${target} = ${split}.targetOf(${writer.bind('select', this.#keys.select)}(${argumentText(row, this.#keys.select)}));`,
       );
     } else {
       const hashes = this.#keys.fields.map((field) => this.#fieldHash(writer, row, field, split));

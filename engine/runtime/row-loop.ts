@@ -1,7 +1,7 @@
 import type { Batch } from '../wire/batch.ts';
 import { type RowReader, rowReader } from '../wire/row-reader.ts';
 import type { Schema } from '../wire/schema.ts';
-import { columnRow, derivedText, objectRow, objectText, type RowText } from './row-text.ts';
+import { argumentText, columnRow, derivedText, objectRow, objectText, type RowText } from './row-text.ts';
 import { LoopWriter } from './loop-writer.ts';
 import type { RecordErrorHandler, Records } from './operator.ts';
 
@@ -157,10 +157,9 @@ function writeStages(
   }
   if (stage.kind === 'derive') {
     const derived = new Map<string, string>();
-    const base = row.object();
     for (const [name, run] of stage.fields) {
       const value = writer.local('derived');
-      writer.line(`const ${value} = ${writer.bind('derive', run)}(${base});`);
+      writer.line(`const ${value} = ${writer.bind('derive', run)}(${argumentText(row, run)});`);
       derived.set(name, value);
     }
     writeStages(writer, derivedText(writer, row, derived), rest, consumer);
@@ -168,18 +167,18 @@ function writeStages(
   }
   const run = writer.bind(stage.kind, stage.run);
   if (stage.kind === 'filter') {
-    writer.line(`if (!${run}(${row.object()})) continue;`);
+    writer.line(`if (!${run}(${argumentText(row, stage.run)})) continue;`);
     writeStages(writer, row, rest, consumer);
     return;
   }
   const made = writer.local('row');
   const next: RowText = objectText(made, row.time);
   if (stage.kind === 'map') {
-    writer.line(`const ${made} = ${run}(${row.object()});`);
+    writer.line(`const ${made} = ${run}(${argumentText(row, stage.run)});`);
     writeStages(writer, next, rest, consumer);
     return;
   }
-  writer.open(`for (const ${made} of ${run}(${row.object()})) {`);
+  writer.open(`for (const ${made} of ${run}(${argumentText(row, stage.run)})) {`);
   writeStages(writer, next, rest, consumer);
   writer.close('}');
 }

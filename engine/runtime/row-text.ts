@@ -1,5 +1,6 @@
 import type { FieldType, Schema } from '../wire/schema.ts';
 import { TextCache } from '../state/text-cache.ts';
+import { fieldsRead, type RowFunction } from './fields-read.ts';
 import type { LoopWriter } from './loop-writer.ts';
 
 /** How generated text reaches the current record. */
@@ -8,6 +9,8 @@ export interface RowText {
   readonly time: string;
   /** Name of a local that holds the whole row; made on first call. */
   readonly object: () => string;
+  /** It is there already. */
+  readonly isMade: () => boolean;
   /** Expression of one field, and of its being null (null = it never is). */
   readonly field: (name: string) => FieldText;
   /** Direct access to string columns; null when the row is an object. */
@@ -37,6 +40,19 @@ export interface StringsText {
   readonly isNull: string | null;
 }
 
+/** Expression of the current record for a function of it: while it is columns, with the fields alone that the function reads (FR1). */
+export function argumentText(row: RowText, run: RowFunction): string {
+  const { columns, fields } = row;
+  const read = columns === null || fields === null || row.isMade() ? null : fieldsRead(run);
+  if (read === null || fields === null || ![...read].every((name) => fields.includes(name)))
+    return row.object();
+  const named = [...read].map((name) => {
+    const { value, isNull } = row.field(name);
+    return `${JSON.stringify(name)}: ${isNull === null ? value : `${isNull} ? null : ${value}`}`;
+  });
+  return `{ ${named.join(', ')} }`;
+}
+
 /** The current record as an element of a rows batch. */
 export function objectRow(writer: LoopWriter): RowText {
   writer.setup('const { rows, times } = records;');
@@ -52,6 +68,7 @@ export function objectRow(writer: LoopWriter): RowText {
   return {
     time: 'times[k]',
     object,
+    isMade: () => true,
     field: (name) => {
       const value = `${object()}[${JSON.stringify(name)}]`;
       return { value, isNull: `${value} == null` };
@@ -71,6 +88,7 @@ export function columnRow(writer: LoopWriter, schema: Schema): RowText {
   let local: string | null = null;
   return {
     time: 'times[i]',
+    isMade: () => local !== null,
     object: () => {
       if (local === null) {
         local = writer.local('row');
@@ -114,6 +132,7 @@ export function objectText(name: string, time: string): RowText {
   return {
     time,
     object: () => name,
+    isMade: () => true,
     field: (field) => ({
       value: `${name}[${JSON.stringify(field)}]`,
       isNull: `${name}[${JSON.stringify(field)}] == null`,
@@ -131,6 +150,7 @@ export function derivedText(writer: LoopWriter, row: RowText, derived: ReadonlyM
   const fields = row.fields === null ? null : [...new Set([...row.fields, ...derived.keys()])];
   return {
     time: row.time,
+    isMade: () => local !== null,
     object: () => {
       if (local === null) {
         const base = row.object();

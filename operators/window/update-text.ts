@@ -1,4 +1,4 @@
-import type { LoopWriter, RowText } from '#engine';
+import { argumentText, type LoopWriter, type RowText } from '#engine';
 import type { CellInput, CellPlan, CellStep } from './cells.ts';
 import { PAGE_BITS, PAGE_SLOTS } from './frozen-pane.ts';
 
@@ -58,7 +58,7 @@ export function writeInput(
 ): { readonly value: string; readonly isNull: string | null } {
   const value = writer.local('value');
   if (typeof of !== 'string') {
-    writer.line(`const ${value} = ${writer.bind('input', of)}(${row.object()});`);
+    writer.line(`const ${value} = ${writer.bind('input', of)}(${argumentText(row, of)});`);
     return { value, isNull: `${value} == null` };
   }
   const field = row.field(of);

@@ -24,6 +24,8 @@ import {
 import { eventTime, f64, type Infer, schema, string } from '#wire';
 import { input, testJob, watermark } from '../../operators/testing/index.ts';
 
+t.setTimeout(120_000);
+
 const Event = schema('event', { at: eventTime(1), key: string(2), value: f64(3), kind: string(4) });
 type Event = Infer<typeof Event>;
 const log = partitionLog('events', Event);

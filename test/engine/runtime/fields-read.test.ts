@@ -1,0 +1,98 @@
+import t from 'tap';
+import { fieldsRead, type RowFunction } from '../../../engine/runtime/fields-read.ts';
+
+interface Row {
+  a: number;
+  b: number;
+  c: { d: number };
+  'e-f': string;
+}
+const read = (run: RowFunction) => {
+  const fields = fieldsRead(run);
+  return fields === null ? null : [...fields].toSorted();
+};
+const outside = { row: { a: 1 }, use: (_: unknown) => 1 };
+
+void t.test('FR1: what a function reads of its row is found in its text', async (test) => {
+  const told: readonly (readonly [RowFunction, readonly string[]])[] = [
+    [(row: Row) => row.a, ['a']],
+    [(row: Row) => row.a > 1 && row.b < 2, ['a', 'b']],
+    [(row: Row) => (row as { a: number }).a, ['a']],
+    [(row: Row | null) => row?.a, ['a']],
+    [(row: Row) => row['e-f'].length, ['e-f']],
+    [(row: Row) => row.c.d, ['c']],
+    [(row: Row) => ({ a: row.a, row: row.b }), ['a', 'b']],
+    [(row: Row) => outside.use(row.a) + outside.row.a, ['a']],
+    [(row: Row) => [1, 2].map((n) => n * row.b), ['b']],
+    [({ a, b }: Row) => a + b, ['a', 'b']],
+    [({ a: x = 2, c: { d } }: Partial<Row> & Pick<Row, 'c'>) => x + d, ['a', 'c']],
+    [({ 'e-f': text }: Row) => ({ ...outside.row, text }), ['e-f']],
+    [() => true, []],
+    [(_row: Row) => 7, []],
+    // oxlint-disable-next-line prefer-arrow-callback -- is what is tested
+    [
+      function named(row: Row) {
+        const { length } = row['e-f'];
+        return row.a + length;
+      },
+      ['a', 'e-f'],
+    ],
+  ];
+  for (const [run, fields] of told) test.strictSame(read(run), fields, String(run));
+});
+
+void t.test('FR1: a row that is used in any other way is needed whole', async (test) => {
+  const whole: readonly RowFunction[] = [
+    (row: Row) => ({ ...row }),
+    (row: Row) => row,
+    (row: Row) => [row],
+    (row: Row) => ({ row }),
+    (row: Row) => outside.use(row),
+    (row: Row) => JSON.stringify(row),
+    (row: Row) => Object.keys(row).length + row.a,
+    (row: Row) => `${row as unknown as string}`,
+    (row: Row, name = row) => name.a,
+    (row: Row) => row[outside.row.a as unknown as 'a'],
+    (row: Row) => (row.a = 1),
+    (row: Row) => row.a++,
+    (row: Row) => delete (row as Partial<Row>).a,
+    (row: Row) => ([row.a] = [1]),
+    (row: Row) => {
+      for (row.a of [1, 2]);
+      return row.b;
+    },
+    (row: { a: () => number }) => row.a(),
+    (row: { a: (text: unknown) => number }) => row.a`x`,
+    (row: Row) => {
+      const { a } = row;
+      return a;
+    },
+    (row: Row) => ((row: Row) => row.b)(outside.row as Row) + row.a,
+    ({ a, ...rest }: Row) => outside.use(rest) + a,
+    // oxlint-disable-next-line typescript/no-useless-default-assignment -- is what is tested
+    (row: Partial<Row> = {}) => row.a,
+    (...rows: Row[]) => rows[0]?.a,
+    ({ [outside.row.a as unknown as 'a']: a }: Row) => a,
+    // oxlint-disable-next-line no-eval -- is what is tested
+    (row: Row) => row.a + Number(eval('row.b')),
+    function (row: Row) {
+      // oxlint-disable-next-line prefer-rest-params -- is what is tested
+      return row.a + arguments.length;
+    },
+    Math.abs as RowFunction,
+    ((row: Row) => row.a).bind(null),
+    { method: (row: Row) => row }.method,
+    new Proxy((row: Row) => row.a, {}),
+    class {} as unknown as RowFunction,
+  ];
+  for (const run of whole) test.equal(read(run), null, String(run));
+});
+
+void t.test('FR1: a method in short form is not looked into', async (test) => {
+  const { run } = {
+    run(this: void, row: Row) {
+      return row.a;
+    },
+  };
+  test.equal(read(run), null);
+});
