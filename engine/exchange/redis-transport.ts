@@ -40,7 +40,8 @@ export class RedisTransport {
   readonly #listeners = new Map<number, (parts: readonly ExchangePart[]) => void>();
   readonly #sent = new Map<number, number>();
   readonly #read = new Map<number, number>();
-  readonly #trimmedMs = new Map<number, number>();
+  /** Trims that are due, and what cancels them. */
+  readonly #trims = new Map<number, () => void>();
   #closed = false;
 
   constructor(options: RedisTransportOptions) {
@@ -52,6 +53,7 @@ export class RedisTransport {
 
   close(): void {
     this.#closed = true;
+    for (const cancel of this.#trims.values()) cancel();
   }
 
   #peer(peer: number): PeerTransport {
@@ -126,12 +128,19 @@ export class RedisTransport {
       this.#listeners.get(peer)?.(decodeParts(fields[1]));
     }
     this.#read.set(peer, last);
-    // What was read is in memory, and an attempt that loses its memory begins anew: the stream need not keep it for long.
-    const nowMs = this.#options.clock.monotonic();
-    if (nowMs - (this.#trimmedMs.get(peer) ?? 0) < LIMITS.exchangeTrimEveryMs) return;
-    this.#trimmedMs.set(peer, nowMs);
+    if (this.#trims.has(peer)) return;
+    this.#trims.set(
+      peer,
+      this.#options.clock.after(LIMITS.exchangeTrimEveryMs, () => this.#trim(peer)),
+    );
+  }
+
+  /** What was read is in memory, and an attempt that loses its memory begins anew: the stream need not keep it for long. */
+  #trim(peer: number): void {
+    this.#trims.delete(peer);
     const key = this.#key(peer, this.#options.host);
-    this.#options.link.call('XTRIM', key, 'MINID', `${last + 1}-0`).catch(() => {});
+    const first = (this.#read.get(peer) ?? 0) + 1;
+    this.#options.link.call('XTRIM', key, 'MINID', `${first}-0`).catch(() => {});
   }
 
   #fail(why: string): void {
