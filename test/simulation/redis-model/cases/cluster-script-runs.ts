@@ -33,7 +33,6 @@ export const CLUSTER_SCRIPT_RUNS: readonly ScriptRun[] = [
   [of('note-job-1'), 'names', ['other', 1], 0],
   [of('acquire-lease-2'), 'lease leases', ['a', 'first', 60_000, 'l1'], 'acquired'],
   [of('acquire-lease-2'), 'lease leases', ['a', 'first', 50_000, 'l1'], 'acquired'],
-  [of('acquire-lease-2'), 'lease leases', ['b', 'second', 60_000, 'l3'], 'held'],
   [of('renew-lease-2'), 'lease leases', ['1:a', 40_000, 'l2'], 1],
   [of('renew-lease-2'), 'lease leases', ['1:b', 40_000, 'l3'], 0],
   [of('request-job-3'), 'desired commands pending', ['c0', 'savepoint', 2], 'unknown'],
