@@ -71,7 +71,7 @@ export const CLUSTER_SCRIPT_RUNS: readonly ScriptRun[] = [
 
 /** A job that nobody holds goes with all that is known of it. */
 export const REMOVED_JOB_RUNS: readonly ScriptRun[] = [
-  [of('acquire-lease-2'), 'lease leases', ['a', 'first', 60_000], 'acquired'],
+  [of('acquire-lease-2'), 'lease leases', ['a', 'first', 60_000, 'l1'], 'acquired'],
   [of('change-job-3'), 'desired commands settled', ['c1', 'deploy', '', 1, 'parallelism', 4], 'settled'],
   [of('release-lease-1'), 'lease', ['1:a'], 1],
   [of('remove-job-7'), JOB, [], 1],
