@@ -22,8 +22,8 @@ export interface JobLease {
  *
  * JL1 At one instant of the server at most one token is in the lease, and a token that has left it never comes back.
  * JL2 Where clocks run at one rate, a lease is in the server at least until `sentAtMs + ttlMs` of its holder's monotonic clock, unless
- *     it was released or given up (JL3), or the server lost writes. (The server counts by its wall clock: one that is put forward shortens leases.)
- *
+ *     it was released or given up (JL3), or the server lost writes. (The server counts by its wall clock: one that is put forward
+ *     shortens leases.)
  * JL3 A lease that was not renewed for LIMITS.leaseSilentMs and whose holder's link has no connection to the server is taken before its
  *     time: its process has ended.
  *

@@ -26,10 +26,10 @@ function analyse(text: string): ReadonlySet<string> | null {
   if (node?.type !== 'ArrowFunctionExpression' && node?.type !== 'FunctionExpression') return null;
   const [row] = node.params;
   const fields = new Set<string>();
-  if (row?.type === 'Identifier')
-    return collects(node.body, row.name, fields) && node.params.slice(1).every(isApart(row.name))
-      ? fields
-      : null;
+  if (row?.type === 'Identifier') {
+    const rest = [...node.params.slice(1), node.body];
+    return rest.every((part) => collects(part, row.name, fields)) ? fields : null;
+  }
   if (row !== undefined && !namesFields(row, fields)) return null;
   return collects(node, '', fields) ? fields : null;
 }
@@ -52,8 +52,6 @@ function namesFields(pattern: Pattern, fields: Set<string>): boolean {
     return name !== null;
   });
 }
-
-const isApart = (row: string) => (pattern: Pattern) => collects(pattern, row, new Set());
 
 /** Adds what is read of `row` below `node`; false when it is used in any other way. */
 function collects(node: Node, row: string, fields: Set<string>): boolean {
@@ -92,6 +90,8 @@ const TARGETS: Readonly<Record<string, string>> = {
 
 /** Whether a target is a member of the row itself, or has one in its pattern. */
 function isOf(target: Node, row: string): boolean {
+  if (target.type === 'ChainExpression')
+    return isOf((target as unknown as { readonly expression: Node }).expression, row);
   const fields = new Set<string>();
   if (target.type === 'MemberExpression') {
     const { object } = target as unknown as { readonly object: Node };

@@ -24,6 +24,7 @@ void t.test('FR1: what a function reads of its row is found in its text', async 
     [(row: Row) => ({ a: row.a, row: row.b }), ['a', 'b']],
     [(row: Row) => outside.use(row.a) + outside.row.a, ['a']],
     [(row: Row) => [1, 2].map((n) => n * row.b), ['b']],
+    [(row: Row, b = row.b) => row.a + b, ['a', 'b']],
     [({ a, b }: Row) => a + b, ['a', 'b']],
     [({ a: x = 2, c: { d } }: Partial<Row> & Pick<Row, 'c'>) => x + d, ['a', 'c']],
     [({ 'e-f': text }: Row) => ({ ...outside.row, text }), ['e-f']],
@@ -56,6 +57,7 @@ void t.test('FR1: a row that is used in any other way is needed whole', async (t
     (row: Row) => (row.a = 1),
     (row: Row) => row.a++,
     (row: Row) => delete (row as Partial<Row>).a,
+    (row: Partial<Row> | null) => delete row?.a,
     (row: Row) => ([row.a] = [1]),
     (row: Row) => {
       for (row.a of [1, 2]);
