@@ -29,7 +29,7 @@ export interface ClusterWorkerOptions {
  *
  * CW1 of one job, hosts of one generation run at most: a newer one ends the older before it starts, and the older one's coordinator hears
  *     of it: it may be the one that has the lease.
- * CW2 a worker that was given up, or has lost commands, ends everything and comes back as a new one, under a new id.
+ * CW2 a worker that was given up, or of which commands or reports were lost, ends everything and comes back as a new one, under a new id.
  * CW3 hosts of a job that is not to run and that nobody coordinates are ended: its coordinator died while it stopped the job.
  * CW4 it runs no more hosts than it has slots, whatever coordinators believe.
  */
@@ -96,6 +96,7 @@ interface RunningHosts {
   readonly generation: number;
   /** Tells the coordinator that all of them are lost. */
   readonly lost: (error: MillraceError) => void;
+  readonly sender: ControlSender;
   readonly threads: Promise<ReadonlyMap<number, HostThread>>;
   readonly slots: number;
 }
@@ -113,6 +114,7 @@ class Session {
   #draining = false;
   #ended = false;
   #cancelLook: () => void = () => {};
+  #cancelConfirm: () => void = () => {};
 
   private constructor(id: string, options: ClusterWorkerOptions, link: RedisLink) {
     const { cluster } = options;
@@ -140,6 +142,7 @@ class Session {
         lost: () => void session.end(),
       });
       session.#lookForOrphans();
+      session.#confirmReports();
       return session;
     } catch (error) {
       await session.end();
@@ -165,10 +168,27 @@ class Session {
     if (this.#ended) return;
     this.#ended = true;
     this.#cancelLook();
+    this.#cancelConfirm();
     const leaving = this.#keeper?.leave().catch(() => {});
     await Promise.all([...this.#jobs.keys()].map((job) => this.#endJob(job)));
     await leaving;
     this.#link.close();
+  }
+
+  /** CW2: a coordinator waits for what it was told already, as this worker believes. */
+  #confirmReports(): void {
+    this.#cancelConfirm = this.#options.cluster.clock.after(LIMITS.workerLookMs, () => {
+      for (const { sender } of this.#jobs.values()) this.#watchFor(sender.confirm());
+      this.#confirmReports();
+    });
+  }
+
+  /** A coordinator that takes no reports any more is one that has been replaced; its successor ends the hosts. One that lost some is not. */
+  #watchFor(sending: Promise<void>): void {
+    sending.catch((error: unknown) => {
+      const isLost = error instanceof MillraceError && error.details['refusal'] === 'gap';
+      if (isLost) void this.end();
+    });
   }
 
   #lookForOrphans(): void {
@@ -224,12 +244,11 @@ class Session {
     const free = description.slots - this.used;
     const fits = hosts.length <= free;
     const threads = fits ? startHosts(start) : Promise.reject(noRoom(job, hosts.length, free));
-    // A coordinator that takes no reports any more is one that has been replaced; its successor ends the hosts.
-    const report = (message: WorkerReport) => void sender.send(message).catch(() => {});
+    const report = (message: WorkerReport) => this.#watchFor(sender.send(message));
     const lost = (error: MillraceError) => {
       for (const host of hosts) report({ kind: 'lost', host, error: errorRecord(error) });
     };
-    this.#jobs.set(job, { generation, lost, threads, slots: fits ? hosts.length : 0 });
+    this.#jobs.set(job, { generation, lost, sender, threads, slots: fits ? hosts.length : 0 });
     this.#keeper?.beat();
     threads.then(
       (started) => {

@@ -27,6 +27,7 @@ export interface ControlSenderOptions {
  * CT2 A newer generation of the same sender fences this one: from then on nothing of this one enters.
  * CT3 What waits here and what is unread there is bounded: a full inbox is waited for, then given up.
  * CT5 A sender that has failed stays so: nothing after a message that may be lost is sent. Its owner ends the attempt.
+ * CT7 What a fail-over has lost of the newest messages, nobody can miss who has not read them: who sent them asks, when there was one.
  */
 export class ControlSender {
   readonly #context: ClusterContext;
@@ -37,6 +38,9 @@ export class ControlSender {
   #waiting: WaitingMessage[] = [];
   #waitingBytes = 0;
   #pumping = false;
+  /** What the link had lost when the server last had all that was sent. */
+  #losses = 0;
+  #confirming = false;
   #failure: MillraceError | null = null;
 
   constructor(context: ClusterContext, options: ControlSenderOptions) {
@@ -54,7 +58,7 @@ export class ControlSender {
 
   /**
    * Resolves when the message is in the inbox.
-   * @throws MR_CONTROL_TOO_LARGE; MR_CONTROL_FAILED when the inbox is full, lost messages or belongs to a newer generation;
+   * @throws MR_CONTROL_TOO_LARGE; MR_CONTROL_FAILED when the inbox is full, lost messages (details.refusal 'gap') or belongs to a newer generation;
    *   MR_REDIS_UNAVAILABLE
    */
   async send(body: unknown): Promise<void> {
@@ -67,6 +71,23 @@ export class ControlSender {
     this.#waitingBytes += bytes.length;
     if (!this.#pumping) void this.#pump();
     return sent;
+  }
+
+  /**
+   * Makes sure, if the connection was lost since, that the server has what was sent: call it every now and then.
+   * @throws MR_CONTROL_FAILED when it has not; MR_REDIS_UNAVAILABLE
+   */
+  async confirm(): Promise<void> {
+    const isSure = this.#sequence === 1 || this.#context.link.losses === this.#losses;
+    if (isSure || this.#pumping || this.#confirming || this.#failure !== null) return;
+    this.#confirming = true;
+    try {
+      await this.#deliver([]);
+    } catch (error) {
+      throw this.#fail(redisError(error, `asking for what was sent to ${this.#options.inbox.stream}`));
+    } finally {
+      this.#confirming = false;
+    }
   }
 
   async #pump(): Promise<void> {
@@ -107,10 +128,14 @@ export class ControlSender {
     const { clock } = this.#context;
     const began = clock.monotonic();
     for (let pauseMs = 2; ; pauseMs = Math.min(2 * pauseMs, 100)) {
+      const { losses } = this.#context.link;
       const [kind, fact] = await this.#append(batch);
-      if (kind === 'ok') return;
+      if (kind === 'ok') {
+        this.#losses = losses;
+        return;
+      }
       if (kind !== 'full' || clock.monotonic() - began >= LIMITS.controlFullMs) {
-        throw this.#failed(refusal(kind, fact, this.#sequence));
+        throw this.#failed(refusal(kind, fact, this.#sequence), kind);
       }
       await clock.sleep(pauseMs);
     }
@@ -145,12 +170,12 @@ export class ControlSender {
     return this.#failure;
   }
 
-  #failed(why: string): MillraceError {
+  #failed(why: string, refusal: SendReply = 'full'): MillraceError {
     const { inbox, job, generation, sender } = this.#options;
     return new MillraceError(
       'MR_CONTROL_FAILED',
       `Messages of '${sender}' for job '${job}', generation ${generation}, do not arrive: inbox ${inbox.stream} ${why}. This attempt must end.`,
-      { details: { job, generation, sender } },
+      { details: { job, generation, sender, refusal } },
     );
   }
 }

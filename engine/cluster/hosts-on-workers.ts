@@ -179,6 +179,8 @@ class WorkerHosts {
   }
 
   async #lookAtWorkers(): Promise<void> {
+    for (const [worker, sender] of this.#senders)
+      sender.confirm().catch((error: unknown) => this.#loseWorker(worker, error));
     const workers = await this.#registry.list().catch(() => null);
     if (this.#ended) return;
     const living = new Map(workers?.map(({ id, expiresInMs }) => [id, expiresInMs]));

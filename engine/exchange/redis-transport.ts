@@ -32,6 +32,7 @@ export interface RedisTransportOptions {
  *
  * RT1 entries are numbered by the sender, so that one that reaches the server twice is refused there; a reader that misses a number fails.
  * RT2 a stream that is gone ends its writer: the generation is over.
+ * RT3 what a fail-over has lost of the newest entries, no reader can miss: their sender looks when its connection was lost.
  */
 export class RedisTransport {
   readonly peers: ReadonlyMap<number, PeerTransport>;
@@ -39,6 +40,10 @@ export class RedisTransport {
   readonly #failure = Promise.withResolvers<never>();
   readonly #listeners = new Map<number, (parts: readonly ExchangePart[]) => void>();
   readonly #sent = new Map<number, number>();
+  /** Of what was sent, the newest that the server has confirmed. */
+  readonly #stored = new Map<number, number>();
+  /** What the link had lost when every peer's stream was last looked at. */
+  #losses = 0;
   readonly #read = new Map<number, number>();
   /** Trims that are due, and what cancels them. */
   readonly #trims = new Map<number, () => void>();
@@ -88,11 +93,12 @@ export class RedisTransport {
     this.#options.link.call('XADD', key, 'NOMKSTREAM', `${number}-0`, 'd', entry).then(
       (id) => {
         if (id === null) this.#fail(`host ${peer} takes nothing any more: its stream is gone (RT2)`);
+        else this.#stored.set(peer, number);
       },
       (error: unknown) => {
         // It has come through, and its answer has not (RT1).
-        if (errorText(error).includes('equal or smaller')) return;
-        this.#failure.reject(redisError(error, `sending to host ${peer}`));
+        if (errorText(error).includes('equal or smaller')) this.#stored.set(peer, number);
+        else this.#failure.reject(redisError(error, `sending to host ${peer}`));
       },
     );
   }
@@ -107,6 +113,7 @@ export class RedisTransport {
         const args = ['COUNT', LIMITS.exchangeReadEntries, 'BLOCK', LIMITS.exchangeBlockMs, 'STREAMS'];
         const reply = await readLink.callBuffer('XREAD', ...args, ...keys, ...places);
         if (this.#closed) return;
+        await this.#confirmSent();
         for (const [key, entries] of (reply ?? []) as readonly StreamReply[])
           this.#take(peers[keys.indexOf(String(key))] as number, entries);
         if (clock.monotonic() - refreshedMs < LIMITS.exchangeTtlMs / 3) continue;
@@ -118,10 +125,28 @@ export class RedisTransport {
     }
   }
 
+  /** RT3. */
+  async #confirmSent(): Promise<void> {
+    const { link, host } = this.#options;
+    const { losses } = link;
+    if (losses === this.#losses) return;
+    await Promise.all(
+      [...this.#stored].map(async ([peer, stored]) => {
+        const facts = (await link.call('XINFO', 'STREAM', this.#key(host, peer))) as readonly unknown[];
+        const newest = facts[facts.indexOf('last-generated-id') + 1];
+        if (entryNumber(newest) < stored)
+          this.#fail(
+            `Redis has lost entries up to ${stored} for host ${peer}, and has ${String(newest)} (RT3)`,
+          );
+      }),
+    );
+    this.#losses = losses;
+  }
+
   #take(peer: number, entries: readonly EntryReply[]): void {
     let last = this.#read.get(peer) ?? 0;
     for (const [id, fields] of entries) {
-      const number = Number(String(id).split('-', 1)[0]);
+      const number = entryNumber(id);
       if (number !== last + 1)
         return this.#fail(`entry ${number} of host ${peer} follows entry ${last} (RT1): Redis has lost some`);
       last = number;
@@ -159,6 +184,10 @@ type EntryReply = readonly [id: Buffer, fields: readonly [name: Buffer, value: B
 type StreamReply = readonly [key: Buffer, entries: readonly EntryReply[]];
 
 const PART_HEADER_BYTES = 8;
+
+function entryNumber(id: unknown): number {
+  return Number(String(id).split('-', 1)[0]);
+}
 
 function sizeOf(part: ExchangePart): number {
   return PART_HEADER_BYTES + ('bytes' in part ? part.bytes.length : 0);

@@ -107,3 +107,20 @@ void t.test('CW2: a worker that was given up ends everything and comes back unde
     [worker.id],
   );
 });
+
+void t.test('CW2: a worker whose reports were lost comes back under a new id', async (test) => {
+  const { worker, start, reports } = await open(test, 'unheard', 1);
+  const id = worker.id;
+  await start('a', 1, [0, 1]);
+  test.equal((await reports('a', 1)).length, 2, 'it has said that it has no room');
+  const { stream, meta } = coordinatorInbox('unheard', 'a', 1);
+  const admin = await RedisConnection.open({ url: server.url, name: 'admin', clock: systemClock });
+  const kill = () => admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await kill();
+  await systemClock.sleep(1_000);
+  test.equal(worker.id, id, 'nothing was lost');
+  await admin.call('DEL', stream, meta);
+  await kill();
+  await until(() => worker.id !== null && worker.id !== id, 'registered anew');
+  admin.close();
+});

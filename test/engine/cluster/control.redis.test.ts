@@ -270,6 +270,32 @@ void t.test('CT4 a reader asks after each lost connection whether the inbox is t
   );
 });
 
+void t.test('CT7 a sender asks after a lost connection whether all that it has sent is there', async (t) => {
+  const inbox = freshInbox();
+  const sender = senderTo(inbox);
+  await sender.confirm();
+  await sender.send('one');
+  const keys = [inbox.stream, inbox.meta];
+  const before = await Promise.all(keys.map((key) => link.callBuffer('DUMP', key)));
+  await sender.send('two');
+  const kill = async () => {
+    const { losses } = link;
+    await readLink.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    while (link.losses === losses) await systemClock.sleep(1);
+  };
+  await kill();
+  await sender.confirm();
+
+  // As after a fail-over to a replica that had not got message two: whoever has read the first waits for ever.
+  for (const [i, key] of keys.entries()) await link.call('RESTORE', key, 0, before[i] as Buffer, 'REPLACE');
+  await sender.confirm();
+  t.equal(sender.failure, null, 'nobody asks while the connection is the same');
+  await kill();
+  const lost = { code: 'MR_CONTROL_FAILED', details: { refusal: 'gap' } };
+  await t.rejects(sender.confirm(), lost);
+  await t.rejects(sender.send('three'), lost, 'CT5');
+});
+
 void t.test('what is too large or not plain data is refused, and the sender goes on', async (t) => {
   const inbox = freshInbox();
   const sender = senderTo(inbox);

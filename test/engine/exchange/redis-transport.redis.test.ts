@@ -107,3 +107,21 @@ void t.test('RT2: a stream that was dropped ends its writer, and does not come b
   await test.rejects(peers[0]?.failed as Promise<never>, { code: 'MR_EXCHANGE_LOST' });
   test.equal(await admin.call('EXISTS', key), 0);
 });
+
+void t.test(
+  'RT3: a sender whose entries a fail-over has lost fails, though nobody misses them',
+  async (test) => {
+    const { admin, peers, got, key } = await open(test, 'lost');
+    peers[0]?.send([part(0, 'one')]);
+    await until(() => got[1]?.length === 1, 'arrived');
+    const before = await admin.callBuffer('DUMP', key);
+    peers[0]?.send([part(0, 'two')]);
+    await until(() => got[1]?.length === 2, 'arrived');
+    await admin.call('RESTORE', key, 0, before as Buffer, 'REPLACE');
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal');
+    await test.rejects(peers[0]?.failed as Promise<never>, {
+      code: 'MR_EXCHANGE_LOST',
+      message: /up to 2 for host 1, and has 1-0/,
+    });
+  },
+);
