@@ -60,6 +60,7 @@ export type {
 export { RowEmitter } from './runtime/row-emitter.ts';
 export { createPassThrough } from './runtime/pass-through.ts';
 export { recordCount, type RowConsumer, RowLoop, rowAt, type Stage, timeAt } from './runtime/row-loop.ts';
+export type { RowFunction } from './runtime/fields-read.ts';
 export { argumentText } from './runtime/row-text.ts';
 export type { RowText } from './runtime/row-text.ts';
 export type { Source, SourceContext, SourceOptions, SourceReader, SourceSnapshot } from './runtime/source.ts';

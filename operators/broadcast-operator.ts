@@ -118,6 +118,7 @@ export class BroadcastOperator implements MultiInputOperator {
     return keyedInput(this.#context, runtime, {
       name: 'records',
       selector: keys,
+      user: onRecord,
       onRecord(row, time, slot) {
         runtime.focus(slot, time);
         onRecord(row, user);

@@ -38,14 +38,15 @@ export class CoProcessOperator implements MultiInputOperator {
     const input = (
       name: string,
       selector: KeySelector,
-      onRecord: (record: unknown, context: never) => void,
+      run: (record: unknown, context: never) => void,
     ): RowLoop =>
       keyedInput(context, runtime, {
         name,
         selector,
+        user: run,
         onRecord(row, time, slot) {
           runtime.focus(slot, time);
-          onRecord(row, user);
+          run(row, user);
         },
       });
     const loops = [input('left', left, definition.onLeft), input('right', right, definition.onRight)];

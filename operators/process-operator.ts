@@ -1,4 +1,5 @@
 import {
+  argumentText,
   invariant,
   type LoopWriter,
   type OpenStateBackend,
@@ -46,9 +47,9 @@ export class ProcessOperator implements Operator {
   }
 
   generate(writer: LoopWriter, row: RowText): void {
-    const object = row.object();
     const slot = writeKeySlot(writer, row, this.#runtime.keys);
-    writer.line(`${writer.bind('operator', this)}.process(${object}, ${row.time}, ${slot});`);
+    const record = argumentText(row, this.#onRecord);
+    writer.line(`${writer.bind('operator', this)}.process(${record}, ${row.time}, ${slot});`);
   }
 
   process(row: unknown, time: number, slot: number): void {

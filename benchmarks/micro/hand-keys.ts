@@ -30,14 +30,14 @@ export class HandKeys {
   }
 }
 
-export function stringsOf({ columns }: Batch, field: number) {
-  const column = columns[field];
-  if (column?.kind !== 'string') throw new Error(`field ${field} holds no strings`);
+export function stringsOf(batch: Batch, field: number) {
+  const column = batch.column(field);
+  if (column.kind !== 'string') throw new Error(`field ${field} holds no strings`);
   return column;
 }
 
-export function numbersOf({ columns }: Batch, field: number): Float64Array {
-  const column = columns[field];
-  if (column?.kind !== 'f64') throw new Error(`field ${field} holds no numbers`);
+export function numbersOf(batch: Batch, field: number): Float64Array {
+  const column = batch.column(field);
+  if (column.kind !== 'f64') throw new Error(`field ${field} holds no numbers`);
   return column.values;
 }

@@ -1,13 +1,13 @@
 import { KIND, type NexmarkEvent } from './event.ts';
 
-/** An event that has these fields. */
-type With<F extends keyof NexmarkEvent> = NexmarkEvent & {
-  readonly [K in F]: NonNullable<NexmarkEvent[K]>;
-};
+/** An event of one kind, which has these fields. */
+type Kind<K extends keyof typeof KIND, F extends keyof NexmarkEvent> = NexmarkEvent & {
+  readonly kind: (typeof KIND)[K];
+} & { readonly [field in F]: NonNullable<NexmarkEvent[field]> };
 
-export type Person = With<'id' | 'name' | 'city' | 'state'>;
-export type Auction = With<'id' | 'expiresAfter' | 'seller' | 'category'>;
-export type Bid = With<'auction' | 'bidder' | 'price'>;
+export type Person = Kind<'person', 'id' | 'name' | 'city' | 'state'>;
+export type Auction = Kind<'auction', 'id' | 'expiresAfter' | 'seller' | 'category'>;
+export type Bid = Kind<'bid', 'auction' | 'bidder' | 'price'>;
 
 export const isPerson = (event: NexmarkEvent): event is Person => event.kind === KIND.person;
 export const isAuction = (event: NexmarkEvent): event is Auction => event.kind === KIND.auction;

@@ -188,10 +188,11 @@ const hotItems = query<{ readonly auction: number; readonly n: number; readonly 
 
 const highestBids: AggregateFunction<Bid, { price: number; bids: Offer[] }, readonly Offer[]> = {
   createAccumulator: () => ({ price: 0, bids: [] }),
-  add(bid, highest) {
-    if (bid.price < highest.price) return highest;
-    if (bid.price > highest.price) return { price: bid.price, bids: [offerOf(bid)] };
-    highest.bids.push(offerOf(bid));
+  add({ auction, bidder, price, at }, highest) {
+    if (price < highest.price) return highest;
+    const bid = { auction, bidder, price, at };
+    if (price > highest.price) return { price, bids: [bid] };
+    highest.bids.push(bid);
     return highest;
   },
   getResult: ({ bids }) => [...bids],

@@ -74,8 +74,8 @@ export class ResultSink<Row> implements Sink<Row, 'exactly-once'> {
   #writeColumns({ batch, selection }: Extract<SinkInput<Row>, { kind: 'columns' }>): void {
     const { columns: names = [] } = this.#form;
     const columns = names.map((name) => {
-      const column = batch.columns[batch.schema.fields.findIndex((field) => field.name === name)];
-      if (column?.kind !== 'f64' && column?.kind !== 'i32') throw new Error(`no numbers in column '${name}'`);
+      const column = batch.column(batch.schema.fields.findIndex((field) => field.name === name));
+      if (column.kind !== 'f64' && column.kind !== 'i32') throw new Error(`no numbers in column '${name}'`);
       return column.values;
     });
     const count = selection === null ? batch.count : selection.length;

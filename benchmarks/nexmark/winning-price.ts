@@ -1,5 +1,6 @@
 import { defineOperator, type, valueState } from '#operators';
-import { type Auction, type Bid, isBid } from './event-kinds.ts';
+import type { Auction, Bid } from './event-kinds.ts';
+import { KIND } from './event.ts';
 
 export interface ClosedAuction {
   readonly category: number;
@@ -28,7 +29,7 @@ export const winningPrice = defineOperator({
   },
   onRecord(event, { state, timers }) {
     const auction = state.auction.get();
-    if (!isBid(event)) {
+    if (event.kind === KIND.auction) {
       const early = state.early.get();
       const expires = event.at + event.expiresAfter;
       const best = early?.at === event.at ? early.best : NONE;

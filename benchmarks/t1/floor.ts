@@ -27,12 +27,12 @@ export function runFloor(frames: readonly Uint8Array[]): Outcome {
   let capacity = 16_384;
   for (const frame of frames) {
     const { batch, envelope } = decodeFrame(frame, (id) => (id === Measure.id ? Measure : undefined));
-    const strings = batch.columns[1];
+    const strings = batch.column(1);
     if (strings?.kind !== 'string') throw new Error('no device column');
     const { codes, dictionary } = strings;
     const hashes = dictionary.hashes();
     const slots = new Int32Array(dictionary.size).fill(-1);
-    const columns = [2, 3, 4, 5].map((c) => (batch.columns[c] as { values: Float64Array }).values);
+    const columns = [2, 3, 4, 5].map((c) => (batch.column(c) as { values: Float64Array }).values);
     const [c0, c1, c2, c3] = columns as [Float64Array, Float64Array, Float64Array, Float64Array];
     let pane: Pane | undefined;
     for (let i = 0; i < batch.count; i++) {

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../base/crc32.ts';
 import { Packr } from 'msgpackr';
 import { checkpointId, generation, offset } from '../base/brand.ts';
 import { MillraceError } from '../base/errors.ts';

@@ -19,7 +19,7 @@ export function encodeSelection(batch: Batch, selection: Uint16Array | null, wri
   writer.view.setUint32(4, count, true);
   for (let c = 0; c < fields.length; c++) {
     const field = fields[c] as NamedField;
-    const column = batch.columns[c] as Column;
+    const column = batch.column(c);
     const start = writer.length;
     const nulls = selectedNulls(column.nulls, selection, count);
     invariant(nulls === null || field.nullable, `field '${field.name}' has nulls only where it may`);

@@ -6,6 +6,7 @@ import { admitRecords } from '../source/future-records.ts';
 import { LOOK_EVERY_MS, SourceTime } from '../source/source-time.ts';
 import { PartitionClock, type PartitionClockState } from '../time/partition-clock.ts';
 import { MIN_WATERMARK } from '../time/watermark.ts';
+import { ColumnsInUse } from '../wire/decoded-batch.ts';
 import { decodeFrame, readEnvelope } from '../wire/frame.ts';
 import type { Schema } from '../wire/schema.ts';
 import { type DeclaredTopic, topicOptions } from './declared-topic.ts';
@@ -97,6 +98,7 @@ class LogSourceReader implements SourceReader {
   readonly #reader: LogReader;
   readonly #context: SourceContext;
   readonly #time: SourceTime;
+  readonly #inUse = new ColumnsInUse();
   #given: ReturnType<NonNullable<SourceReader['given']>> = null;
   #waiting = false;
   #closed = false;
@@ -214,7 +216,11 @@ class LogSourceReader implements SourceReader {
   /** A frame that cannot be read goes to dead letters whole, if the job says so (it throws otherwise). */
   #decode(frame: StoredFrame): ReturnType<typeof decodeFrame> | null {
     try {
-      return decodeFrame(frame.bytes, (id) => (id === this.#schema.id ? this.#schema : undefined));
+      return decodeFrame(
+        frame.bytes,
+        (id) => (id === this.#schema.id ? this.#schema : undefined),
+        this.#inUse,
+      );
     } catch (error) {
       const where = `topic '${this.#topic}', partition ${frame.partition}, offset ${frame.offset}`;
       const code = errorCode(error) ?? 'MR_FRAME_CORRUPT';

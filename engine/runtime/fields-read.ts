@@ -10,7 +10,8 @@ const known = new WeakMap<RowFunction, ReadonlySet<string> | null>();
  * spreads it, changes it, or is no plain function. So that a row of many columns need not be made for a function that looks at two.
  *
  * FR1 a function that is given an object of these fields alone does what it does with the whole row. Its first parameter is a pattern of
- *     named properties, or a name that stands nowhere but before `.field`, neither assigned, updated, deleted nor called.
+ *     named properties, or a name that stands nowhere but before `.field`, neither assigned, updated, deleted nor called, and behind
+ *     `const { field } =`.
  */
 export function fieldsRead(run: RowFunction): ReadonlySet<string> | null {
   let fields = known.get(run);
@@ -22,7 +23,7 @@ export function fieldsRead(run: RowFunction): ReadonlySet<string> | null {
 }
 
 function analyse(text: string): ReadonlySet<string> | null {
-  const node = parsed(text);
+  const node = parsed(text) ?? methodOf(parsed(`{${text}}`));
   if (node?.type !== 'ArrowFunctionExpression' && node?.type !== 'FunctionExpression') return null;
   const [row] = node.params;
   const fields = new Set<string>();
@@ -43,7 +44,13 @@ function parsed(text: string): Expression | null {
   }
 }
 
-/** Whether a parameter is a pattern of named properties; adds them. */
+/** The function of an object with one method, which is how text that is a method's own is read. */
+function methodOf(object: Expression | null): Expression | null {
+  const [property] = object?.type === 'ObjectExpression' ? object.properties : [];
+  return property?.type === 'Property' && property.method ? property.value : null;
+}
+
+/** Whether what a row is taken apart by is a pattern of named properties; adds them. */
 function namesFields(pattern: Pattern, fields: Set<string>): boolean {
   if (pattern.type !== 'ObjectPattern') return false;
   return pattern.properties.every((property) => {
@@ -64,6 +71,11 @@ function collects(node: Node, row: string, fields: Set<string>): boolean {
     const name = nameOf(property, computed);
     if (name !== null) fields.add(name);
     return name !== null;
+  }
+  if (node.type === 'VariableDeclarator') {
+    const { id, init } = each as { id: Pattern; init: Node | null };
+    if (init !== null && isIdentifier(init) && init.name === row)
+      return namesFields(id, fields) && collects(id, row, fields);
   }
   const target = each[TARGETS[node.type] ?? ''] as Node | undefined;
   if (target !== undefined && (node.type !== 'UnaryExpression' || each['operator'] === 'delete'))

@@ -64,6 +64,7 @@ export class RowLoop {
         loop(records, from);
       } catch (error) {
         const at = this.#cursor.at;
+        if (at >= count) throw error; // before the first record, or behind the last
         this.#onError(error, () => rowAt(records, at), timeAt(records, at));
       }
     }

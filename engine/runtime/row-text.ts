@@ -113,8 +113,8 @@ export function columnRow(writer: LoopWriter, schema: Schema): RowText {
         const j = schema.fields.findIndex((field) => field.name === name);
         const field = schema.fields[j];
         if (field?.type !== 'string') return null;
-        writer.setup(`const codes${j} = batch.columns[${j}].codes;`);
-        writer.setup(`const dictionary${j} = batch.columns[${j}].dictionary;`);
+        writer.setup(`const codes${j} = batch.column(${j}).codes;`);
+        writer.setup(`const dictionary${j} = batch.column(${j}).dictionary;`);
         return {
           codes: `codes${j}`,
           dictionary: `dictionary${j}`,
@@ -180,18 +180,22 @@ export function derivedText(writer: LoopWriter, row: RowText, derived: ReadonlyM
 
 function nullText(writer: LoopWriter, j: number, isNullable: boolean): string | null {
   if (!isNullable) return null;
-  writer.setup(`const nulls${j} = batch.columns[${j}].nulls;`);
+  writer.setup(`const nulls${j} = batch.column(${j}).nulls;`);
   return `(nulls${j} !== null && (nulls${j}[i >>> 3] >>> (i & 7) & 1) === 1)`;
 }
 
 function columnField(writer: LoopWriter, j: number, type: FieldType, isNullable: boolean): FieldText {
   const isNull = nullText(writer, j, isNullable);
   if (type === 'string') {
-    writer.setup(`const codes${j} = batch.columns[${j}].codes;`);
+    writer.setup(`const codes${j} = batch.column(${j}).codes;`);
     const cache = writer.once(`texts${j}`, () => new TextCache());
-    writer.setup(`const texts${j} = ${cache}.texts(batch.columns[${j}].dictionary);`);
-    return { value: `texts${j}[codes${j}[i]]`, isNull };
+    writer.setup(`const dictionary${j} = batch.column(${j}).dictionary;`);
+    writer.setup(`const texts${j} = dictionary${j}.known;`);
+    return {
+      value: `(texts${j}[codes${j}[i]] ?? ${cache}.text(dictionary${j}, codes${j}[i]))`,
+      isNull,
+    };
   }
-  writer.setup(`const values${j} = batch.columns[${j}].values;`);
+  writer.setup(`const values${j} = batch.column(${j}).values;`);
   return { value: type === 'bool' ? `values${j}[i] === 1` : `values${j}[i]`, isNull };
 }

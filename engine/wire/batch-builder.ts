@@ -1,6 +1,6 @@
 import { invariant, MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { Batch, Column } from './batch.ts';
+import { type Batch, batchOfColumns } from './batch.ts';
 import { type GenerationOptions, generate } from './code-generation.ts';
 import { type ColumnStore, columnStore } from './column-store.ts';
 import { recordInvalid, refusal, TIME_MAX_MS } from './field-check.ts';
@@ -87,7 +87,7 @@ export class BatchBuilder<Row> {
     this.#count = 0;
     this.#capacity = 0;
     this.#capacityNext = Math.min(LIMITS.frameRecordsMax, Math.max(16, count));
-    return { schema: this.schema, count, columns, times: eventTimes(columns, this.schema.timeIndex) };
+    return batchOfColumns(this.schema, count, columns);
   }
 
   /** Doubles from the size of the last batch, so that steady traffic allocates its columns once per batch. */
@@ -109,12 +109,6 @@ type AppendRow = (row: Readonly<Record<string, unknown>>, i: number) => void;
 
 /** Directory entry and alignment of one column. */
 const SECTION_OVERHEAD_BYTES = 40;
-
-function eventTimes(columns: readonly Column[], timeIndex: number): Float64Array {
-  const column = columns[timeIndex];
-  invariant(column?.kind === 'f64', 'the event time is an f64 column');
-  return column.values;
-}
 
 function check(schema: Schema, field: NamedField, value: unknown): void {
   if (value === undefined || value === null) {

@@ -1,3 +1,4 @@
+import { invariant } from '../base/errors.ts';
 import type { Schema } from './schema.ts';
 import type { StringDictionary } from './string-dictionary.ts';
 
@@ -9,8 +10,11 @@ export interface Batch<Row = unknown> {
   readonly schema: Schema<Row>;
   /** Records, 1 … LIMITS.frameRecordsMax. */
   readonly count: number;
-  /** One per schema field, in schema order, each with at least `count` values. */
-  readonly columns: readonly Column[];
+  /**
+   * The column of the schema's `c`-th field, with at least `count` values.
+   * @throws MR_FRAME_CORRUPT where it is only now decoded ({@link ColumnsInUse}) and makes no sense
+   */
+  readonly column: (c: number) => Column;
   /** Values of the event-time column, epoch ms. */
   readonly times: Float64Array;
 }
@@ -32,6 +36,17 @@ export type Column =
       readonly nulls: Uint8Array | null;
     }
   | { readonly kind: 'cells'; readonly values: readonly unknown[]; readonly nulls: Uint8Array | null }; // bytes and obj
+
+/** A batch of columns that are there: one per schema field, in schema order. */
+export function batchOfColumns<Row>(
+  schema: Schema<Row>,
+  count: number,
+  columns: readonly Column[],
+): Batch<Row> {
+  const time = columns[schema.timeIndex];
+  invariant(time?.kind === 'f64', `the event time of '${schema.name}' is an f64 column`);
+  return { schema, count, column: (c) => columns[c] as Column, times: time.values };
+}
 
 /** True when record `i` of a column is null. */
 export function isNullAt(nulls: Uint8Array | null, i: number): boolean {

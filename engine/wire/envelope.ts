@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../base/crc32.ts';
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import { isTime } from './field-check.ts';

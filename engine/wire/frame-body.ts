@@ -1,9 +1,10 @@
 import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
-import { type Batch, type Column, isNullAt } from './batch.ts';
+import { type Batch, isNullAt } from './batch.ts';
 import type { BodyWriter } from './body-writer.ts';
-import { readColumn } from './column-decoder.ts';
+import type { Section } from './column-decoder.ts';
 import { type WrittenSection, writeColumn } from './column-encoder.ts';
+import { ColumnsInUse, DecodedBatch } from './decoded-batch.ts';
 import {
   align8,
   BODY_HEADER_BYTES,
@@ -26,7 +27,7 @@ export function encodeBody(batch: Batch, writer: BodyWriter): void {
   writer.view.setUint32(0, fields.length, true);
   writer.view.setUint32(4, batch.count, true);
   for (const [c, field] of fields.entries()) {
-    const column = batch.columns[c] as Column;
+    const column = batch.column(c);
     const start = writer.length;
     const nulls = usedNulls(column.nulls, batch.count);
     if (nulls !== null) {
@@ -45,9 +46,15 @@ export function encodeBody(batch: Batch, writer: BodyWriter): void {
  * Nothing is trusted: sizes, codes, padding, text and cells are checked, and nothing is allocated beyond what `body`
  * and `records` account for.
  * @param body starts at a multiple of 8 of its buffer
+ * @param inUse which columns to decode at once; without it, all
  * @throws MR_FRAME_CORRUPT; MR_SCHEMA_MISMATCH when its columns are not those of `schema`
  */
-export function decodeBody<Row>(body: Uint8Array, schema: Schema<Row>, records: number): Batch<Row> {
+export function decodeBody<Row>(
+  body: Uint8Array,
+  schema: Schema<Row>,
+  records: number,
+  inUse = new ColumnsInUse(),
+): Batch<Row> {
   const { fields } = schema;
   const directoryEnd = BODY_HEADER_BYTES + fields.length * COLUMN_ENTRY_BYTES;
   if (body.length < BODY_HEADER_BYTES) throw corrupt('its body has no header');
@@ -60,8 +67,8 @@ export function decodeBody<Row>(body: Uint8Array, schema: Schema<Row>, records: 
     throw corrupt('body and envelope disagree on the number of records');
   if (records < 1 || records > LIMITS.frameRecordsMax) throw corrupt(`it claims ${records} records`);
   if (body.length < directoryEnd) throw corrupt('its directory of columns is cut off');
-  const columns: Column[] = [];
-  const numbers = new NumberArena(() => packedColumns(view, fields.length));
+  const sections: Section[] = [];
+  const numbers = new NumberArena(packedColumns(view, fields.length, inUse));
   let at = directoryEnd;
   for (const [c, field] of fields.entries()) {
     const entry = BODY_HEADER_BYTES + c * COLUMN_ENTRY_BYTES;
@@ -70,22 +77,20 @@ export function decodeBody<Row>(body: Uint8Array, schema: Schema<Row>, records: 
     }
     const end = at + view.getUint32(entry + 8, true);
     if (align8(end) > body.length) throw corrupt(`column '${field.name}' ends beyond the body`);
-    columns.push(readColumn({ body, view, entry, start: at, end, records, field, numbers }));
+    sections.push({ body, view, entry, start: at, end, records, field, numbers });
     for (at = end; (at & 7) !== 0; at++)
       if (body[at] !== 0) throw corrupt(`bytes after column '${field.name}' are not zero`);
   }
   if (at !== body.length) throw corrupt(`${body.length - at} bytes follow the last column`);
-  const time = columns[schema.timeIndex];
-  if (time?.kind !== 'f64') throw mismatch(schema, 'its event time is not a number');
-  return { schema, count: records, columns, times: time.values };
+  return new DecodedBatch(schema, records, sections, inUse);
 }
 
-/** Columns whose numbers are stored smaller than they are. */
-function packedColumns(view: DataView, count: number): number {
+/** Columns to be decoded at once whose numbers are stored smaller than they are. */
+function packedColumns(view: DataView, count: number, inUse: ColumnsInUse): number {
   let packed = 0;
   for (let c = 0; c < count; c++) {
     const encoding = view.getUint8(BODY_HEADER_BYTES + c * COLUMN_ENTRY_BYTES + 3);
-    if (encoding === ENCODING.decimal || encoding === ENCODING.offset) packed++;
+    if ((encoding === ENCODING.decimal || encoding === ENCODING.offset) && inUse.has(c)) packed++;
   }
   return packed;
 }

@@ -1,4 +1,5 @@
-import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { crc32 } from '../base/crc32.ts';
 import { invariant, MillraceError } from '../base/errors.ts';
 import type { Batch } from './batch.ts';
 import { withBodyWriter } from './body-writer.ts';
@@ -11,6 +12,7 @@ import {
   writeEnvelope,
 } from './envelope.ts';
 import { isTime, TIME_MAX_MS } from './field-check.ts';
+import type { ColumnsInUse } from './decoded-batch.ts';
 import { decodeBody, encodeBody } from './frame-body.ts';
 import { corrupt } from './frame-layout.ts';
 import type { Schema, SchemaId } from './schema.ts';
@@ -68,11 +70,13 @@ export function encodeFrame(batch: Batch, header: FrameHeader): Uint8Array {
  * Checks a frame completely and gives its batch. Takes over `frame`: columns are views of it where it is stored plainly
  * and aligned, so nobody may write to it afterwards. (An unaligned frame is copied once.)
  * @param schemaById knows schemas by content id
+ * @param inUse of the stream that it belongs to; columns that nobody reads there are not decoded, nor checked beyond the CRC
  * @throws MR_SCHEMA_UNKNOWN naming the id; MR_SCHEMA_MISMATCH; MR_FRAME_TRUNCATED, _CORRUPT, _VERSION, _TOO_LARGE
  */
 export function decodeFrame(
   frame: Uint8Array,
   schemaById: (id: SchemaId) => Schema | undefined,
+  inUse?: ColumnsInUse,
 ): { readonly envelope: Envelope; readonly batch: Batch } {
   const envelope = verifyFrame(frame);
   const { schemaId, records, minTime, maxTime } = envelope;
@@ -93,7 +97,7 @@ export function decodeFrame(
       },
     );
   }
-  const batch = decodeBody(bodyOf(frame, envelope), schema, records);
+  const batch = decodeBody(bodyOf(frame, envelope), schema, records, inUse);
   const range = timeRange(batch);
   if (range.minTime !== minTime || range.maxTime !== maxTime)
     throw corrupt('envelope and records disagree on the range of times');

@@ -16,12 +16,12 @@ export function rowReader<Row>(schema: Schema<Row>, options: GenerationOptions =
 }
 
 function generateReader<Row>(schema: Schema<Row>): RowReader<Row> | null {
-  const columns = schema.fields.map((_, c) => `const c${c} = columns[${c}];`);
+  const columns = schema.fields.map((_, c) => `const c${c} = batch.column(${c});`);
   const members = schema.fields.map((field, c) => {
     const value = valueExpression(field, c);
     return `${JSON.stringify(field.name)}: ${field.nullable ? `isNullAt(c${c}.nulls, i) ? null : ${value}` : value}`;
   });
-  const body = `return function readRow({ columns }, i) {\n${columns.join('\n')}\nreturn {\n${members.join(',\n')}\n};\n};`;
+  const body = `return function readRow(batch, i) {\n${columns.join('\n')}\nreturn {\n${members.join(',\n')}\n};\n};`;
   return generate(`row-reader/${schema.name}`, { isNullAt }, body);
 }
 
@@ -34,7 +34,7 @@ function interpretedReader<Row>({ fields }: Schema<Row>): RowReader<Row> {
   return (batch, i) => {
     const row: Record<string, unknown> = {};
     for (let c = 0; c < fields.length; c++) {
-      row[(fields[c] as NamedField).name] = valueAt(batch.columns[c] as Column, i);
+      row[(fields[c] as NamedField).name] = valueAt(batch.column(c), i);
     }
     return row as Row;
   };

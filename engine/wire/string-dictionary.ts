@@ -14,7 +14,8 @@ export class StringDictionary {
   readonly starts: Uint32Array;
   /** Bytes of entry i without padding; `size` values. */
   readonly lengths: Uint32Array;
-  readonly #texts: (string | undefined)[];
+  /** Texts made so far, by entry, for loops that ask {@link text} only for what is missing. */
+  readonly known: (string | undefined)[];
   readonly #buffer: Buffer;
   #hashes: Int32Array | null = null;
 
@@ -29,7 +30,7 @@ export class StringDictionary {
     this.#buffer = Buffer.from(words.buffer, words.byteOffset, words.byteLength);
     this.lengths = lengths;
     this.starts = new Uint32Array(lengths.length);
-    this.#texts = texts ?? new Array<string | undefined>(lengths.length);
+    this.known = texts ?? new Array<string | undefined>(lengths.length);
     let at = 0;
     for (let i = 0; i < lengths.length; i++) {
       this.starts[i] = at;
@@ -39,13 +40,13 @@ export class StringDictionary {
 
   /** The string of entry `i`. */
   text(i: number): string {
-    return this.#texts[i] ?? this.#decode(i);
+    return this.known[i] ?? this.#decode(i);
   }
 
   /** All strings, for generated loops that index them per record. */
   texts(): readonly string[] {
-    for (let i = 0; i < this.size; i++) if (this.#texts[i] === undefined) this.#decode(i);
-    return this.#texts as string[];
+    for (let i = 0; i < this.size; i++) if (this.known[i] === undefined) this.#decode(i);
+    return this.known as string[];
   }
 
   /** MurmurHash3 (seed 0) of each entry's UTF-8 bytes, signed 32-bit. */
@@ -59,10 +60,18 @@ export class StringDictionary {
     return hashes;
   }
 
+  /** The hash of one entry. */
+  hash(i: number): number {
+    return (
+      this.#hashes?.[i] ??
+      murmur3Words(this.words, (this.starts[i] as number) >>> 2, this.lengths[i] as number, 0)
+    );
+  }
+
   #decode(i: number): string {
     const start = this.starts[i] as number;
     const text = decodeUtf8(this.#buffer, start, start + (this.lengths[i] as number));
-    this.#texts[i] = text;
+    this.known[i] = text;
     return text;
   }
 }

@@ -1,8 +1,10 @@
 import {
+  argumentText,
   type KeySelector,
   type LoopWriter,
   type OperatorContext,
   type RowConsumer,
+  type RowFunction,
   type RowLoop,
   type RowText,
   writeKeySlot,
@@ -14,21 +16,26 @@ import type { KeyedRuntime } from './keyed-runtime.ts';
 type OnKeyedRecord = (row: unknown, time: number, slot: number) => void;
 
 /**
- * The loop of one keyed input: finds each record's key and hands it on.
+ * The loop of one keyed input: finds each record's key and hands it on, with the fields that the user's function reads.
  * @param selector of this input, where several share the keys
  */
 export function keyedInput(
   context: OperatorContext,
   runtime: KeyedRuntime,
-  input: { readonly name: string; readonly selector: KeySelector; readonly onRecord: OnKeyedRecord },
+  input: {
+    readonly name: string;
+    readonly selector: KeySelector;
+    readonly user: RowFunction;
+    readonly onRecord: OnKeyedRecord;
+  },
 ): RowLoop {
-  const { name, selector, onRecord } = input;
+  const { name, selector, user, onRecord } = input;
   const consumer: RowConsumer = {
     accept: (row, time) => onRecord(row, time, runtime.keys.slotOfRow(row, selector)),
     generate(writer: LoopWriter, row: RowText) {
-      const object = row.object();
       const slot = writeKeySlot(writer, row, runtime.keys, selector);
-      writer.line(`${writer.bind('onRecord', onRecord)}(${object}, ${row.time}, ${slot});`);
+      const record = argumentText(row, user);
+      writer.line(`${writer.bind('onRecord', onRecord)}(${record}, ${row.time}, ${slot});`);
     },
   };
   return recordLoop(context, consumer, name);

@@ -1,4 +1,5 @@
 import {
+  argumentText,
   createKeySpace,
   type FieldKeySpace,
   invariant,
@@ -168,7 +169,7 @@ export class WindowOperator implements Operator {
     const operator = writer.bind('window', this);
     const windows = writer.bind('windows', this.#windows);
     // A row made inside a block would not be visible after it: make it first where it is needed anyway.
-    const object = row.columns === null || !row.isInput || fold !== null ? row.object() : null;
+    const object = row.columns === null || !row.isInput ? row.object() : null;
     const slot = writeKeySlot(writer, row, this.#keys);
     const values = plan.inputs.map((input) => writeInput(writer, row, input.of));
     const time = writer.local('time');
@@ -180,7 +181,10 @@ export class WindowOperator implements Operator {
     const late = object === null ? `lateAt(records, k)` : `late(${object}, ${time})`;
     writer.line(`if (${pane} === null) { ${operator}.${late}; continue; }`);
     writer.close('}');
-    if (fold !== null) writer.line(`${operator}.fold(${pane}, ${slot}, ${object});`);
+    if (fold !== null) {
+      const record = argumentText(row, fold.add);
+      writer.line(`${operator}.fold(${pane}, ${slot}, ${record});`);
+    }
     writeCellUpdate(writer, plan, { slot, pane, time, values });
     writer.line(`if (${pane}.fired) ${operator}.refire(${pane}, ${slot});`);
   }

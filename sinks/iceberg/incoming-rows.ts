@@ -77,8 +77,7 @@ function columnOfBatch(field: NamedField, batch: Batch): Column | null {
   const index = batch.schema.fields.findIndex(
     (other) => other.name === field.name && other.type === field.type,
   );
-  const column = batch.columns[index];
-  if (column !== undefined) return column;
+  if (index >= 0) return batch.column(index);
   if (field.nullable) return null;
   throw new MillraceError(
     'MR_SCHEMA_MISMATCH',
@@ -142,7 +141,7 @@ function accepted(
 }
 
 function rowOf(batch: Batch, row: number): Record<string, unknown> {
-  const entries = batch.schema.fields.map(({ name }, i) => [name, valueAt(batch.columns[i] as Column, row)]);
+  const entries = batch.schema.fields.map(({ name }, i) => [name, valueAt(batch.column(i), row)]);
   return Object.fromEntries(entries) as Record<string, unknown>;
 }
 

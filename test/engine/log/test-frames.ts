@@ -37,6 +37,6 @@ export function frameOf({
 /** The `value` column of a frame. */
 export function valuesOf(frame: Uint8Array): number[] {
   const { batch } = decodeFrame(frame, () => Sample);
-  const column = batch.columns[1];
-  return column?.kind === 'f64' ? [...column.values.subarray(0, batch.count)] : [];
+  const column = batch.column(1);
+  return column.kind === 'f64' ? [...column.values.subarray(0, batch.count)] : [];
 }

@@ -11,6 +11,25 @@ const read = (run: RowFunction) => {
   const fields = fieldsRead(run);
   return fields === null ? null : [...fields].toSorted();
 };
+const methods = {
+  two(this: void, { a }: Row, b: Pick<Row, 'b'>, { c } = b as Row) {
+    return a + c.d;
+  },
+  ['comp' + 'uted'](this: void, row: Row) {
+    return row.c.d;
+  },
+  async later(this: void, { a }: Row) {
+    return a;
+  },
+  whole(this: void, row: Row) {
+    return [row];
+  },
+};
+class Methods {
+  sum(this: void, row: Row) {
+    return row.a + row.b;
+  }
+}
 const outside = { row: { a: 1 }, use: (_: unknown) => 1 };
 
 void t.test('FR1: what a function reads of its row is found in its text', async (test) => {
@@ -38,6 +57,21 @@ void t.test('FR1: what a function reads of its row is found in its text', async 
       },
       ['a', 'e-f'],
     ],
+    [
+      (row: Row) => {
+        const {
+          a,
+          c: { d },
+          'e-f': text = `${row.b}`,
+        } = row as Omit<Row, 'e-f'> & { 'e-f'?: string };
+        return a + d + text;
+      },
+      ['a', 'b', 'c', 'e-f'],
+    ],
+    [methods.two, ['a']],
+    [methods['computed'] as RowFunction, ['c']],
+    [methods.later as RowFunction, ['a']],
+    [Methods.prototype.sum, ['a', 'b']],
   ];
   for (const [run, fields] of told) test.strictSame(read(run), fields, String(run));
 });
@@ -66,7 +100,20 @@ void t.test('FR1: a row that is used in any other way is needed whole', async (t
     (row: { a: () => number }) => row.a(),
     (row: { a: (text: unknown) => number }) => row.a`x`,
     (row: Row) => {
-      const { a } = row;
+      const { a, ...rest } = row;
+      return outside.use(rest) + a;
+    },
+    (row: Row) => {
+      const all = row;
+      return all.a;
+    },
+    (row: Row) => {
+      const { a, b = outside.use(row) } = row as Partial<Record<'a' | 'b', unknown>>;
+      return [a, b];
+    },
+    (row: Row) => {
+      let a = 0;
+      ({ a } = row);
       return a;
     },
     (row: Row) => ((row: Row) => row.b)(outside.row as Row) + row.a,
@@ -84,17 +131,9 @@ void t.test('FR1: a row that is used in any other way is needed whole', async (t
     Math.abs as RowFunction,
     ((row: Row) => row.a).bind(null),
     { method: (row: Row) => row }.method,
+    methods.whole,
     new Proxy((row: Row) => row.a, {}),
     class {} as unknown as RowFunction,
   ];
   for (const run of whole) test.equal(read(run), null, String(run));
-});
-
-void t.test('FR1: a method in short form is not looked into', async (test) => {
-  const { run } = {
-    run(this: void, row: Row) {
-      return row.a;
-    },
-  };
-  test.equal(read(run), null);
 });

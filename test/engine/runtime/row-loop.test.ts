@@ -149,6 +149,6 @@ void t.test('RL2: generated text is shown on request and carries its own source 
   });
   const text = loop.source(Sample);
   test.match(text, /sourceURL=millrace-loop-per-device\.0\.sample/);
-  test.match(text, /batch\.columns\[3\]/);
+  test.match(text, /batch\.column\(3\)/);
   test.notMatch(loop.source(null), /columns/);
 });

@@ -1,0 +1,70 @@
+import t from 'tap';
+import { ColumnsInUse } from '../../../engine/wire/decoded-batch.ts';
+import { BatchBuilder, decodeFrame, encodeFrame, eventTime, f64, readEnvelope, schema, string } from '#wire';
+import { resigned } from '../../support/frame-signing.ts';
+
+const Reading = schema('reading', { ts: eventTime(1), device: string(2), value: f64(3), note: string(4) });
+const DEVICE = 1;
+const VALUE = 2;
+const NOTE = 3;
+/** More than are decoded whole. */
+const FRAMES = 40;
+
+function frameOf(first: number): Uint8Array {
+  const builder = new BatchBuilder(Reading);
+  for (let i = 0; i < 10; i++)
+    builder.append({ ts: first + i, device: `d${i % 3}`, value: i / 4, note: `n${i}` });
+  return encodeFrame(builder.finish(), { producer: 'edge', epoch: 1, prev: first - 1, first });
+}
+
+/** The frame with the last code of a string column beyond its dictionary, and CRCs that say that it must be so. */
+function brokenIn(column: number, frame: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(frame);
+  const { headerBytes } = readEnvelope(frame);
+  let at = headerBytes + 8 + 4 * 24;
+  for (let c = 0; c <= column; c++) at += (bytes.readUInt32LE(headerBytes + 8 + c * 24 + 8) + 7) & ~7;
+  const padding = -bytes.readUInt32LE(headerBytes + 8 + column * 24 + 8) & 7;
+  bytes.writeUInt16LE(999, at - padding - 2);
+  return resigned(bytes);
+}
+
+/** Reads frames as a job does that looks at two columns of each. */
+function reader() {
+  const inUse = new ColumnsInUse();
+  return (frame: Uint8Array) => {
+    const { batch } = decodeFrame(frame, () => Reading, inUse);
+    for (const c of [DEVICE, VALUE]) batch.column(c);
+    return batch;
+  };
+}
+
+void t.test(
+  'CU1: what a stream is read for is checked with each frame, the rest when it is asked for',
+  async (test) => {
+    const read = reader();
+    for (const column of [DEVICE, NOTE])
+      test.throws(
+        () => read(brokenIn(column, frameOf(1))),
+        { code: 'MR_FRAME_CORRUPT' },
+        'first frames are checked whole',
+      );
+    for (let f = 0; f < FRAMES; f++) read(frameOf(1 + 10 * f));
+    test.throws(() => read(brokenIn(DEVICE, frameOf(1_001))), { code: 'MR_FRAME_CORRUPT' });
+    const batch = read(brokenIn(NOTE, frameOf(1_011)));
+    test.throws(() => batch.column(NOTE), { code: 'MR_FRAME_CORRUPT' });
+    test.throws(() => read(brokenIn(NOTE, frameOf(1_021))), { code: 'MR_FRAME_CORRUPT' }, 'it is in use now');
+  },
+);
+
+void t.test('a column is the same however late it is asked for', async (test) => {
+  const read = reader();
+  for (let f = 0; f < FRAMES; f++) {
+    const frame = frameOf(1 + 10 * f);
+    const late = read(frame);
+    const whole = decodeFrame(frame, () => Reading).batch;
+    for (let c = 0; c < Reading.fields.length; c++) {
+      test.strictSame(late.column(c), whole.column(c));
+      test.equal(late.column(c), late.column(c));
+    }
+  }
+});
