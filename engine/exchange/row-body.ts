@@ -113,6 +113,7 @@ export function decodeRows(
     view,
     count,
     at: marksAt + marks * MARK_BYTES,
+    // The smallest form of a number takes two bytes.
     numbers: new NumberArena(() => Math.min(columns, Math.floor(body.length / (2 * count)))),
   };
   if (reading.at > body.length) throw corrupt('its directory of marks is cut off');

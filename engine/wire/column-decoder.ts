@@ -266,6 +266,7 @@ function readCodes(
   return codes;
 }
 
+/** Numbers count from 1, and 0 stands for the next; see frame-layout.ts. */
 function codesByFirstUse(
   { field }: Section,
   numbers: Uint16Array,
