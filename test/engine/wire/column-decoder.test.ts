@@ -157,14 +157,21 @@ function framed(values: readonly (number | null)[]): Uint8Array {
   return encodeFrame(builder.finish(), from);
 }
 
-function valuesOf(frame: Uint8Array): (number | null)[] {
-  const { batch } = decodeFrame(frame, () => Value);
-  const read = rowReader(Value);
-  return Array.from({ length: batch.count }, (_, i) => read(batch, i).value);
+function valuesOf(frame: Uint8Array): unknown[] {
+  return columnOf(decodeFrame(frame, () => Value).batch, 'value');
+}
+
+function textsOf(batch: Batch): unknown[] {
+  return columnOf(batch, 'text');
+}
+
+function columnOf(batch: Batch, name: string): unknown[] {
+  const read = rowReader(batch.schema);
+  return Array.from({ length: batch.count }, (_, i) => (read(batch, i) as Record<string, unknown>)[name]);
 }
 
 /** A batch with `text 0` … as its dictionary, in that order. */
-function textBatch(entries: number, codes: readonly (number | null)[]): Batch<never> {
+function textBatch(entries: number, codes: readonly (number | null)[]): Batch {
   const dictionary = new DictionaryBuilder();
   for (let code = 0; code < entries; code++) dictionary.add(`text ${code}`);
   const nulls = new Uint8Array((codes.length + 7) >>> 3);
@@ -184,12 +191,7 @@ function textBatch(entries: number, codes: readonly (number | null)[]): Batch<ne
         nulls: nulls.some((bits) => bits > 0) ? nulls : null,
       },
     ],
-  } as unknown as Batch<never>;
-}
-
-function textsOf(batch: Batch): unknown[] {
-  const read = rowReader<{ text: string | null }>(Text);
-  return Array.from({ length: batch.count }, (_, i) => read(batch as never, i).text);
+  };
 }
 
 /** Where the directory entry of the second column of a plainly stored frame starts. */
