@@ -113,7 +113,8 @@ export function decodeRows(
     view,
     count,
     at: marksAt + marks * MARK_BYTES,
-    numbers: new NumberArena(Math.min(columns, Math.floor(body.length / (4 * count)))),
+    // The smallest form of a number takes two bytes.
+    numbers: new NumberArena(Math.min(columns, Math.floor(body.length / (2 * count)))),
   };
   if (reading.at > body.length) throw corrupt('its directory of marks is cut off');
   const times = readSection(reading, TIMES, 0);

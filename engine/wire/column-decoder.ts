@@ -67,14 +67,17 @@ const DECIMAL_EXPONENT_MAX = POWERS_OF_TEN.length - 1;
 function checkHead({ view, entry, field }: Section, { encoding, exponent, entries }: Head): void {
   const isNumber = field.type === 'f64' || field.type === 'time';
   const isCells = field.type === 'bytes' || field.type === 'obj';
-  const encodingMax = isNumber ? ENCODING.offset : isCells ? ENCODING.plain : ENCODING.const;
-  const hasBase = encoding === ENCODING.offset || (encoding === ENCODING.const && field.type !== 'string');
+  const isString = field.type === 'string';
+  const encodingMax = isNumber ? ENCODING.short : isCells ? ENCODING.plain : ENCODING.const;
+  const hasExponent = encoding === ENCODING.decimal || encoding === ENCODING.short;
+  const hasBase =
+    encoding === ENCODING.offset || encoding === ENCODING.short || (encoding === ENCODING.const && !isString);
   const clean =
-    encoding <= encodingMax &&
+    (encoding <= encodingMax || (encoding === ENCODING.firstUse && isString)) &&
     view.getUint8(entry + 4) <= (field.nullable ? 1 : 0) &&
-    exponent <= (encoding === ENCODING.decimal ? DECIMAL_EXPONENT_MAX : 0) &&
+    exponent <= (hasExponent ? DECIMAL_EXPONENT_MAX : 0) &&
     view.getUint16(entry + 6, true) === 0 &&
-    (field.type === 'string' || entries === 0) &&
+    (isString || entries === 0) &&
     (hasBase || view.getBigUint64(entry + 16, true) === 0n);
   if (!clean) throw corrupt(`the directory entry of column '${field.name}' makes no sense`);
 }
@@ -119,17 +122,22 @@ function numbersOf(
     checkedLength(section, at, 8);
     return new Float64Array(body.buffer, body.byteOffset + at, records);
   }
+  if (encoding !== ENCODING.decimal && !Number.isSafeInteger(base))
+    throw corrupt(`the base of column '${section.field.name}' is not a whole number`);
+  const power = POWERS_OF_TEN[exponent] as number;
+  if (encoding === ENCODING.short) {
+    checkedLength(section, at, 2);
+    const shorts = new Uint16Array(body.buffer, body.byteOffset + at, records);
+    const values = section.numbers.take(records);
+    if (exponent === 0) for (let i = 0; i < records; i++) values[i] = base + (shorts[i] as number);
+    else for (let i = 0; i < records; i++) values[i] = (base + (shorts[i] as number)) / power;
+    return values;
+  }
   checkedLength(section, at, 4);
   const ints = new Int32Array(body.buffer, body.byteOffset + at, records);
   const values = section.numbers.take(records);
-  if (encoding === ENCODING.offset) {
-    if (!Number.isSafeInteger(base))
-      throw corrupt(`the base of column '${section.field.name}' is not a whole number`);
-    for (let i = 0; i < records; i++) values[i] = base + (ints[i] as number);
-    return values;
-  }
-  const power = POWERS_OF_TEN[exponent] as number;
-  for (let i = 0; i < records; i++) values[i] = (ints[i] as number) / power;
+  if (encoding === ENCODING.offset) for (let i = 0; i < records; i++) values[i] = base + (ints[i] as number);
+  else for (let i = 0; i < records; i++) values[i] = (ints[i] as number) / power;
   return values;
 }
 
@@ -219,11 +227,7 @@ function readStrings(section: Section, { encoding, entries }: Head, at: number, 
   const lengths = new Uint32Array(body.buffer, body.byteOffset + at, entries);
   const words = new Int32Array(body.buffer, body.byteOffset + wordsAt, (codesAt - wordsAt) >>> 2);
   checkEntries(section, lengths, words);
-  const codes =
-    codesBytes === 0
-      ? new Uint16Array(records)
-      : new Uint16Array(body.buffer, body.byteOffset + codesAt, records);
-  checkCodes(section, codes, entries, nulls);
+  const codes = readCodes(section, encoding, codesAt, entries, nulls);
   return { codes, dictionary: new StringDictionary(words, lengths) };
 }
 
@@ -243,6 +247,47 @@ function checkEntries({ field }: Section, lengths: Uint32Array, words: Int32Arra
   }
   if (at !== bytes.length) throw corrupt(`bytes follow the last string of column '${field.name}'`);
   if (!isUtf8(bytes)) throw corrupt(`column '${field.name}' holds text that is not UTF-8`);
+}
+
+function readCodes(
+  section: Section,
+  encoding: number,
+  at: number,
+  entries: number,
+  nulls: Uint8Array | null,
+): Uint16Array {
+  const { body, records } = section;
+  const codes =
+    encoding === ENCODING.const
+      ? new Uint16Array(records)
+      : new Uint16Array(body.buffer, body.byteOffset + at, records);
+  if (encoding === ENCODING.firstUse) return codesByFirstUse(section, codes, entries, nulls);
+  checkCodes(section, codes, entries, nulls);
+  return codes;
+}
+
+/** Numbers count from 1, and 0 stands for the next; see frame-layout.ts. */
+function codesByFirstUse(
+  { field }: Section,
+  numbers: Uint16Array,
+  entries: number,
+  nulls: Uint8Array | null,
+): Uint16Array {
+  const codes = new Uint16Array(numbers.length);
+  let seen = 0;
+  let wrong = 0; // negative once a number is above what was seen, or stands at a null
+  for (let i = 0; i < numbers.length; i++) {
+    const number = numbers[i] as number;
+    if (isNullAt(nulls, i)) wrong |= -number;
+    else if (number === 0) codes[i] = seen++;
+    else {
+      codes[i] = number - 1;
+      wrong |= seen - number;
+    }
+  }
+  if (wrong < 0 || seen !== entries)
+    throw corrupt(`column '${field.name}' does not use its ${entries} strings in their order`);
+  return codes;
 }
 
 function checkCodes(section: Section, codes: Uint16Array, entries: number, nulls: Uint8Array | null): void {

@@ -20,6 +20,7 @@ export interface WrittenSection extends SectionForm {
 /**
  * Writes one column without its null bitmap.
  * @param nulls exactly the bits that are set, or null; the places they mark are written as zero whatever they hold
+ * @param compressible whether a form is worth its reading that is not smaller, but compresses better
  */
 export function writeColumn(
   writer: BodyWriter,
@@ -27,6 +28,7 @@ export function writeColumn(
   column: Column,
   count: number,
   nulls: Uint8Array | null,
+  compressible = false,
 ): WrittenSection {
   switch (field.type) {
     case 'f64':
@@ -50,7 +52,7 @@ export function writeColumn(
       return writeBigInts(writer, column.values, count, nulls);
     case 'string':
       invariant(column.kind === 'string', `column '${field.name}' holds ${column.kind}, its field is string`);
-      return writeStrings(writer, column, count, nulls);
+      return writeStrings(writer, column, count, nulls, compressible);
     case 'bytes':
     case 'obj':
       invariant(
@@ -115,65 +117,89 @@ function writeBigInts(
   return { encoding: ENCODING.const, exponent: 0, base: 0, entries: 0, bigBase: base };
 }
 
+/** Entries travel in the order in which records use them first, and only those that are used. */
 function writeStrings(
   writer: BodyWriter,
-  column: StringColumn,
+  { codes, dictionary }: StringColumn,
   count: number,
   nulls: Uint8Array | null,
+  compressible: boolean,
 ): WrittenSection {
-  const { dictionary } = column;
-  const used = new Uint8Array(dictionary.size);
-  let entries = 0;
-  for (let i = 0; i < count; i++) {
-    if (isNullAt(nulls, i)) continue;
-    const code = column.codes[i] as number;
-    if (used[code] === 1) continue;
-    invariant(code < used.length, `string code ${code} of record ${i} has an entry among ${used.length}`);
-    used[code] = 1;
-    entries++;
-  }
-  const newCodes = entries === dictionary.size ? null : writeUsedEntries(writer, dictionary, used, entries);
-  if (newCodes === null) {
+  const numbers = new Uint32Array(dictionary.size);
+  const entries = numberEntries(numbers, codes, count, nulls);
+  const same = entries === dictionary.size && numbers.every((number, code) => number === code + 1);
+  if (same) {
     writer.u32(entries).set(dictionary.lengths);
     writer.append(dictionary.bytes);
-  }
+  } else writeUsedEntries(writer, dictionary, numbers, entries);
   if (entries <= 1) return { encoding: ENCODING.const, exponent: 0, base: 0, entries };
   const target = writer.u16(count);
-  if (nulls === null && newCodes === null) {
-    target.set(column.codes.length === count ? column.codes : column.codes.subarray(0, count));
-    return { ...PLAIN, entries };
+  if (compressible) {
+    writeFirstUses(target, codes, numbers, nulls);
+    return { encoding: ENCODING.firstUse, exponent: 0, base: 0, entries };
   }
-  for (let i = 0; i < count; i++) {
-    const code = column.codes[i] as number;
-    target[i] = isNullAt(nulls, i) ? 0 : newCodes === null ? code : (newCodes[code] as number);
-  }
+  if (same && nulls === null) target.set(codes.length === count ? codes : codes.subarray(0, count));
+  else
+    for (let i = 0; i < count; i++)
+      target[i] = isNullAt(nulls, i) ? 0 : (numbers[codes[i] as number] as number) - 1;
   return { ...PLAIN, entries };
 }
 
-/**
- * A batch that was filtered still has the dictionary of the batch it came from; only the entries it uses travel, in
- * their old order. Returns old code → new code.
- */
+/** Sets the number of every entry in use, by its code: 1 for the one that is used first. Gives how many there are. */
+function numberEntries(
+  numbers: Uint32Array,
+  codes: Uint16Array,
+  count: number,
+  nulls: Uint8Array | null,
+): number {
+  let entries = 0;
+  for (let i = 0; i < count; i++) {
+    if (isNullAt(nulls, i)) continue;
+    const code = codes[i] as number;
+    const number = numbers[code];
+    if (number === 0) numbers[code] = ++entries;
+    else if (number === undefined)
+      invariant(false, `string code ${code} of record ${i} has an entry among ${numbers.length}`);
+  }
+  return entries;
+}
+
 function writeUsedEntries(
   writer: BodyWriter,
   from: StringDictionary,
-  used: Uint8Array,
+  numbers: Uint32Array,
   entries: number,
-): Uint16Array {
-  const newCodes = new Uint16Array(from.size);
-  const lengths = writer.u32(entries);
-  let next = 0;
-  for (let code = 0; code < from.size; code++) {
-    if (used[code] === 0) continue;
-    lengths[next] = from.lengths[code] as number;
-    newCodes[code] = next++;
+): void {
+  const used = new Uint16Array(entries);
+  for (let code = 0; code < numbers.length; code++) {
+    const number = numbers[code] as number;
+    if (number > 0) used[number - 1] = code;
   }
-  for (let code = 0; code < from.size; code++) {
-    if (used[code] === 0) continue;
+  const lengths = writer.u32(entries);
+  for (let i = 0; i < entries; i++) lengths[i] = from.lengths[used[i] as number] as number;
+  for (const code of used) {
     const start = from.starts[code] as number;
     writer.append(from.bytes.subarray(start, start + (((from.lengths[code] as number) + 3) & ~3)));
   }
-  return newCodes;
+}
+
+/**
+ * Codes of entries that come up for the first time only count on, which a compressor does not see; as zeros they cost next
+ * to nothing. The number of an entry that was used before stays the same over the frame, so that frequent ones still stand out.
+ */
+function writeFirstUses(
+  target: Uint16Array,
+  codes: Uint16Array,
+  numbers: Uint32Array,
+  nulls: Uint8Array | null,
+): void {
+  let seen = 0;
+  for (let i = 0; i < target.length; i++) {
+    const number = isNullAt(nulls, i) ? 0 : (numbers[codes[i] as number] as number);
+    const isFirst = number === seen + 1;
+    target[i] = isFirst ? 0 : number;
+    if (isFirst) seen++;
+  }
 }
 
 function writeCells(

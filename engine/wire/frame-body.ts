@@ -18,10 +18,11 @@ import type { NamedField, Schema } from './schema.ts';
 
 /**
  * Writes the columnar body (frame-layout.ts) of a batch into `writer`, which must be empty.
+ * @param compressible whether it will be compressed
  * @throws MR_RECORD_INVALID for nulls in a field that is not nullable and cells that cannot be packed
  * @throws MR_FRAME_TOO_LARGE beyond LIMITS.frameBodyBytesMax
  */
-export function encodeBody(batch: Batch, writer: BodyWriter): void {
+export function encodeBody(batch: Batch, writer: BodyWriter, compressible = false): void {
   const { fields } = batch.schema;
   writer.reserve(BODY_HEADER_BYTES + fields.length * COLUMN_ENTRY_BYTES);
   writer.view.setUint32(0, fields.length, true);
@@ -35,7 +36,7 @@ export function encodeBody(batch: Batch, writer: BodyWriter): void {
       writer.append(nulls);
       writer.pad();
     }
-    const section = writeColumn(writer, field, column, batch.count, nulls);
+    const section = writeColumn(writer, field, column, batch.count, nulls, compressible);
     writeEntry(writer.view, c, field, nulls !== null, writer.length - start, section);
     writer.pad();
   }
@@ -90,7 +91,7 @@ function packedColumns(view: DataView, count: number, inUse: ColumnsInUse): numb
   let packed = 0;
   for (let c = 0; c < count; c++) {
     const encoding = view.getUint8(BODY_HEADER_BYTES + c * COLUMN_ENTRY_BYTES + 3);
-    if ((encoding === ENCODING.decimal || encoding === ENCODING.offset) && inUse.has(c)) packed++;
+    if (encoding >= ENCODING.decimal && encoding <= ENCODING.short && inUse.has(c)) packed++;
   }
   return packed;
 }

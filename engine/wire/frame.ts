@@ -39,9 +39,10 @@ export function encodeFrame(batch: Batch, header: FrameHeader): Uint8Array {
   }
   const { minTime, maxTime } = timeRange(batch);
   return withBodyWriter((writer) => {
-    encodeBody(batch, writer);
+    const compressible = header.compression === 'zstd';
+    encodeBody(batch, writer, compressible);
     const body = writer.bytes.subarray(0, writer.length);
-    const packed = header.compression === 'zstd' ? compressed(body) : null;
+    const packed = compressible ? compressed(body) : null;
     const payload = packed ?? body;
     const frame = new Uint8Array(headerBytes + payload.length);
     frame.set(payload, headerBytes);

@@ -12,7 +12,7 @@ export interface SectionForm {
 export const PLAIN: SectionForm = { encoding: ENCODING.plain, exponent: 0, base: 0 };
 
 /**
- * Writes doubles in the smallest form that gives every one of them back bit by bit: const, decimal, offset, plain.
+ * Writes doubles in the smallest form that gives every one of them back bit by bit: const, short, decimal, offset, plain.
  * A candidate is proved on each value while it is written; the first that does not come back ends it.
  */
 export function writeNumbers(
@@ -25,13 +25,13 @@ export function writeNumbers(
   const base = values[first] ?? 0;
   if (first < 0) return { encoding: ENCODING.const, exponent: 0, base: 0 };
   if (isConst(values, count, nulls, base)) return { encoding: ENCODING.const, exponent: 0, base };
-  const start = writer.length;
-  const exponent = writeDecimals(writer.i32(count), values, nulls);
-  if (exponent >= 0) return { encoding: ENCODING.decimal, exponent, base: 0 };
-  writer.length = start;
-  const offsetBase = writeOffsets(writer.i32(count), values, nulls);
-  if (!Number.isNaN(offsetBase)) return { encoding: ENCODING.offset, exponent: 0, base: offsetBase };
-  writer.length = start;
+  const ints = writer.i32(count);
+  const exponent = writeDecimals(ints, values, nulls);
+  if (exponent >= 0) return shortened(writer, ints, nulls, { encoding: ENCODING.decimal, exponent, base: 0 });
+  const offsetBase = writeOffsets(ints, values, nulls);
+  if (!Number.isNaN(offsetBase))
+    return shortened(writer, ints, nulls, { encoding: ENCODING.offset, exponent: 0, base: offsetBase });
+  writer.length -= ints.byteLength;
   writer.f64(count).set(count === values.length ? values : values.subarray(0, count));
   return PLAIN;
 }
@@ -107,4 +107,27 @@ function writeOffsets(ints: Int32Array, values: Float64Array, nulls: Uint8Array 
     ints[i] = distance;
   }
   return base + 0;
+}
+
+/** What was written in `form` again in 16 bits each, in the same place, when all values lie that close to the smallest. */
+function shortened(
+  writer: BodyWriter,
+  ints: Int32Array,
+  nulls: Uint8Array | null,
+  form: SectionForm,
+): SectionForm {
+  let min = 0x7fffffff;
+  let max = -0x80000000;
+  for (let i = 0; i < ints.length; i++) {
+    const int = ints[i] as number;
+    if (isNullAt(nulls, i)) continue;
+    if (int < min) min = int;
+    if (int > max) max = int;
+  }
+  if (max - min > 0xffff) return form;
+  // Value i ends where value i / 2 did, so nothing is overwritten that is still to be read.
+  const shorts = new Uint16Array(ints.buffer, ints.byteOffset, ints.length);
+  for (let i = 0; i < ints.length; i++) shorts[i] = isNullAt(nulls, i) ? 0 : (ints[i] as number) - min;
+  writer.length -= shorts.byteLength;
+  return { encoding: ENCODING.short, exponent: form.exponent, base: form.base + min };
 }

@@ -272,11 +272,20 @@ function seedFrames(): readonly Uint8Array[] {
   for (let n = 0; n < 9; n++)
     small.append({ ts: n, key: `ключ ${n % 4}`, value: n % 2 === 0 ? null : n / 3 });
   const smallBatch = small.finish();
+  // Numbers too far apart for 16 bits.
+  for (let n = 0; n < 9; n++)
+    small.append({ ts: 1_700_000_000_000 + n * 86_400_000, key: 'k', value: n * 12_345.67 });
+  const wide = small.finish();
+  // Too small to be compressed, so that its codes by first use lie open.
+  for (let n = 0; n < 6; n++) small.append({ ts: n, key: `k${n % 3}`, value: null });
+  const firstUse = small.finish();
   return [
     encodeFrame(all(12), header),
     encodeFrame(all(1), header),
     encodeFrame(all(300), { ...header, compression: 'zstd' }),
     encodeFrame(smallBatch, header),
     encodeFrame({ ...smallBatch, count: 1 }, header),
+    encodeFrame(wide, header),
+    encodeFrame(firstUse, { ...header, compression: 'zstd' }),
   ];
 }

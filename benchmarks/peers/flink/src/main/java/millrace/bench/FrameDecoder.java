@@ -19,6 +19,7 @@ final class FrameDecoder {
   private static final int CONST = 1;
   private static final int DECIMAL = 2;
   private static final int OFFSET = 3;
+  private static final int SHORT = 4;
   private static final double[] POWERS_OF_TEN = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
 
   /** One projected column of the frame decoded last. Only the arrays of its type are used; a null's place holds zero. */
@@ -41,6 +42,7 @@ final class FrameDecoder {
   private byte[] nulls = new byte[0];
   private byte[] entries = new byte[0];
   private int[] ints = new int[0];
+  private char[] shorts = new char[0];
   private int records = 0;
 
   /** @param projection names of the columns to read */
@@ -104,7 +106,7 @@ final class FrameDecoder {
     double base = frame.getDouble(entry + 16);
     Column column = columns[c];
     switch (field.type()) {
-      case TIME -> readTimes(frame, column, encoding, base, at);
+      case TIME -> readTimes(frame, column, encoding, frame.get(entry + 5), base, at);
       case F64 -> readDoubles(frame, column, encoding, frame.get(entry + 5), base, at);
       case I32 -> readInts(frame, column, encoding, base, at);
       case STRING -> readStrings(frame, column, encoding, frame.getInt(entry + 12), at, end);
@@ -133,13 +135,19 @@ final class FrameDecoder {
     }
   }
 
-  private void readTimes(ByteBuffer frame, Column column, int encoding, double base, int at) {
+  private void readTimes(ByteBuffer frame, Column column, int encoding, int exponent, double base, int at) {
     if (column.times.length < records) column.times = new long[records];
     long[] times = column.times;
     switch (encoding) {
       case CONST -> Arrays.fill(times, 0, records, (long) base);
       case OFFSET -> {
         int[] distances = scratch(frame, at);
+        long first = (long) base;
+        for (int i = 0; i < records; i++) times[i] = first + distances[i];
+      }
+      case SHORT -> {
+        if (exponent != 0) throw corrupt("times with decimals are not known here");
+        char[] distances = scratchShorts(frame, at);
         long first = (long) base;
         for (int i = 0; i < records; i++) times[i] = first + distances[i];
       }
@@ -165,6 +173,11 @@ final class FrameDecoder {
         int[] distances = scratch(frame, at);
         for (int i = 0; i < records; i++) doubles[i] = base + distances[i];
       }
+      case SHORT -> {
+        char[] distances = scratchShorts(frame, at);
+        double power = POWERS_OF_TEN[exponent];
+        for (int i = 0; i < records; i++) doubles[i] = (base + distances[i]) / power;
+      }
       default -> throw corrupt("numbers are not encoded as " + encoding);
     }
   }
@@ -176,10 +189,11 @@ final class FrameDecoder {
   }
 
   private void readStrings(ByteBuffer frame, Column column, int encoding, int count, int at, int end) {
+    if (encoding != PLAIN && encoding != CONST) throw corrupt("strings are not encoded as " + encoding);
     if (column.codes.length < records) column.codes = new char[records];
     int codesAt = encoding == CONST ? end : end - 2 * records;
     if (encoding == CONST) Arrays.fill(column.codes, 0, records, (char) 0);
-    else frame.slice(codesAt, 2 * records).order(ByteOrder.LITTLE_ENDIAN).asCharBuffer().get(column.codes, 0, records);
+    else copyShorts(frame, codesAt, column.codes, records);
     int bytes = codesAt - at - 4 * count;
     if (entries.length < bytes) entries = new byte[bytes];
     frame.get(at + 4 * count, entries, 0, bytes);
@@ -196,6 +210,16 @@ final class FrameDecoder {
     if (ints.length < records) ints = new int[records];
     copyInts(frame, at, ints, records);
     return ints;
+  }
+
+  private char[] scratchShorts(ByteBuffer frame, int at) {
+    if (shorts.length < records) shorts = new char[records];
+    copyShorts(frame, at, shorts, records);
+    return shorts;
+  }
+
+  private static void copyShorts(ByteBuffer frame, int at, char[] target, int count) {
+    frame.slice(at, 2 * count).order(ByteOrder.LITTLE_ENDIAN).asCharBuffer().get(target, 0, count);
   }
 
   private static void copyInts(ByteBuffer frame, int at, int[] target, int count) {
