@@ -6,7 +6,7 @@ import { INTERVAL_VARIABLE } from './copy-job.ts';
 
 /** A way to run a job module on one's own machine, in one process against a Redis. */
 export interface Form {
-  readonly id: 'worker' | 'script';
+  readonly id: 'worker' | 'dev' | 'script';
   readonly name: string;
   readonly args: (url: string, namespace: string) => string[];
 }
@@ -22,6 +22,11 @@ export const FORMS: readonly Form[] = [
       const where = ['--redis', url, '--namespace', namespace];
       return [CLI, 'worker', ...where, '--slots', '1', '--drain', '0', '--job', JOB_MODULE];
     },
+  },
+  {
+    id: 'dev',
+    name: 'millrace dev <file>',
+    args: (url, namespace) => [CLI, 'dev', JOB_MODULE, '--redis', url, '--namespace', namespace],
   },
   {
     id: 'script',
