@@ -11,7 +11,7 @@ export interface Form {
   readonly args: (url: string, namespace: string) => string[];
 }
 
-const CLI = join(import.meta.dirname, '../../ops/cli/main.ts');
+const CLI = join(import.meta.dirname, '../../ops/cli/main.mjs');
 const JOB_MODULE = join(import.meta.dirname, 'copy-job.ts');
 
 export const FORMS: readonly Form[] = [
@@ -31,7 +31,7 @@ export const FORMS: readonly Form[] = [
   {
     id: 'script',
     name: 'a script with runJob, in one thread',
-    args: (url, namespace) => [join(import.meta.dirname, 'script.ts'), url, namespace],
+    args: (url, namespace) => [join(import.meta.dirname, 'script.mjs'), url, namespace],
   },
 ];
 

@@ -49,7 +49,7 @@ class HostWorker implements HostThread {
   #ending = false;
 
   constructor(heapMbMax: number | undefined, data: HostThreadStart = { preload: [] }) {
-    this.#worker = new Worker(new URL('./host-thread-entry.ts', import.meta.url), {
+    this.#worker = new Worker(new URL('./host-thread-entry.mjs', import.meta.url), {
       workerData: data,
       ...(heapMbMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMbMax } }),
     });

@@ -20,6 +20,7 @@ import {
   runJob,
   systemClock,
   systemRandom,
+  trimHeapLater,
   validateGraph,
 } from '#engine';
 import { progressLine } from '../supervisor/progress-line.ts';
@@ -195,6 +196,7 @@ function statusText(status: JobStatus, figures: JobFigures): string {
 }
 
 if (parentPort !== null) {
+  trimHeapLater(systemClock);
   await new DevThread(parentPort).serve();
   process.exit(0); // of the thread alone, with whatever the job's code has left open
 }

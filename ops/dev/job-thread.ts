@@ -34,7 +34,7 @@ export class JobThread {
 
   constructor(listener: JobThreadListener) {
     this.#listener = listener;
-    const entry = new URL('./dev-thread-entry.ts', import.meta.url);
+    const entry = new URL('./dev-thread-entry.mjs', import.meta.url);
     const worker = new Worker(entry, { stdout: true, stderr: true });
     this.#worker = worker;
     for (const stream of [worker.stdout, worker.stderr])

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { until } from '../../support/job-bench.ts';
 
-const MAIN = fileURLToPath(new URL('../../../ops/cli/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../ops/cli/main.mjs', import.meta.url));
 const SHOWN_MS_MAX = 20_000;
 
 /** A running `millrace dev`, as somebody in front of it sees it. */
