@@ -33,7 +33,8 @@ While it runs, two words may be typed: fresh, and drop, for what a plan has refu
     });
     const path = resolve(positionals[0] as string);
     if (!existsSync(path)) throw new MillraceError('MR_CONFIG_INVALID', `There is no job module ${path}.`);
-    const stop = stopRequested();
+    // A terminal that is closed leaves no Redis behind.
+    const stop = stopRequested(['SIGINT', 'SIGTERM', 'SIGHUP']);
     const display = statusDisplay(process.stdout, systemClock);
     const redis = redisOf(values.redis ?? process.env['REDIS_URL'] ?? '', display);
     const session = new DevSession({

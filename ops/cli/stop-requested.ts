@@ -4,7 +4,7 @@ import { systemClock } from '#wire';
 const SECOND_SIGNAL_MS = 300;
 
 /** The first signal, or the end of the channel to whoever started us; a later signal ends the process. */
-export function stopRequested(): Promise<void> {
+export function stopRequested(signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM']): Promise<void> {
   return new Promise((resolve) => {
     let firstAtMs: number | null = null;
     const onSignal = () => {
@@ -13,7 +13,7 @@ export function stopRequested(): Promise<void> {
       firstAtMs ??= nowMs;
       resolve();
     };
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
+    for (const signal of signals) process.on(signal, onSignal);
     process.once('disconnect', () => resolve());
   });
 }
