@@ -170,6 +170,7 @@ export {
   type TopicPlan,
 } from './inspect/plan-deploy.ts';
 export { type RehearsalOptions, rehearseRestore } from './inspect/rehearse-restore.ts';
+export { trimHeapLater } from './host/trim-heap.ts';
 export { SpareThreads, startHostThreads } from './host/thread-hosts.ts';
 export { access, clientOf, reconnecting } from './redis/redis-client.ts';
 export { parseRedisUrl, targetText } from './redis/redis-url.ts';

@@ -6,12 +6,12 @@ import { INTERVAL_VARIABLE } from './copy-job.ts';
 
 /** A way to run a job module on one's own machine, in one process against a Redis. */
 export interface Form {
-  readonly id: 'worker' | 'script';
+  readonly id: 'worker' | 'dev' | 'script';
   readonly name: string;
   readonly args: (url: string, namespace: string) => string[];
 }
 
-const CLI = join(import.meta.dirname, '../../ops/cli/main.ts');
+const CLI = join(import.meta.dirname, '../../ops/cli/main.mjs');
 const JOB_MODULE = join(import.meta.dirname, 'copy-job.ts');
 
 export const FORMS: readonly Form[] = [
@@ -24,9 +24,14 @@ export const FORMS: readonly Form[] = [
     },
   },
   {
+    id: 'dev',
+    name: 'millrace dev <file>',
+    args: (url, namespace) => [CLI, 'dev', JOB_MODULE, '--redis', url, '--namespace', namespace],
+  },
+  {
     id: 'script',
     name: 'a script with runJob, in one thread',
-    args: (url, namespace) => [join(import.meta.dirname, 'script.ts'), url, namespace],
+    args: (url, namespace) => [join(import.meta.dirname, 'script.mjs'), url, namespace],
   },
 ];
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { RedisConnection, systemClock } from '#engine';
+import { LIMITS, RedisConnection, systemClock } from '#engine';
 import { endProcess, type Form, startForm } from './forms.ts';
 import { processMemory, processTimes } from './process-figures.ts';
 import { fillTopic } from './start-up.ts';
@@ -25,10 +25,11 @@ export interface IdleOptions {
 
 const READER = /name=millrace-read/g;
 const START_TIMEOUT_MS = 60_000;
+const SPARES_LOAD_MS = 5_000;
 
 /**
- * Every form with a job whose topic is empty, and a process that only keeps a timer, side by side. What they load was compiled by a run before:
- * otherwise each of their threads would hold the stripper of types as well.
+ * Every form with a job whose topic is empty, and a process that only keeps a timer, side by side. What they load was compiled by a run before,
+ * which lasts until spare threads have loaded their part: otherwise each thread would hold the stripper of types as well.
  */
 export async function measureIdle({ url, dir, forms, idleSeconds }: IdleOptions): Promise<IdleOutcome[]> {
   const children: ChildProcess[] = [];
@@ -40,6 +41,7 @@ export async function measureIdle({ url, dir, forms, idleSeconds }: IdleOptions)
     for (const form of forms) {
       await start(form, `warm-${form.id}`);
       await readersOpen(url, 1);
+      if (form.id === 'worker') await systemClock.sleep(LIMITS.spareThreadsAfterMs + SPARES_LOAD_MS);
       for (const child of children.splice(0)) await endProcess(child);
     }
     for (const form of forms) await start(form, `idle-${form.id}`);

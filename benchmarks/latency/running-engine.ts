@@ -62,7 +62,7 @@ async function startWorker({ url, dataDir, parallelism }: LatencySettings): Prom
   const job = join(root, 'jobs/device-telemetry/index.ts');
   const where = ['--redis', url, '--namespace', NAMESPACE];
   const args = ['worker', ...where, '--slots', `${parallelism}`, '--job', job];
-  const child = spawn(process.execPath, [join(root, 'ops/cli/main.ts'), ...args], {
+  const child = spawn(process.execPath, [join(root, 'ops/cli/main.mjs'), ...args], {
     stdio: 'ignore',
     env: { ...process.env, MILLRACE_DATA_DIR: dataDir },
   });

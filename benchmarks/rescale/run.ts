@@ -201,7 +201,7 @@ async function hold(log: PartitionLog): Promise<void> {
 }
 
 function startWorker(url: string, slots: number): ChildProcess {
-  const cli = join(import.meta.dirname, '../../ops/cli/main.ts');
+  const cli = join(import.meta.dirname, '../../ops/cli/main.mjs');
   const args = [cli, 'worker', '--redis', url, '--namespace', NAMESPACE, '--slots', `${slots}`];
   return spawn(process.execPath, args, { stdio: 'ignore' });
 }

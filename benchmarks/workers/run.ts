@@ -102,7 +102,7 @@ async function runOnce(layout: Layout, events: number): Promise<Outcome> {
 function startWorker(url: string, dir: string, slots: number): ChildProcess {
   const job = join(import.meta.dirname, '../../jobs/device-telemetry/index.ts');
   const args = ['worker', '--redis', url, '--namespace', NAMESPACE, '--slots', `${slots}`, '--job', job];
-  const cli = join(import.meta.dirname, '../../ops/cli/main.ts');
+  const cli = join(import.meta.dirname, '../../ops/cli/main.mjs');
   return spawn(process.execPath, [cli, ...args], {
     stdio: 'ignore',
     env: { ...process.env, MILLRACE_DATA_DIR: dir },

@@ -166,6 +166,9 @@ export const LIMITS = {
   spareThreadsMax: 4,
   spareThreadsAfterMs: 10_000,
   spareThreadsEveryMs: 500,
+  /** When a thread gives back what loading its modules took, unless it uses more than so much by then. */
+  heapTrimAfterMs: 10_000,
+  heapTrimBytesMax: 64 * 1024 * 1024,
   /** How long a host's thread may take to close before it is ended. */
   hostClosePatienceMs: 5_000,
   /** Parts of one entry between two hosts, about; one element may be larger. */

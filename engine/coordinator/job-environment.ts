@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { CheckpointStore } from '../checkpoint/checkpoint-store.ts';
+import type { DeadLetter } from '../log/dead-letter.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import type { OpenRedisLink } from '../redis/redis-link.ts';
 import type { RestoreFrom } from './choose-restore.ts';
@@ -21,6 +22,10 @@ export interface JobEnvironment {
   readonly killPoint?: (name: string) => void | Promise<void>;
   /** How sources and sinks connect to Redis; a simulation hands in its own. */
   readonly openLink?: OpenRedisLink;
+  /** Shown the dead letters of slots in this thread as they are written, ahead of the checkpoint that covers them. */
+  readonly onDeadLetter?: (letter: DeadLetter) => void;
+  /** Told what ended an attempt, or kept it from starting: its cause has the stack that a status leaves out. */
+  readonly onFailure?: (error: unknown) => void;
   /** Where its slots run. Default: all in this thread. */
   readonly openHosts?: OpenHosts;
   /** Where it begins, when not from its newest checkpoint. */

@@ -252,8 +252,9 @@ class JobRunner implements JobHandle {
   }
 
   async #runAttempt({ ownership, histories }: Owned): Promise<'ended' | 'stopped'> {
-    const { clock, random, log, store, namespace, redisUrl, openLink, uuid, killPoint, jobVersion } =
+    const { clock, random, log, store, namespace, redisUrl, openLink, uuid, onDeadLetter, killPoint } =
       this.#environment;
+    const { jobVersion } = this.#environment;
     const ending = new AbortController();
     const signal = AbortSignal.any([this.#abort.signal, ending.signal]);
     const restored = await this.#restore(ownership);
@@ -277,6 +278,7 @@ class JobRunner implements JobHandle {
         clock,
         random,
         uuid,
+        onDeadLetter,
         signal,
         killPoint: killPoint ?? (() => {}),
       },
@@ -368,6 +370,7 @@ class JobRunner implements JobHandle {
   #noteFailure(error: unknown): void {
     this.#poison.note(error);
     this.#history.failure(error, this.#environment.clock.now(), this.#generation);
+    this.#environment.onFailure?.(error);
   }
 
   #enter(state: JobState): JobState {

@@ -13,6 +13,7 @@ import { type HostEnvironment, type HostSettings, openHostEnvironment } from './
 import { loadJob } from './load-job.ts';
 import { serveHost } from './serve-host.ts';
 import { TaskHost } from './task-host.ts';
+import { trimHeapLater } from './trim-heap.ts';
 
 /** What a host's thread is started with. */
 export interface HostThreadStart {
@@ -95,5 +96,7 @@ async function openPeers(
 if (parentPort !== null) {
   const port = parentPort;
   await Promise.all((workerData as HostThreadStart).preload.map((name) => import(import.meta.resolve(name))));
+  flushCompileCache();
+  trimHeapLater(systemClock);
   port.once('message', (data: HostThreadData) => void main(port, data));
 }

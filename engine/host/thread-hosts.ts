@@ -49,7 +49,7 @@ class HostWorker implements HostThread {
   #ending = false;
 
   constructor(heapMbMax: number | undefined, data: HostThreadStart = { preload: [] }) {
-    this.#worker = new Worker(new URL('./host-thread-entry.ts', import.meta.url), {
+    this.#worker = new Worker(new URL('./host-thread-entry.mjs', import.meta.url), {
       workerData: data,
       ...(heapMbMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMbMax } }),
     });
@@ -91,7 +91,7 @@ class HostWorker implements HostThread {
 
 /**
  * Threads that have loaded Millrace and wait to be hosts, so that a job that restarts need not wait for that: about 200 ms of CPU and
- * 30 MB each. What is taken is made up for later, when the restart is over.
+ * 25 MB each. What is taken is made up for later, when the restart is over.
  */
 export class SpareThreads {
   readonly #count: number;

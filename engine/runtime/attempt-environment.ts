@@ -1,6 +1,7 @@
 import type { Generation } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import type { DeadLetter } from '../log/dead-letter.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import type { OpenRedisLink } from '../redis/redis-link.ts';
 
@@ -17,6 +18,8 @@ export interface AttemptEnvironment {
   readonly clock: Clock;
   readonly random: Random;
   readonly uuid: () => string;
+  /** Shown every dead letter as it is written, ahead of the checkpoint that covers it. */
+  readonly onDeadLetter?: ((letter: DeadLetter) => void) | undefined;
   readonly signal: AbortSignal;
   /**
    * Called at the places that crash tests name; a production process passes a function that does nothing. What it returns is awaited where

@@ -300,6 +300,7 @@ class TaskBuilder {
     };
     invariant(this.#deadLetters !== null, 'dead letters are open before any operator');
     this.#deadLetters.records({ kind: 'rows', rows: [row], times: Float64Array.of(at) });
+    environment.onDeadLetter?.(row);
   }
 
   #onRecordError(operator: string): RecordErrorHandler {

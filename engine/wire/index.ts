@@ -3,7 +3,7 @@ export { systemClock } from '../base/clock.ts';
 export type { Clock } from '../base/clock.ts';
 export { durationMs, durationText } from '../base/duration.ts';
 export type { Duration } from '../base/duration.ts';
-export { errorText, hasCode, invariant, MillraceError } from '../base/errors.ts';
+export { errorCode, errorText, hasCode, invariant, MillraceError } from '../base/errors.ts';
 export type { ErrorCode, ErrorDetails } from '../base/errors.ts';
 export { LIMITS } from '../base/limits.ts';
 export { backoffMs, seededRandom, systemRandom } from '../base/random.ts';
@@ -15,7 +15,7 @@ export {
   samePartitioning,
 } from '../key/key-partitioner.ts';
 export type { PartitionedBy, Partitioner } from '../key/key-partitioner.ts';
-export { heldForwardersKey, partitionKeys, schemasKey, topicsKey } from '../redis/keys.ts';
+export { heldForwardersKey, partitionKeys, schemasKey, topicsKey, validName } from '../redis/keys.ts';
 export type { PartitionKeys } from '../redis/keys.ts';
 export { isNullAt } from './batch.ts';
 export type { Batch, Column } from './batch.ts';

@@ -25,7 +25,7 @@ export async function inspectModule(
 ): Promise<InspectedJob> {
   const { redisUrl, namespace, variables } = context;
   const data: InspectionData = { url, context: { redisUrl, namespace, variables } };
-  const thread = new Worker(new URL('./inspection-thread.ts', import.meta.url), { workerData: data });
+  const thread = new Worker(new URL('./inspection-thread-entry.mjs', import.meta.url), { workerData: data });
   const patience = new AbortController();
   try {
     const report = await Promise.race([

@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { type CheckpointStore, type ClusterContext, openStore, RedisConnection, systemClock } from '#engine';
+import {
+  type CheckpointStore,
+  type ClusterContext,
+  openStore,
+  parseBlobPlace,
+  RedisConnection,
+  systemClock,
+} from '#engine';
 import { JobCommands } from '../commands/job-commands.ts';
 import type { Connection } from './command.ts';
 
@@ -13,12 +20,13 @@ export interface ClusterView {
 /** A person waits for this. */
 const UNAVAILABLE_MS = 5_000;
 
-/** Runs `use` on a cluster and closes what it has opened. @throws MR_REDIS_UNAVAILABLE; what `use` throws */
+/** Runs `use` on a cluster and closes what it has opened. @throws MR_REDIS_UNAVAILABLE, MR_CONFIG_INVALID; what `use` throws */
 export async function withCluster<R>(
   connection: Connection,
   use: (view: ClusterView) => Promise<R>,
 ): Promise<R> {
-  const { redisUrl: url, namespace } = connection;
+  const { redisUrl: url, namespace, blobs } = connection;
+  if (blobs !== undefined) parseBlobPlace(blobs);
   const shared = { url, clock: systemClock, unavailableMs: UNAVAILABLE_MS };
   const link = await RedisConnection.open({ ...shared, name: `millrace:${namespace}:cli` });
   const closing: (() => Promise<void> | void)[] = [() => link.close()];

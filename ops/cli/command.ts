@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { errorText, MillraceError, parseBlobPlace, validName } from '#engine';
+import { errorText, MillraceError, validName } from '#wire';
 
 /** One command of the program. */
 export interface Command {
@@ -49,7 +49,6 @@ export function connectionOf({
   const variables = Object.entries(process.env).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
   );
-  if (blobs !== undefined) parseBlobPlace(blobs);
   return {
     redisUrl: redis,
     namespace: validName(namespace, 'namespace'),

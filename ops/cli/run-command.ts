@@ -1,9 +1,10 @@
-import { errorCode, errorText, hasCode } from '#engine';
+import { errorCode, errorText, hasCode } from '#wire';
 import { EXIT_NO_RESTART } from '../supervisor/restart-decision.ts';
 import type { Command } from './command.ts';
 
 /** Loaded when asked for: a command needs a part of the engine only. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  dev: async () => (await import('./dev-command.ts')).devCommand,
   worker: async () => (await import('./worker-command.ts')).workerCommand,
   deploy: async () => (await import('./deploy-command.ts')).deployCommand,
   list: async () => (await import('./list-command.ts')).listCommand,

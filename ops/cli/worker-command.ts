@@ -2,13 +2,12 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Durability, MillraceError, systemClock } from '#engine';
+import { type Durability, MillraceError } from '#engine';
 import { startWorker, type WorkerSettings } from '../worker/worker-process.ts';
 import { CONNECTION_HELP, CONNECTION_OPTIONS, type Command, connectionOf, readArguments } from './command.ts';
+import { stopRequested } from './stop-requested.ts';
 import { wholeNumber } from './whole-number.ts';
 
-/** A terminal sends its signal to npm as well, which passes it on; a person takes longer to insist. */
-const SECOND_SIGNAL_MS = 300;
 const DRAIN_SECONDS = 25;
 
 export const workerCommand: Command = {
@@ -79,19 +78,4 @@ function moduleUrl(file: string): string {
     'MR_CONFIG_INVALID',
     `There is no job module ${path}. Give --job an existing file.`,
   );
-}
-
-/** The first signal, or the end of the channel to whoever started us; a later signal ends the process. */
-function stopRequested(): Promise<void> {
-  return new Promise((resolve) => {
-    let firstAtMs: number | null = null;
-    const onSignal = () => {
-      const nowMs = systemClock.monotonic();
-      if (firstAtMs !== null && nowMs - firstAtMs > SECOND_SIGNAL_MS) process.exit(1);
-      firstAtMs ??= nowMs;
-      resolve();
-    };
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
-    process.once('disconnect', () => resolve());
-  });
 }

@@ -8,8 +8,8 @@ export function progressLine({ state, figures, checkpointAgeMs, lakeRows, failur
     `${whole(figures.windowsFired)} windows`,
     `watermark ${seconds(figures.watermarkLagMs)} behind`,
     `checkpoint ${seconds(checkpointAgeMs)} ago`,
-    `lake ${whole(lakeRows)} rows`,
   ];
+  if (lakeRows !== null) parts.push(`lake ${whole(lakeRows)} rows`);
   if (figures.lateRecords > 0) parts.push(`${whole(figures.lateRecords)} late`);
   if (figures.deadLetters > 0) parts.push(`${whole(figures.deadLetters)} dead letters`);
   if (failure !== null) parts.push(failure);

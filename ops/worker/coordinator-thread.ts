@@ -21,6 +21,7 @@ import {
   type RedisLink,
   systemClock,
   systemRandom,
+  trimHeapLater,
 } from '#engine';
 import { type JobSources, moduleOf } from './job-modules.ts';
 
@@ -114,6 +115,7 @@ function droppedOperators({ settings }: DesiredJob): readonly string[] {
 }
 
 if (parentPort !== null) {
+  trimHeapLater(systemClock);
   try {
     const [data] = (await once(parentPort, 'message')) as [CoordinatorThreadData];
     await main(parentPort, data);

@@ -161,7 +161,7 @@ export class ThreadCoordinations {
 }
 
 function newThread(): Worker {
-  return new Worker(new URL('./coordinator-thread-entry.ts', import.meta.url));
+  return new Worker(new URL('./coordinator-thread-entry.mjs', import.meta.url));
 }
 
 function crashed(job: string, why: string): MillraceError {

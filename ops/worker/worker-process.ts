@@ -16,6 +16,7 @@ import {
   startHostThreads,
   systemClock,
   targetText,
+  trimHeapLater,
 } from '#engine';
 import { inspectModule } from '../bundle/inspect-module.ts';
 import { CommandWorker } from '../commands/command-worker.ts';
@@ -63,6 +64,7 @@ export async function startWorker(
   const closing: (() => Promise<void> | void)[] = [
     () => store.close(),
     () => link.close(),
+    trimHeapLater(systemClock),
     () => rm(folder, { recursive: true, force: true }),
   ];
   try {

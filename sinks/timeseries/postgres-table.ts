@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
-import { escapeIdentifier } from 'pg';
 import { MillraceError } from '#engine';
+import { quotedName } from './quoted-name.ts';
 import type { SeriesRow, SeriesScalar } from './window-result.ts';
 
 /** A table by name, quoted for SQL. */
@@ -33,8 +33,8 @@ export function tableName(text: string): TableName {
       `The table '${text}' must be like 'device_10s' or 'telemetry.device_10s'.`,
     );
   }
-  const schema = parts.length === 2 ? `${escapeIdentifier(parts[0] as string)}.` : '';
-  const sibling = (name: string) => schema + escapeIdentifier(name);
+  const schema = parts.length === 2 ? `${quotedName(parts[0] as string)}.` : '';
+  const sibling = (name: string) => schema + quotedName(name);
   return { text, sql: sibling(parts.at(-1) as string), sibling };
 }
 
@@ -61,20 +61,20 @@ export async function ensureTable(
   indexed: boolean,
 ): Promise<TableShape> {
   await lockSchema(client);
-  const tags = wanted.tags.map((tag) => `${escapeIdentifier(tag.name)} ${tag.type}`);
+  const tags = wanted.tags.map((tag) => `${quotedName(tag.name)} ${tag.type}`);
   const key = [...wanted.tags.map((tag) => tag.name), 'window_start'];
   await client.query(
-    `CREATE TABLE IF NOT EXISTS ${table.sql} (${[...tags, ...FIXED_COLUMNS].join(', ')}, PRIMARY KEY (${key.map(escapeIdentifier).join(', ')}))`,
+    `CREATE TABLE IF NOT EXISTS ${table.sql} (${[...tags, ...FIXED_COLUMNS].join(', ')}, PRIMARY KEY (${key.map(quotedName).join(', ')}))`,
   );
   const columns = await readColumns(client, table);
   const found = [...columns].filter(([, column]) => column.inKey).map(([name]) => name);
   if (found.toSorted().join() !== key.toSorted().join()) throw otherKey(table, found, key);
   const missing = wanted.values
     .filter((name) => !columns.has(name))
-    .map((name) => `ADD COLUMN ${escapeIdentifier(name)} double precision`);
+    .map((name) => `ADD COLUMN ${quotedName(name)} double precision`);
   if (missing.length > 0) await client.query(`ALTER TABLE ${table.sql} ${missing.join(', ')}`);
   if (indexed) {
-    const index = escapeIdentifier(`${table.text.split('.').at(-1)}_start`.slice(-IDENTIFIER_BYTES_MAX));
+    const index = quotedName(`${table.text.split('.').at(-1)}_start`.slice(-IDENTIFIER_BYTES_MAX));
     await client.query(`CREATE INDEX IF NOT EXISTS ${index} ON ${table.sql} (window_start)`);
   }
   return {
@@ -88,9 +88,7 @@ export async function ensureTable(
  * A row of a newer generation stays as it is.
  */
 export function upsertSql(table: TableName, { tags, values }: TableShape): string {
-  const columns = [...tags.map((tag) => tag.name), 'window_start', 'window_end', ...values].map(
-    escapeIdentifier,
-  );
+  const columns = [...tags.map((tag) => tag.name), 'window_start', 'window_end', ...values].map(quotedName);
   const types = [
     ...tags.map((tag) => tag.type),
     'double precision',

@@ -1,5 +1,4 @@
 import { type Duration, durationMs, MillraceError, type Sink } from '#engine';
-import { openPostgresWriter } from './postgres-writer.ts';
 import { IDENTIFIER_BYTES_MAX, RESERVED_COLUMNS, tableName } from './postgres-table.ts';
 import type { WindowResult } from './window-result.ts';
 
@@ -36,8 +35,11 @@ export function postgresTimeSeries(
     kind: 'postgres-time-series',
     guarantee: 'idempotent',
     target: table.text,
-    openWriter: (context) =>
-      openPostgresWriter({ context, url: options.url, table, tags, retentionMs, retryForMs }),
+    async openWriter(context) {
+      // Its client is loaded by those who write to PostgreSQL alone.
+      const { openPostgresWriter } = await import('./postgres-writer.ts');
+      return openPostgresWriter({ context, url: options.url, table, tags, retentionMs, retryForMs });
+    },
   };
 }
 

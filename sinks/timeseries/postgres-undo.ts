@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
-import { escapeIdentifier } from 'pg';
 import type { SinkContext } from '#engine';
 import { readColumns, type TableName, type TableShape } from './postgres-table.ts';
+import { quotedName } from './quoted-name.ts';
 
 /**
  * What rows of a series table were before the attempt changed them, in a table beside it:
@@ -54,11 +54,11 @@ export class PostgresUndo {
   async undoFrom(client: Client, seq: number): Promise<void> {
     const values = [...this.#owner, seq];
     const columns = await readColumns(client, this.#table);
-    const keys = [...columns].filter(([, column]) => column.inKey).map(([name]) => escapeIdentifier(name));
+    const keys = [...columns].filter(([, column]) => column.inKey).map(([name]) => quotedName(name));
     if (keys.length > 0) {
       const written = [...columns]
         .filter(([, column]) => !column.generated)
-        .map(([name]) => escapeIdentifier(name));
+        .map(([name]) => quotedName(name));
       const table = this.#table.sql;
       const first = `(SELECT DISTINCT ON (id) pk, old FROM ${this.#log}
         WHERE job = $1 AND sink = $2 AND target = $3 AND seq >= $4 ORDER BY id, seq)`;
@@ -92,7 +92,7 @@ export class PostgresUndo {
 
 /** An array per key column, then job, sink, target, seq. */
 function keepSql(log: string, table: TableName, { tags }: TableShape): string {
-  const names = [...tags.map((tag) => escapeIdentifier(tag.name)), 'window_start'];
+  const names = [...tags.map((tag) => quotedName(tag.name)), 'window_start'];
   const types = [...tags.map((tag) => tag.type), 'double precision'];
   const picked = names.map((name, i) =>
     i === tags.length

@@ -5,7 +5,7 @@ import type { ChaosJobVariables } from './chaos-job.ts';
 import { Child } from './child.ts';
 import { type ChaosNetwork, PLACES_MAX } from './network.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../ops/cli/main.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../ops/cli/main.mjs', import.meta.url));
 const JOB_MODULE = fileURLToPath(new URL('./chaos-job.ts', import.meta.url));
 const DRAIN_SECONDS = 20;
 

@@ -31,7 +31,7 @@ await t.test('the progress line names what is known and dashes what is not', asy
       checkpointAgeMs: null,
       lakeRows: null,
     }),
-    'restarting · – events/s · 12,345 windows · watermark – behind · checkpoint – ago · lake – rows · Redis is gone.',
+    'restarting · – events/s · 12,345 windows · watermark – behind · checkpoint – ago · Redis is gone.',
   );
 });
 

@@ -16,7 +16,7 @@ import { readStatus, type StatusDocument } from '../../../ops/commands/status-do
 import { Event, Total } from '../../engine/host/counting-job.ts';
 import { createJobBench, until } from '../../support/job-bench.ts';
 
-const MAIN = fileURLToPath(new URL('../../../ops/cli/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../ops/cli/main.mjs', import.meta.url));
 
 /** A namespace with real worker processes, driven by the program. */
 export interface Workers {
