@@ -16,7 +16,10 @@ import {
   type RowLoop,
   type RowText,
   type StoredKeyGroup,
+  type StoredValues,
   type ValueKeySpace,
+  valueReader,
+  ValuesDraft,
   writeKeySlot,
 } from '#engine';
 import { describeReduce } from './inspect/describe-values.ts';
@@ -48,9 +51,9 @@ export function reduce<T>(options: ReduceOptions<T>): OperatorDefinition<Operato
 type Reducer = (value: unknown, record: unknown) => unknown;
 
 /** What one key group stores beside its keys. */
-interface ReduceBody {
+export interface ReduceBody {
   /** By key. */
-  readonly values: unknown[];
+  readonly values: StoredValues;
 }
 
 /**
@@ -63,7 +66,7 @@ class ReduceOperator implements Operator {
   readonly #keys: FieldKeySpace | ValueKeySpace;
   /** By slot; undefined = no record yet. */
   readonly #values: unknown[] = [];
-  readonly #snapshots: KeyedSnapshots<ReduceBody>;
+  readonly #snapshots: KeyedSnapshots<ValuesDraft, ReduceBody>;
   readonly #emitter: RowEmitter;
   readonly #loop: RowLoop;
   #watermark = MIN_WATERMARK;
@@ -77,13 +80,14 @@ class ReduceOperator implements Operator {
       listsGroups: true,
       ownGroups: context.ownGroups,
     });
-    this.#snapshots = new KeyedSnapshots<ReduceBody>(this.#keys, context.maxParallelism, {
-      empty: () => ({ values: [] }),
-      store: (slot, { values }) => {
+    this.#snapshots = new KeyedSnapshots<ValuesDraft, ReduceBody>(this.#keys, context.maxParallelism, {
+      empty: () => new ValuesDraft(copyOf),
+      store: (slot, draft) => {
         const value = this.#values[slot];
-        if (value !== undefined) values.push(copyOf(value));
+        if (value !== undefined) draft.add(value);
         return value !== undefined;
       },
+      body: (draft, arrays) => ({ values: draft.stored(arrays) }),
     });
     this.#emitter = new RowEmitter(context.output);
     this.#loop = recordLoop(context, this);
@@ -139,8 +143,10 @@ class ReduceOperator implements Operator {
     this.#watermark = Math.min(...parts.map((part) => part.watermark));
     this.#idle = parts.every((part) => part.idle);
     for (const part of parts)
-      for (const { keys, values } of part.groups.values() as Iterable<StoredKeyGroup<ReduceBody>>)
-        for (const [i, slot] of this.#keys.slotsOf(keys).entries()) this.#set(slot, values[i]);
+      for (const { keys, values } of part.groups.values() as Iterable<StoredKeyGroup<ReduceBody>>) {
+        const valueOf = valueReader(values);
+        for (const [i, slot] of this.#keys.slotsOf(keys).entries()) this.#set(slot, valueOf(i));
+      }
   }
 
   #set(slot: number, value: unknown): void {

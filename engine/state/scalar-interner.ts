@@ -12,6 +12,7 @@ import {
 } from '../key/key.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
 import type { ArraySource } from './array-source.ts';
+import { ScalarIds } from './scalar-ids.ts';
 import { StringInterner } from './string-interner.ts';
 
 /** Canonical encodings (key.ts) of some scalars, by index. */
@@ -30,7 +31,7 @@ export interface ScalarEncodings {
  */
 export class ScalarInterner {
   readonly #strings = new StringInterner();
-  readonly #ids = new Map<KeyScalar, number>();
+  readonly #ids = new ScalarIds();
   readonly #values: (KeyScalar | undefined)[] = [];
   readonly #hashes: number[] = [];
   readonly #free: number[] = [];
@@ -61,7 +62,7 @@ export class ScalarInterner {
     }
     this.#refuseOther(false, value);
     const known = this.#ids.get(value);
-    if (known !== undefined) return known;
+    if (known >= 0) return known;
     const id = this.#free.pop() ?? this.#values.length;
     this.#ids.set(value, id);
     this.#values[id] = canonicalScalar(value);
