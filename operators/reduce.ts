@@ -15,6 +15,7 @@ import {
   RowEmitter,
   type RowLoop,
   type RowText,
+  SlotValues,
   type StoredKeyGroup,
   type StoredValues,
   type ValueKeySpace,
@@ -64,8 +65,8 @@ class ReduceOperator implements Operator {
   readonly #join: Reducer;
   readonly #context: OperatorContext;
   readonly #keys: FieldKeySpace | ValueKeySpace;
-  /** By slot; undefined = no record yet. */
-  readonly #values: unknown[] = [];
+  /** By slot; none = no record yet. */
+  readonly #values = new SlotValues();
   readonly #snapshots: KeyedSnapshots<ValuesDraft, ReduceBody>;
   readonly #emitter: RowEmitter;
   readonly #loop: RowLoop;
@@ -83,7 +84,7 @@ class ReduceOperator implements Operator {
     this.#snapshots = new KeyedSnapshots<ValuesDraft, ReduceBody>(this.#keys, context.maxParallelism, {
       empty: () => new ValuesDraft(copyOf),
       store: (slot, draft) => {
-        const value = this.#values[slot];
+        const value = this.#values.get(slot);
         if (value !== undefined) draft.add(value);
         return value !== undefined;
       },
@@ -112,10 +113,11 @@ class ReduceOperator implements Operator {
 
   add(row: unknown, time: number, slot: number): void {
     this.#snapshots.touch(slot);
-    const before = this.#values[slot];
+    const before = this.#values.get(slot);
     const value = before === undefined ? row : this.#join(before, row);
     if (value === undefined) throw noValue(this.#context.operator);
-    this.#set(slot, value);
+    if (before === undefined) this.#keys.slots.hold(slot);
+    this.#values.set(slot, value);
     this.#emitter.emit(value, time);
   }
 
@@ -145,13 +147,11 @@ class ReduceOperator implements Operator {
     for (const part of parts)
       for (const { keys, values } of part.groups.values() as Iterable<StoredKeyGroup<ReduceBody>>) {
         const valueOf = valueReader(values);
-        for (const [i, slot] of this.#keys.slotsOf(keys).entries()) this.#set(slot, valueOf(i));
+        for (const [i, slot] of this.#keys.slotsOf(keys).entries()) {
+          this.#keys.slots.hold(slot);
+          this.#values.set(slot, valueOf(i));
+        }
       }
-  }
-
-  #set(slot: number, value: unknown): void {
-    if (this.#values[slot] === undefined) this.#keys.slots.hold(slot);
-    this.#values[slot] = value;
   }
 }
 

@@ -1,5 +1,5 @@
 import { type ArraySource, newArrays } from './array-source.ts';
-import { type FieldList, ValueShape } from './value-shape.ts';
+import { ValueShape } from './value-shape.ts';
 
 /** Values by index: whole numbers of 32 bits and other numbers as such, anything else as a list. */
 type StoredList = Int32Array | Float64Array | readonly unknown[];
@@ -36,20 +36,21 @@ export class ValuesDraft {
   #lists: unknown[][] = [];
   /** Copies, where values have no shape in common. */
   #copies: unknown[] = [];
-  size = 0;
+  #size = 0;
 
   constructor(copyOf: (value: unknown) => unknown) {
     this.#copyOf = copyOf;
   }
 
   add(value: unknown): void {
-    if (this.size++ === 0) {
+    const index = this.#size++;
+    if (index === 0) {
       this.#shape = ValueShape.ofValue(value);
       this.#lists = this.#shape?.names.map(() => []) ?? [];
     }
     if (this.#shape !== null) {
-      if (this.#shape.takeApart(value, this.#lists)) return;
-      this.#giveUpShape(this.#shape);
+      if (this.#shape.takeApart(value, this.#lists, index)) return;
+      this.#giveUpShape(this.#shape, index);
     }
     this.#copies.push(this.#copyOf(value));
   }
@@ -62,9 +63,8 @@ export class ValuesDraft {
     return { fields: Object.fromEntries(lists) };
   }
 
-  #giveUpShape(shape: ValueShape): void {
-    const lists: readonly FieldList[] = this.#lists;
-    for (let i = 0; i < this.size - 1; i++) this.#copies.push(shape.putTogether(lists, i));
+  #giveUpShape(shape: ValueShape, count: number): void {
+    for (let i = 0; i < count; i++) this.#copies.push(shape.putTogether(this.#lists, i));
     this.#shape = null;
     this.#lists = [];
   }

@@ -1,11 +1,11 @@
 import { generate, type GenerationOptions } from '../wire/code-generation.ts';
 
 /** Where the values of one field lie, key by key. */
-export type FieldList = ArrayLike<unknown>;
+type FieldList = ArrayLike<unknown>;
 
-/** Adds the fields of a value to the lists, in the order of the names; false, with nothing done, when it has another shape. */
-type TakeApart = (value: unknown, lists: readonly unknown[][]) => boolean;
-/** The value that was taken apart as the `index`-th. */
+/** Puts each field of a value into its list, at `index`; false, with nothing done, when it has another shape. Lists go by the names. */
+type TakeApart = (value: unknown, lists: readonly unknown[][], index: number) => boolean;
+/** A value with the fields that are in the lists at `index`. */
 type PutTogether = (lists: readonly FieldList[], index: number) => unknown;
 
 /** More fields, and an object is better kept as it is. */
@@ -71,7 +71,7 @@ function generateTakeApart(names: readonly string[]): TakeApart | null {
   const body = [
     `const names = ${JSON.stringify(names)};`,
     'const plain = Object.prototype, prototypeOf = Object.getPrototypeOf;',
-    'return function takeApart(value, lists) {',
+    'return function takeApart(value, lists, index) {',
     "if (typeof value !== 'object' || value === null) return false;",
     ...names.map((name, f) => `const v${f} = value[${JSON.stringify(name)}];`),
     'if (prototypeOf(value) !== plain) return false;',
@@ -79,7 +79,7 @@ function generateTakeApart(names: readonly string[]): TakeApart | null {
     'for (const name in value) if (name !== names[j++]) return false;',
     `if (j !== ${names.length}) return false;`,
     ...names.map((_, f) => `if (typeof v${f} !== 'number' && !isFlat(v${f})) return false;`),
-    ...names.map((_, f) => `lists[${f}].push(v${f});`),
+    ...names.map((_, f) => `lists[${f}][index] = v${f};`),
     'return true;',
     '};',
   ].join('\n');
@@ -96,14 +96,14 @@ function generatePutTogether(names: readonly string[]): PutTogether | null {
 }
 
 function interpretTakeApart(names: readonly string[]): TakeApart {
-  return (value, lists) => {
+  return (value, lists, index) => {
     if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype)
       return false;
     const own = Object.keys(value);
     if (own.length !== names.length || own.some((name, f) => name !== names[f])) return false;
     const fields = Object.values(value) as unknown[];
     if (!fields.every(isFlat)) return false;
-    for (const [f, field] of fields.entries()) (lists[f] as unknown[]).push(field);
+    for (const [f, field] of fields.entries()) (lists[f] as unknown[])[index] = field;
     return true;
   };
 }
