@@ -127,7 +127,9 @@ export class ScalarInterner {
 
   /** Length of its canonical encoding. */
   bytes(id: number): number {
-    return this.#isText ? this.#strings.bytes(id) + 1 : encodeKey(this.#values[id] as KeyScalar).length;
+    if (this.#isText) return this.#strings.bytes(id) + 1;
+    const value = this.#values[id] as KeyScalar;
+    return typeof value === 'number' ? NUMBER_KEY_BYTES : encodeKey(value).length;
   }
 
   hold(id: number): void {
