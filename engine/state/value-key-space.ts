@@ -126,7 +126,8 @@ export class ValueKeySpace implements KeySpace {
       const known = this.#tupleIds.get(tupleText(key));
       if (known !== undefined) return known;
     }
-    encodeKey(key); // a key that no snapshot could hold is refused here, record by record
+    // A key that no snapshot could hold is refused here, record by record.
+    if (typeof key !== 'number') encodeKey(key);
     const slot = this.#freeSlots.pop() ?? this.#keys.length;
     this.#keys[slot] = Array.isArray(key) ? key.map(canonicalScalar) : canonicalScalar(key as KeyScalar);
     this.#groups[slot] = EMPTY;
