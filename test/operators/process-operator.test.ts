@@ -222,9 +222,9 @@ void t.test('state and timers that were stored pair by pair are read, and stored
   const bench = createOperatorBench({ keys });
   const restored = definition.create(bench.context);
   restored.restore?.([{ ...now, groups: new Map<number, unknown>(before) }]);
-  const { dirty, groups } = restored.snapshot?.() as OperatorState;
-  test.same(dirty, new Set(before.map(([number]) => number)));
-  test.same(new Map(groups), stored);
+  const after = restored.snapshot?.() as OperatorState;
+  test.same(after.dirty, new Set(before.map(([number]) => number)));
+  test.same(new Map(after.groups), stored);
   restored.watermark(30);
   restored.records(rowRecords([{ key: 'a', do: 'say' }], [40]));
   test.same(
