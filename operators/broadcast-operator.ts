@@ -15,8 +15,9 @@ import {
 import { keyedInput, plainInput } from './state/keyed-input.ts';
 import { type KeyedDefinition, KeyedRuntime } from './state/keyed-runtime.ts';
 import { DraftStates } from './state/draft-states.ts';
-import { KeyedState, type StoredStates } from './state/keyed-state.ts';
+import { KeyedState } from './state/keyed-state.ts';
 import { readersOf, type StateSpec } from './state/state-kinds.ts';
+import type { StoredStates } from './state/stored-states.ts';
 
 /** What a broadcast operator runs, type-erased. */
 export interface BroadcastDefinition extends KeyedDefinition {

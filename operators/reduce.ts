@@ -15,8 +15,12 @@ import {
   RowEmitter,
   type RowLoop,
   type RowText,
+  SlotValues,
   type StoredKeyGroup,
+  type StoredValues,
   type ValueKeySpace,
+  valueReader,
+  ValuesDraft,
   writeKeySlot,
 } from '#engine';
 import { describeReduce } from './inspect/describe-values.ts';
@@ -48,9 +52,9 @@ export function reduce<T>(options: ReduceOptions<T>): OperatorDefinition<Operato
 type Reducer = (value: unknown, record: unknown) => unknown;
 
 /** What one key group stores beside its keys. */
-interface ReduceBody {
+export interface ReduceBody {
   /** By key. */
-  readonly values: unknown[];
+  readonly values: StoredValues;
 }
 
 /**
@@ -61,9 +65,9 @@ class ReduceOperator implements Operator {
   readonly #join: Reducer;
   readonly #context: OperatorContext;
   readonly #keys: FieldKeySpace | ValueKeySpace;
-  /** By slot; undefined = no record yet. */
-  readonly #values: unknown[] = [];
-  readonly #snapshots: KeyedSnapshots<ReduceBody>;
+  /** By slot; none = no record yet. */
+  readonly #values = new SlotValues();
+  readonly #snapshots: KeyedSnapshots<ValuesDraft, ReduceBody>;
   readonly #emitter: RowEmitter;
   readonly #loop: RowLoop;
   #watermark = MIN_WATERMARK;
@@ -77,13 +81,14 @@ class ReduceOperator implements Operator {
       listsGroups: true,
       ownGroups: context.ownGroups,
     });
-    this.#snapshots = new KeyedSnapshots<ReduceBody>(this.#keys, context.maxParallelism, {
-      empty: () => ({ values: [] }),
-      store: (slot, { values }) => {
-        const value = this.#values[slot];
-        if (value !== undefined) values.push(copyOf(value));
+    this.#snapshots = new KeyedSnapshots<ValuesDraft, ReduceBody>(this.#keys, context.maxParallelism, {
+      empty: () => new ValuesDraft(copyOf),
+      store: (slot, draft) => {
+        const value = this.#values.get(slot);
+        if (value !== undefined) draft.add(value);
         return value !== undefined;
       },
+      body: (draft, arrays) => ({ values: draft.stored(arrays) }),
     });
     this.#emitter = new RowEmitter(context.output);
     this.#loop = recordLoop(context, this);
@@ -108,10 +113,11 @@ class ReduceOperator implements Operator {
 
   add(row: unknown, time: number, slot: number): void {
     this.#snapshots.touch(slot);
-    const before = this.#values[slot];
+    const before = this.#values.get(slot);
     const value = before === undefined ? row : this.#join(before, row);
     if (value === undefined) throw noValue(this.#context.operator);
-    this.#set(slot, value);
+    if (before === undefined) this.#keys.slots.hold(slot);
+    this.#values.set(slot, value);
     this.#emitter.emit(value, time);
   }
 
@@ -139,13 +145,13 @@ class ReduceOperator implements Operator {
     this.#watermark = Math.min(...parts.map((part) => part.watermark));
     this.#idle = parts.every((part) => part.idle);
     for (const part of parts)
-      for (const { keys, values } of part.groups.values() as Iterable<StoredKeyGroup<ReduceBody>>)
-        for (const [i, slot] of this.#keys.slotsOf(keys).entries()) this.#set(slot, values[i]);
-  }
-
-  #set(slot: number, value: unknown): void {
-    if (this.#values[slot] === undefined) this.#keys.slots.hold(slot);
-    this.#values[slot] = value;
+      for (const { keys, values } of part.groups.values() as Iterable<StoredKeyGroup<ReduceBody>>) {
+        const valueOf = valueReader(values);
+        for (const [i, slot] of this.#keys.slotsOf(keys).entries()) {
+          this.#keys.slots.hold(slot);
+          this.#values.set(slot, valueOf(i));
+        }
+      }
   }
 }
 

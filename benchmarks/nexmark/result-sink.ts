@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Sink, SinkInput } from '#engine';
 import { fmix32 } from '#wire';
+import { LatestHashes } from './latest-hashes.ts';
 
 export type Value = number | string;
 
@@ -10,7 +11,7 @@ export interface ResultForm<Row> {
   readonly values: (row: Row) => readonly Value[];
   /** The same as number fields without nulls, for rows that come as columns. */
   readonly columns?: readonly string[];
-  /** Of rows with the same key only the last one counts. */
+  /** Of rows with the same key, a number from 0, only the last one counts. */
   readonly key?: (row: Row) => number;
   /** Index of the value that has six decimals in lines even where it is whole. */
   readonly decimal?: number;
@@ -32,11 +33,12 @@ export class ResultSink<Row> implements Sink<Row, 'exactly-once'> {
   readonly #form: ResultForm<Row>;
   readonly #keepsLines: boolean;
   readonly #lines: string[] = [];
-  /** The last row of each key, where only it counts. */
-  readonly #latest = new Map<number, Row>();
+  /** Of each key, where only its last row counts. */
+  readonly #latest = new LatestHashes();
+  /** The same, when lines are kept. */
+  readonly #latestRows = new Map<number, Row>();
   #rows = 0;
   #sum = 0;
-  #isClosed = false;
 
   constructor(form: ResultForm<Row>, keepsLines = false) {
     this.#form = form;
@@ -53,22 +55,22 @@ export class ResultSink<Row> implements Sink<Row, 'exactly-once'> {
 
   /** What has come, once all has. */
   summary(): { readonly rows: number; readonly checksum: number } {
-    this.#close();
-    return { rows: this.#rows, checksum: this.#sum >>> 0 };
+    const { size, sum } = this.#latest;
+    return { rows: this.#rows + size, checksum: (this.#sum + sum) >>> 0 };
   }
 
   /** One canonical line per row, sorted bytewise. */
   lines(): readonly string[] {
-    this.#close();
+    const latest = [...this.#latestRows.values()].map((row) => this.#line(this.#form.values(row)));
     // All are ASCII, where code units, which this compares, and bytes have one order.
-    return this.#lines.sort();
+    return [...this.#lines, ...latest].sort();
   }
 
   #write(input: SinkInput<Row>): void {
     const { values, key } = this.#form;
     if (input.kind === 'columns') return this.#writeColumns(input);
     if (key === undefined) for (const row of input.rows) this.#add(values(row));
-    else for (const row of input.rows) this.#latest.set(key(row), row);
+    else for (const row of input.rows) this.#replace(key(row), row);
   }
 
   #writeColumns({ batch, selection }: Extract<SinkInput<Row>, { kind: 'columns' }>): void {
@@ -85,24 +87,23 @@ export class ResultSink<Row> implements Sink<Row, 'exactly-once'> {
       for (const values of columns) hash = withNumber(hash, values[i] as number);
       this.#rows++;
       this.#sum = (this.#sum + hash) | 0;
-      if (this.#keepsLines) this.#keepLine(columns.map((values) => values[i] as number));
+      if (this.#keepsLines) this.#lines.push(this.#line(columns.map((values) => values[i] as number)));
     }
   }
 
   #add(values: readonly Value[]): void {
     this.#rows++;
     this.#sum = (this.#sum + rowHash(values)) | 0;
-    if (this.#keepsLines) this.#keepLine(values);
+    if (this.#keepsLines) this.#lines.push(this.#line(values));
   }
 
-  #keepLine(values: readonly Value[]): void {
-    this.#lines.push(canonicalLine(values, this.#form.decimal));
+  #replace(key: number, row: Row): void {
+    this.#latest.set(key, rowHash(this.#form.values(row)));
+    if (this.#keepsLines) this.#latestRows.set(key, row);
   }
 
-  #close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    for (const row of this.#latest.values()) this.#add(this.#form.values(row));
+  #line(values: readonly Value[]): string {
+    return canonicalLine(values, this.#form.decimal);
   }
 }
 

@@ -40,7 +40,16 @@ export function encodeKey(key: Key): Uint8Array {
 export function writeNumberKey(value: number, target: Uint8Array, start: number): void {
   f64[0] = checkedNumber(value);
   target[start] = NUMBER_TAG;
-  for (let i = 1; i < NUMBER_KEY_BYTES; i++) target[start + i] = f64Bytes[NUMBER_KEY_BYTES - 1 - i] as number;
+  writeUint32(f64Words[1] as number, target, start + 1);
+  writeUint32(f64Words[0] as number, target, start + 5);
+}
+
+/** Big-endian, as all of keys. */
+export function writeUint32(value: number, target: Uint8Array, start: number): void {
+  target[start] = value >>> 24;
+  target[start + 1] = value >>> 16;
+  target[start + 2] = value >>> 8;
+  target[start + 3] = value;
 }
 
 /** The key of {@link encodeKey}'s bytes. @throws MR_KEY_INVALID when they are not one. */
@@ -128,9 +137,8 @@ export function describeKey(value: unknown): string {
 }
 
 const f64 = new Float64Array(1);
+/** Little endian, as everywhere here: the low word comes first. */
 const f64Words = new Int32Array(f64.buffer);
-/** Little endian, as everywhere here. */
-const f64Bytes = new Uint8Array(f64.buffer);
 let scratch = new Uint8Array(1024);
 let scratchWords = new Int32Array(scratch.buffer);
 

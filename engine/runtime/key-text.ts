@@ -35,10 +35,6 @@ export function writeKeySlot(
     );
     return slot;
   }
-  if (row.columns === null) {
-    writer.line(`const ${slot} = ${keys}.slotOfRow(${row.object()});`);
-    return slot;
-  }
   const ids = selector.fields.map((field, component) =>
     writeComponentId(writer, row, space as FieldKeySpace, keys, field, component),
   );
@@ -59,9 +55,9 @@ function writeComponentId(
   const id = writer.local('id');
   if (strings === null) {
     const { value, isNull } = row.field(field);
-    writer.line(
-      `const ${id} = ${keys}.componentId(${component}, ${isNull === null ? value : `${isNull} ? null : ${value}`});`,
-    );
+    // What an object has there is told of as it is.
+    const raw = row.columns === null || isNull === null ? value : `${isNull} ? null : ${value}`;
+    writer.line(`const ${id} = ${keys}.componentId(${component}, ${raw});`);
     return id;
   }
   const { codes, dictionary, isNull } = strings;

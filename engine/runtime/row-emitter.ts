@@ -5,7 +5,8 @@ import type { Output } from './operator.ts';
 export class RowEmitter {
   readonly #output: Output;
   #rows: unknown[] = [];
-  #times: number[] = [];
+  /** Of the rows that are gathered. */
+  readonly #times = new Float64Array(LIMITS.emitRecordsMax);
   /** Records handed on in all. */
   count = 0;
 
@@ -14,18 +15,17 @@ export class RowEmitter {
   }
 
   emit(row: unknown, time: number): void {
-    this.#rows.push(row);
-    this.#times.push(time);
-    if (this.#rows.length >= LIMITS.emitRecordsMax) this.flush();
+    const count = this.#rows.push(row);
+    this.#times[count - 1] = time;
+    if (count === this.#times.length) this.flush();
   }
 
   /** Hands on what is gathered; call at the end of every operator call (OP1). */
   flush(): void {
     if (this.#rows.length === 0) return;
     const rows = this.#rows;
-    const times = Float64Array.from(this.#times);
+    const times = this.#times.slice(0, rows.length);
     this.#rows = [];
-    this.#times = [];
     this.count += rows.length;
     this.#output.records({ kind: 'rows', rows, times });
   }

@@ -8,6 +8,7 @@ import {
   keyTooLong,
   type KeyScalar,
   TUPLE_TAG,
+  writeUint32,
 } from '../key/key.ts';
 import { keyGroupOf } from '../key/key-group.ts';
 import { type ArraySource, newArrays } from './array-source.ts';
@@ -79,7 +80,8 @@ export class FieldKeySpace implements KeySpace {
   readonly components: readonly ScalarInterner[];
   readonly #maxParallelism: number;
   readonly #width: number;
-  #table = new Int32Array(2048).fill(EMPTY);
+  /** Slot and hash of its ids by turns, so that only a slot that has the hash is looked at; a place with slot EMPTY is free. */
+  #table = new Int32Array(2 * 2048).fill(EMPTY);
   #mask = 2047;
   /** Component ids per slot, `width` each. */
   #tuples: Int32Array;
@@ -143,12 +145,13 @@ export class FieldKeySpace implements KeySpace {
   slotOf2(a: number, b: number): number {
     const table = this.#table;
     const tuples = this.#tuples;
-    let at = hash2(a, b) & this.#mask;
-    for (let slot = table[at] as number; slot !== EMPTY; slot = table[at] as number) {
-      if (tuples[slot * 2] === a && tuples[slot * 2 + 1] === b) return slot;
+    const hash = hash2(a, b);
+    let at = hash & this.#mask;
+    for (let slot = table[2 * at] as number; slot !== EMPTY; slot = table[2 * at] as number) {
+      if (table[2 * at + 1] === hash && tuples[slot * 2] === a && tuples[slot * 2 + 1] === b) return slot;
       at = (at + 1) & this.#mask;
     }
-    return this.#addTuple([a, b], at);
+    return this.#addTuple([a, b], hash, at);
   }
 
   /** Slot from any number of components' ids. */
@@ -156,12 +159,14 @@ export class FieldKeySpace implements KeySpace {
     if (this.#width === 1) return this.slotOf1(ids[0] as number);
     if (this.#width === 2) return this.slotOf2(ids[0] as number, ids[1] as number);
     const table = this.#table;
-    let at = hashIds(ids) & this.#mask;
-    for (let slot = table[at] as number; slot !== EMPTY; slot = table[at] as number) {
-      if (ids.every((id, i) => this.#tuples[slot * this.#width + i] === id)) return slot;
+    const hash = hashIds(ids);
+    let at = hash & this.#mask;
+    for (let slot = table[2 * at] as number; slot !== EMPTY; slot = table[2 * at] as number) {
+      if (table[2 * at + 1] === hash && ids.every((id, i) => this.#tuples[slot * this.#width + i] === id))
+        return slot;
       at = (at + 1) & this.#mask;
     }
-    return this.#addTuple(ids, at);
+    return this.#addTuple(ids, hash, at);
   }
 
   slotOfCanonical(bytes: Uint8Array): number {
@@ -206,7 +211,10 @@ export class FieldKeySpace implements KeySpace {
       for (let c = 0; c < width; c++) {
         const { lengths, write } = parts[c] as ScalarEncodings;
         const part = lengths[i] as number;
-        if (isTuple) for (let shift = 24; shift >= 0; shift -= 8) bytes[at++] = part >>> shift;
+        if (isTuple) {
+          writeUint32(part, bytes, at);
+          at += 4;
+        }
         write(i, bytes, at);
         at += part;
       }
@@ -315,12 +323,13 @@ export class FieldKeySpace implements KeySpace {
     this.#admit(id, [id]);
   }
 
-  #addTuple(ids: readonly number[], tableAt: number): number {
+  #addTuple(ids: readonly number[], hash: number, tableAt: number): number {
     this.#refuseMisplaced(ids);
     const bytes = ids.reduce((sum, id, i) => sum + 4 + (this.components[i] as ScalarInterner).bytes(id), 2);
     if (bytes > LIMITS.keyBytesMax) throw keyTooLong(bytes);
     const slot = this.#freeSlots.pop() ?? this.#next++;
-    this.#table[tableAt] = slot;
+    this.#table[2 * tableAt] = slot;
+    this.#table[2 * tableAt + 1] = hash;
     this.#admit(slot, ids);
     if (this.#size * 2 > this.#mask) this.#growTable();
     return slot;
@@ -354,36 +363,40 @@ export class FieldKeySpace implements KeySpace {
     }
   }
 
+  #removeFromTable(slot: number): void {
+    const table = this.#table;
+    const mask = this.#mask;
+    let hole = this.#hashOfSlot(slot) & mask;
+    while (table[2 * hole] !== slot) hole = (hole + 1) & mask;
+    for (let at = (hole + 1) & mask; table[2 * at] !== EMPTY; at = (at + 1) & mask) {
+      const home = (table[2 * at + 1] as number) & mask;
+      if (((at - home) & mask) >= ((at - hole) & mask)) {
+        table[2 * hole] = table[2 * at] as number;
+        table[2 * hole + 1] = table[2 * at + 1] as number;
+        hole = at;
+      }
+    }
+    table[2 * hole] = EMPTY;
+  }
+
   #hashOfSlot(slot: number): number {
     if (this.#width === 2)
       return hash2(this.#tuples[slot * 2] as number, this.#tuples[slot * 2 + 1] as number);
     return hashIds([...this.#tuples.subarray(slot * this.#width, (slot + 1) * this.#width)]);
   }
 
-  #removeFromTable(slot: number): void {
-    const table = this.#table;
-    const mask = this.#mask;
-    let hole = this.#hashOfSlot(slot) & mask;
-    while (table[hole] !== slot) hole = (hole + 1) & mask;
-    for (let at = (hole + 1) & mask; table[at] !== EMPTY; at = (at + 1) & mask) {
-      const home = this.#hashOfSlot(table[at] as number) & mask;
-      if (((at - home) & mask) >= ((at - hole) & mask)) {
-        table[hole] = table[at] as number;
-        hole = at;
-      }
-    }
-    table[hole] = EMPTY;
-  }
-
   #growTable(): void {
+    const before = this.#table;
     this.#mask = this.#mask * 2 + 1;
-    this.#table = new Int32Array(this.#mask + 1).fill(EMPTY);
-    for (let slot = 0; slot < this.#next; slot++) {
-      if (this.#known[slot] === 0) continue;
-      let at = this.#hashOfSlot(slot) & this.#mask;
-      while (this.#table[at] !== EMPTY) at = (at + 1) & this.#mask;
-      this.#table[at] = slot;
+    const table = new Int32Array(2 * (this.#mask + 1)).fill(EMPTY);
+    for (let i = 0; i < before.length; i += 2) {
+      if (before[i] === EMPTY) continue;
+      let at = (before[i + 1] as number) & this.#mask;
+      while (table[2 * at] !== EMPTY) at = (at + 1) & this.#mask;
+      table[2 * at] = before[i] as number;
+      table[2 * at + 1] = before[i + 1] as number;
     }
+    this.#table = table;
   }
 
   #growSlots(slot: number): void {

@@ -15,8 +15,8 @@ export interface KeyedForm<Draft, Body> {
    * number `key` (from 0) from then on; false when nothing is kept.
    */
   readonly store: (slot: number, draft: Draft, key: number) => boolean;
-  /** What is stored beside the keys; missing where that is the draft itself. */
-  readonly body?: (draft: Draft) => Body;
+  /** What is stored beside the keys, with the arrays in it from `arrays`; missing where that is the draft itself. */
+  readonly body?: (draft: Draft, arrays: ArraySource) => Body;
 }
 
 /** A key group as stored: its keys, and what belongs to them, which names them by their numbers. */
@@ -135,7 +135,7 @@ export class KeyedSnapshots<Body extends object, Stored extends object = Body> {
     const keys = rest.length === 0 ? packed : joinKeys([packed, packKeys(rest, arrays)], arrays);
     if (--reading.left === 0) this.#end(reading);
     const { body = (it: Body) => it as unknown as Stored } = this.#form;
-    return { keys, ...body(draft.body) };
+    return { keys, ...body(draft.body, arrays) };
   }
 
   /** Stores what is still as it was, so that a later touch of it need not. */

@@ -12,6 +12,7 @@ import {
 } from '../key/key.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
 import type { ArraySource } from './array-source.ts';
+import { ScalarIds } from './scalar-ids.ts';
 import { StringInterner } from './string-interner.ts';
 
 /** Canonical encodings (key.ts) of some scalars, by index. */
@@ -30,7 +31,7 @@ export interface ScalarEncodings {
  */
 export class ScalarInterner {
   readonly #strings = new StringInterner();
-  readonly #ids = new Map<KeyScalar, number>();
+  readonly #ids = new ScalarIds();
   readonly #values: (KeyScalar | undefined)[] = [];
   readonly #hashes: number[] = [];
   readonly #free: number[] = [];
@@ -61,7 +62,7 @@ export class ScalarInterner {
     }
     this.#refuseOther(false, value);
     const known = this.#ids.get(value);
-    if (known !== undefined) return known;
+    if (known >= 0) return known;
     const id = this.#free.pop() ?? this.#values.length;
     this.#ids.set(value, id);
     this.#values[id] = canonicalScalar(value);
@@ -126,7 +127,9 @@ export class ScalarInterner {
 
   /** Length of its canonical encoding. */
   bytes(id: number): number {
-    return this.#isText ? this.#strings.bytes(id) + 1 : encodeKey(this.#values[id] as KeyScalar).length;
+    if (this.#isText) return this.#strings.bytes(id) + 1;
+    const value = this.#values[id] as KeyScalar;
+    return typeof value === 'number' ? NUMBER_KEY_BYTES : encodeKey(value).length;
   }
 
   hold(id: number): void {

@@ -16,19 +16,20 @@ import { type ArraySource, newArrays } from './array-source.ts';
 import { type GroupLists, listed } from './group-lists.ts';
 import type { KeySelector, KeySpace } from './key-space.ts';
 import { type PackedKeys, packKeys, type StoredKeys } from './packed-keys.ts';
+import { ScalarIds } from './scalar-ids.ts';
 import { SlotTable } from './slot-table.ts';
 
 const EMPTY = -1;
 
-/** Keys that a function returns: one Map from scalar, or from a tuple's canonical text, to the slot. */
+/** Keys that a function returns: from scalar, or from a tuple's canonical text, to the slot. */
 export class ValueKeySpace implements KeySpace {
   readonly selector: { readonly kind: 'function'; readonly select: (row: unknown) => unknown };
   readonly slots = new SlotTable();
   readonly #maxParallelism: number;
-  readonly #ids = new Map<KeyScalar, number>();
+  readonly #ids = new ScalarIds();
   readonly #tupleIds = new Map<string, number>();
   readonly #keys: (Key | undefined)[] = [];
-  #groups: number[] = [];
+  readonly #groups: number[] = [];
   readonly #lists: GroupLists | null;
   readonly #freeSlots: number[] = [];
 
@@ -52,8 +53,8 @@ export class ValueKeySpace implements KeySpace {
 
   /** Slot of what the key function returned. @throws MR_KEY_INVALID */
   slotOfKey(key: unknown): number {
-    const slot = this.#ids.get(key as KeyScalar);
-    return slot !== undefined ? slot : this.#slotOfNew(key);
+    const slot = this.#ids.get(key);
+    return slot >= 0 ? slot : this.#slotOfNew(key);
   }
 
   slotOfCanonical(bytes: Uint8Array): number {
@@ -125,7 +126,8 @@ export class ValueKeySpace implements KeySpace {
       const known = this.#tupleIds.get(tupleText(key));
       if (known !== undefined) return known;
     }
-    encodeKey(key); // a key that no snapshot could hold is refused here, record by record
+    // A key that no snapshot could hold is refused here, record by record.
+    if (typeof key !== 'number') encodeKey(key);
     const slot = this.#freeSlots.pop() ?? this.#keys.length;
     this.#keys[slot] = Array.isArray(key) ? key.map(canonicalScalar) : canonicalScalar(key as KeyScalar);
     this.#groups[slot] = EMPTY;

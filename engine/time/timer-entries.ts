@@ -39,16 +39,16 @@ export class TimerEntries {
     return NONE;
   }
 
-  /** Adds a pair that is not there. @param first of the ring of its time, if there is one; the new entry is its last then */
-  add(slot: number, time: number, first: number | undefined): number {
+  /** Adds a pair that is not there. @param first of the ring of its time, or −1; the new entry is its last then */
+  add(slot: number, time: number, first: number): number {
     if (slot >= this.#firsts.length) this.#growSlots(slot);
     const entry = this.#take();
     const links = this.#links;
     const at = entry * 5;
     this.#times[entry] = time;
     links[at] = slot;
-    const next = first ?? entry;
-    const previous = first === undefined ? entry : (links[first * 5 + 2] as number);
+    const next = first < 0 ? entry : first;
+    const previous = first < 0 ? entry : (links[first * 5 + 2] as number);
     links[at + 1] = next;
     links[at + 2] = previous;
     links[previous * 5 + 1] = entry;

@@ -1,3 +1,4 @@
+import { TimeTable } from './time-table.ts';
 import { TimerEntries } from './timer-entries.ts';
 
 /**
@@ -10,7 +11,7 @@ import { TimerEntries } from './timer-entries.ts';
 export class TimerQueue {
   readonly #entries = new TimerEntries();
   /** By time: the first of a ring of entries. */
-  readonly #buckets = new Map<number, number>();
+  readonly #buckets = new TimeTable();
   /** Times with a bucket, each at least once, and some whose timers were deleted: no more of those than of the others. */
   #heap: number[] = [];
 
@@ -21,7 +22,7 @@ export class TimerQueue {
   /** Time of the earliest timer, or null. */
   get next(): number | null {
     for (let time = this.#heap[0]; time !== undefined; time = this.#heap[0]) {
-      if (this.#buckets.has(time)) return time;
+      if (this.#buckets.get(time) >= 0) return time;
       this.#pop();
     }
     return null;
@@ -33,7 +34,7 @@ export class TimerQueue {
     if (entries.find(slot, time) >= 0) return false;
     const first = this.#buckets.get(time);
     const entry = entries.add(slot, time, first);
-    if (first !== undefined) return true;
+    if (first >= 0) return true;
     this.#buckets.set(time, entry);
     this.#push(time);
     return true;
@@ -43,7 +44,7 @@ export class TimerQueue {
   delete(slot: number, time: number): boolean {
     const entry = this.#entries.find(slot, time);
     if (entry < 0) return false;
-    this.#remove(entry, time, this.#buckets.get(time) as number);
+    this.#remove(entry, time, this.#buckets.get(time));
     return true;
   }
 
@@ -57,7 +58,7 @@ export class TimerQueue {
   ): { readonly slot: number; readonly time: number } | null {
     for (let time = this.#heap[0]; time !== undefined && time <= watermark; time = this.#heap[0]) {
       const first = this.#buckets.get(time);
-      if (first === undefined) {
+      if (first < 0) {
         this.#pop();
         continue;
       }
@@ -77,7 +78,7 @@ export class TimerQueue {
     for (let time = this.#heap[0]; time !== undefined && time <= watermark; time = this.#heap[0]) {
       const first = this.#buckets.get(time);
       this.#pop();
-      if (first === undefined) continue;
+      if (first < 0) continue;
       this.#buckets.delete(time);
       for (let entry = first; entry >= 0; ) {
         const slot = this.#entries.slotOf(entry);
@@ -91,8 +92,9 @@ export class TimerQueue {
 
   /** Calls `visit` for every timer, in no particular order. */
   forEach(visit: (slot: number, time: number) => void): void {
-    for (const [time, first] of this.#buckets)
-      this.#entries.forEachFrom(first, (entry) => visit(this.#entries.slotOf(entry), time));
+    this.#buckets.forEach((time, first) =>
+      this.#entries.forEachFrom(first, (entry) => visit(this.#entries.slotOf(entry), time)),
+    );
   }
 
   /** Calls `visit` for every timer of one slot, in no particular order. */
@@ -110,7 +112,9 @@ export class TimerQueue {
     const heap = this.#heap;
     if (heap.length > 2 * this.#buckets.size + 64) {
       // Sorted is a heap. What was deleted before it was due must not pile up.
-      this.#heap = [...this.#buckets.keys()].sort((a, b) => a - b);
+      this.#heap = [];
+      this.#buckets.forEach((bucket) => this.#heap.push(bucket));
+      this.#heap.sort((a, b) => a - b);
       return;
     }
     let at = heap.length;

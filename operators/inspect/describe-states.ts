@@ -1,6 +1,7 @@
-import { type DescribeGroup, durationMs } from '#engine';
-import type { StoredState, StoredStates } from '../state/keyed-state.ts';
+import { type DescribeGroup, durationMs, valueReader } from '#engine';
 import type { StateDeclaration, StateSpec } from '../state/state-kinds.ts';
+import { listedState, type StoredState, type StoredStates } from '../state/stored-states.ts';
+import { listedTimers, type StoredTimers } from '../state/stored-timers.ts';
 import { entriesByKey } from './entries-by-key.ts';
 
 /** One declared state of one key. Values are as stored: in the version that is named. */
@@ -25,15 +26,19 @@ export function describeStates(
   spec: StateSpec = {},
 ): (key: number) => Readonly<Record<string, StateView>> {
   const named = Object.entries(states).map(([name, stored]) => {
-    const state = Array.isArray(stored)
-      ? { kind: 'value' as const, version: 1, timed: false, cells: stored }
-      : stored;
-    return { name, state, declaration: spec[name], of: entriesByKey(state.cells.map(([key]) => key)) };
+    const state = listedState(stored);
+    return {
+      name,
+      state,
+      declaration: spec[name],
+      of: entriesByKey(state.keys),
+      valueOf: valueReader(state.values),
+    };
   });
   return (key) =>
     Object.fromEntries(
-      named.flatMap(({ name, state, declaration, of }) =>
-        of(key).map((place) => [name, stateView(state, state.cells[place]?.[1], declaration)]),
+      named.flatMap(({ name, state, declaration, of, valueOf }) =>
+        of(key).map((place) => [name, stateView(state, valueOf(place), declaration)]),
       ),
     );
 }
@@ -47,8 +52,8 @@ export function describeKeyed(spec?: StateSpec): DescribeGroup {
       processingTimers = [],
     } = group as {
       readonly state: StoredStates;
-      readonly timers: readonly (readonly [number, number])[];
-      readonly processingTimers?: readonly (readonly [number, number])[];
+      readonly timers: StoredTimers;
+      readonly processingTimers?: StoredTimers;
     };
     const states = describeStates(state, spec);
     const timersOf = describeTimers(timers);
@@ -61,11 +66,12 @@ export function describeKeyed(spec?: StateSpec): DescribeGroup {
   };
 }
 
-function describeTimers(timers: readonly (readonly [number, number])[]): (key: number) => readonly number[] {
-  const of = entriesByKey(timers.map(([key]) => key));
+function describeTimers(stored: StoredTimers): (key: number) => readonly number[] {
+  const { keys, times } = listedTimers(stored);
+  const of = entriesByKey(keys);
   return (key) =>
     of(key)
-      .map((place) => timers[place]?.[1] as number)
+      .map((place) => times[place] as number)
       .sort((a, b) => a - b);
 }
 

@@ -1,12 +1,13 @@
-import type { DescribeGroup } from '#engine';
+import { type DescribeGroup, valueReader } from '#engine';
 import type { SeenBody } from '../distinct/distinct-operator.ts';
+import type { ReduceBody } from '../reduce.ts';
 import type { TopBody } from '../top-n/top-n-snapshot.ts';
 import { entriesByKey } from './entries-by-key.ts';
 
 /** What `reduce` has made of a key's records. */
 export const describeReduce: DescribeGroup = (group) => {
-  const { values } = group as { readonly values: readonly unknown[] };
-  return (key) => ({ value: values[key] });
+  const valueOf = valueReader((group as ReduceBody).values);
+  return (key) => ({ value: valueOf(key) });
 };
 
 /** What has been seen of a key, and until when that counts; `until` is null when it has no end. */

@@ -18,6 +18,8 @@ export interface StoredForm {
 
 /** One kind of state, opened for one declaration: how its cells look, are stored, and are worked with. */
 export interface CellKind<Cell> extends CellFormat<Cell> {
+  /** Whether what is stored of a cell is a copy of it and no more. */
+  readonly isStoredAsIs?: boolean;
   /** @param form of what is stored; without it the declared one */
   readonly load: (stored: unknown, form?: StoredForm) => Cell | undefined;
   /** The handle that users work with. */

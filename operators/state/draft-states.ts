@@ -1,40 +1,43 @@
-import { emptyState, type StoredStates } from './keyed-state.ts';
-import type { StateDeclaration } from './state-kinds.ts';
+import { type ArraySource, newArrays, ValuesDraft } from '#engine';
+import { copyOf } from './cell-kind.ts';
+import type { OpenState } from './keyed-state.ts';
+import { formOf, type StoredStates } from './stored-states.ts';
 
 /**
  * The states of a key group in the making. What records have changed since the snapshot may stay here until the whole group is asked
- * for, hundreds of thousands of keys in all: so they are flat lists, which the garbage collector copies at once, and not a list each.
+ * for, hundreds of thousands of keys in all: so they lie in flat lists, which the garbage collector copies at once, and not in a list each.
  */
 export class DraftStates {
   readonly #states = new Map<string, DraftState>();
 
-  /** @param key the cell's key by its index in the group */
-  add(name: string, declaration: StateDeclaration<unknown, unknown>, key: number, stored: unknown): void {
+  /**
+   * @param key the cell's key by its index in the group
+   * @param stored what is stored of the cell, or the cell itself where that is stored as it is
+   */
+  add(name: string, { declaration, kind }: OpenState, key: number, stored: unknown): void {
     let state = this.#states.get(name);
     if (state === undefined) {
-      state = { declaration, cells: [] };
+      const values = new ValuesDraft(kind.isStoredAsIs === true ? copyOf : (it) => it);
+      state = { declaration, keys: [], values };
       this.#states.set(name, state);
     }
-    state.cells.push(key, stored);
+    state.keys.push(key);
+    state.values.add(stored);
   }
 
-  stored(): StoredStates {
+  stored(arrays: ArraySource = newArrays): StoredStates {
     const states: StoredStates = {};
-    for (const [name, { declaration, cells }] of this.#states)
-      states[name] = { ...emptyState(declaration), cells: pairsOf<number, unknown>(cells) };
+    for (const [name, { declaration, keys, values }] of this.#states) {
+      const numbers = arrays.int32(keys.length);
+      numbers.set(keys);
+      states[name] = { ...formOf(declaration), keys: numbers, values: values.stored(arrays) };
+    }
     return states;
   }
 }
 
 interface DraftState {
-  readonly declaration: StateDeclaration<unknown, unknown>;
-  /** Key and cell by turns. */
-  readonly cells: unknown[];
-}
-
-/** Of a flat list, two by two. */
-export function pairsOf<First, Second>(flat: readonly unknown[]): [First, Second][] {
-  const pairs = new Array<[First, Second]>(flat.length / 2);
-  for (let i = 0; i < pairs.length; i++) pairs[i] = [flat[2 * i] as First, flat[2 * i + 1] as Second];
-  return pairs;
+  readonly declaration: OpenState['declaration'];
+  readonly keys: number[];
+  readonly values: ValuesDraft;
 }

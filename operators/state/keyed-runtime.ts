@@ -13,12 +13,14 @@ import {
   type ValueKeySpace,
   type Waiting,
 } from '#engine';
-import { DraftStates, pairsOf } from './draft-states.ts';
+import { DraftStates } from './draft-states.ts';
 import { KeyTimers } from './key-timers.ts';
-import { heapState, KeyedState, type StoredStates } from './keyed-state.ts';
+import { heapState, KeyedState } from './keyed-state.ts';
 import { NamedOutputs } from './named-outputs.ts';
 import type { OutputContext, ProcessContext } from './process-context.ts';
 import type { StateSpec } from './state-kinds.ts';
+import type { StoredStates } from './stored-states.ts';
+import { DraftTimers, listedTimers, type StoredTimers } from './stored-timers.ts';
 
 /** What a defined operator has beside its functions on records, type-erased. */
 export interface KeyedDefinition {
@@ -31,16 +33,16 @@ export interface KeyedDefinition {
 /** What one key group stores of its keys, named by their numbers. */
 interface KeyedBody {
   readonly state: StoredStates;
-  readonly timers: [key: number, time: number][];
+  readonly timers: StoredTimers;
   /** Missing where it was written before there were any. */
-  readonly processingTimers?: [key: number, time: number][];
+  readonly processingTimers?: StoredTimers;
 }
 
-/** The same in the making (DraftStates); of timers key and time by turns. */
+/** The same in the making. */
 interface KeyedDraft {
   readonly states: DraftStates;
-  readonly timers: number[];
-  readonly processingTimers: number[];
+  readonly timers: DraftTimers;
+  readonly processingTimers: DraftTimers;
 }
 
 type AnyContext = ProcessContext<unknown, unknown, Record<string, unknown>, Record<string, unknown>>;
@@ -86,12 +88,16 @@ export class KeyedRuntime {
       ownGroups: context.ownGroups,
     });
     this.#snapshots = new KeyedSnapshots<KeyedDraft, KeyedBody>(this.keys, context.maxParallelism, {
-      empty: () => ({ states: new DraftStates(), timers: [], processingTimers: [] }),
+      empty: () => ({
+        states: new DraftStates(),
+        timers: new DraftTimers(),
+        processingTimers: new DraftTimers(),
+      }),
       store: (slot, draft, key) => this.#store(slot, draft, key),
-      body: ({ states, timers, processingTimers }) => ({
-        state: states.stored(),
-        timers: pairsOf(timers),
-        processingTimers: pairsOf(processingTimers),
+      body: ({ states, timers, processingTimers }, arrays) => ({
+        state: states.stored(arrays),
+        timers: timers.stored(arrays),
+        processingTimers: processingTimers.stored(arrays),
       }),
     });
     const openBackend = options.backend ?? context.openState ?? heapState;
@@ -259,11 +265,11 @@ export class KeyedRuntime {
     let isKept = this.state.storeSlot(slot, states, key);
     this.state.now = now;
     this.#timers.forEachOf(slot, (time) => {
-      timers.push(key, time);
+      timers.add(key, time);
       isKept = true;
     });
     this.#timers.forEachProcessingOf(slot, (time) => {
-      processingTimers.push(key, time);
+      processingTimers.add(key, time);
       isKept = true;
     });
     return isKept;
@@ -274,8 +280,15 @@ export class KeyedRuntime {
     const isCurrent = this.state.restore(state, slots);
     // Old forms are stored anew, so that upgrades need not be kept for ever.
     if (!isCurrent || processingTimers === undefined) this.#snapshots.touchGroup(number);
-    for (const [key, time] of timers) this.#timers.add(slots[key] as number, time);
-    for (const [key, time] of processingTimers ?? []) this.#timers.addProcessing(slots[key] as number, time);
+    const { keys: timed, times } = listedTimers(timers);
+    for (let i = 0; i < timed.length; i++)
+      this.#timers.add(slots[timed[i] as number] as number, times[i] as number);
+    const processing = listedTimers(processingTimers ?? []);
+    for (let i = 0; i < processing.keys.length; i++)
+      this.#timers.addProcessing(
+        slots[processing.keys[i] as number] as number,
+        processing.times[i] as number,
+      );
   }
 
   #call(handler: KeyedDefinition['onTimer'], what: string, at: number): void {

@@ -6,25 +6,17 @@ import {
   type OpenStateBackend,
   type StateBackend,
   type StateCells,
+  valueReader,
 } from '#engine';
 import type { CellKind, CurrentKey } from './cell-kind.ts';
 import { listCells } from './list-cells.ts';
 import { mapCells } from './map-cells.ts';
-import { type StoredSchema, upgradeFrom } from './schema-version.ts';
+import { upgradeFrom } from './schema-version.ts';
 import type { DraftStates } from './draft-states.ts';
 import type { StateDeclaration, StateSpec } from './state-kinds.ts';
+import { formOf, listedState, type StoredPairs, type StoredStates } from './stored-states.ts';
 import { TimeToLive } from './time-to-live.ts';
 import { valueCells } from './value-cells.ts';
-
-/** One state of one key group as stored: per key that has a cell, its index among the group's keys, and the cell. */
-export interface StoredState extends StoredSchema {
-  /** Whether values are stored with the times their lives began. */
-  readonly timed: boolean;
-  readonly cells: [key: number, stored: unknown][];
-}
-
-/** All states of a key group by name. Before kinds and versions there was value state only, as a bare array of cells. */
-export type StoredStates = Record<string, StoredState | StoredState['cells']>;
 
 /** The stored states of a key's group, and the key's index in it. */
 interface Place {
@@ -39,7 +31,8 @@ export interface FrozenStates {
   readonly release: () => void;
 }
 
-interface OpenState {
+/** A state with its cells. */
+export interface OpenState {
   readonly declaration: StateDeclaration<unknown, unknown>;
   readonly kind: CellKind<unknown>;
   readonly cells: StateCells<unknown>;
@@ -119,11 +112,13 @@ export class KeyedState implements CurrentKey {
    */
   storeSlot(slot: number, states: DraftStates, key: number): boolean {
     let isStored = false;
-    for (const [name, { declaration, kind, cells }] of this.#states) {
+    for (const [name, state] of this.#states) {
+      const { kind, cells } = state;
       const cell = cells.peek(slot);
-      const stored = cell === undefined ? undefined : kind.store(cell);
+      if (cell === undefined) continue;
+      const stored = kind.isStoredAsIs === true ? cell : kind.store(cell);
       if (stored === undefined) continue;
-      states.add(name, declaration, key, stored);
+      states.add(name, state, key, stored);
       isStored = true;
     }
     return isStored;
@@ -131,16 +126,16 @@ export class KeyedState implements CurrentKey {
 
   /** The cells that are not in memory, as they are now, for later; null where all are. Good until the next snapshot. */
   freezeSpilled(): FrozenStates | null {
-    const frozen: (readonly [string, OpenState['declaration'], FrozenCells])[] = [];
-    for (const [name, { declaration, cells }] of this.#states) {
-      const view = cells.freezeSpilled?.();
-      if (view !== undefined) frozen.push([name, declaration, view]);
+    const frozen: (readonly [string, OpenState, FrozenCells])[] = [];
+    for (const [name, state] of this.#states) {
+      const view = state.cells.freezeSpilled?.();
+      if (view !== undefined) frozen.push([name, state, view]);
     }
     if (frozen.length === 0) return null;
     return {
       store(group, states, place) {
-        for (const [name, declaration, view] of frozen)
-          view.forEachOf(group, (key, stored) => states.add(name, declaration, place(key), stored));
+        for (const [name, state, view] of frozen)
+          view.forEachOf(group, (key, stored) => states.add(name, state, place(key), stored));
       },
       release() {
         for (const [, , view] of frozen) view.release();
@@ -159,15 +154,15 @@ export class KeyedState implements CurrentKey {
     for (const [name, stored] of Object.entries(states)) {
       const state = this.#states.get(name);
       if (state === undefined) throw this.#undeclared(name);
-      const { kind, version, timed, cells } = Array.isArray(stored)
-        ? { kind: 'value' as const, version: 1, timed: false, cells: stored }
-        : stored;
+      const { kind, version, timed, keys, values } = listedState(stored);
       const upgrade = upgradeFrom({ kind, version }, state.declaration, name, this.#operator);
-      const now = emptyState(state.declaration);
-      if (Array.isArray(stored) || version !== now.version || timed !== now.timed) isCurrent = false;
-      for (const [key, it] of cells) {
-        const cell = state.kind.load(it, { timed, upgrade });
-        if (cell !== undefined) state.cells.set(slots[key] as number, cell);
+      const now = formOf(state.declaration);
+      if (Array.isArray(stored) || 'cells' in stored || version !== now.version || timed !== now.timed)
+        isCurrent = false;
+      const valueOf = valueReader(values);
+      for (let i = 0; i < keys.length; i++) {
+        const cell = state.kind.load(valueOf(i), { timed, upgrade });
+        if (cell !== undefined) state.cells.set(slots[keys[i] as number] as number, cell);
       }
     }
     return isCurrent;
@@ -210,11 +205,6 @@ function write(
   declaration: StateDeclaration<unknown, unknown>,
   stored: unknown,
 ): void {
-  states[name] ??= emptyState(declaration);
-  (states[name] as StoredState).cells.push([key, stored]);
-}
-
-/** A state of no cells yet. */
-export function emptyState({ kind, options }: StateDeclaration<unknown, unknown>): StoredState {
-  return { kind, version: options.version ?? 1, timed: options.ttl !== undefined, cells: [] };
+  states[name] ??= { ...formOf(declaration), cells: [] };
+  (states[name] as StoredPairs).cells.push([key, stored]);
 }

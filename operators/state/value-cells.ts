@@ -19,6 +19,7 @@ export function valueCells(
 ): CellKind<unknown> {
   return {
     expires: ttl !== null,
+    isStoredAsIs: ttl === null,
     store(cell) {
       if (ttl === null) return copyOf(cell);
       const { value, at } = cell as TimedValue;

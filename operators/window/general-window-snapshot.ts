@@ -10,7 +10,7 @@ import {
   type StoredKeys,
   type ValueKeySpace,
 } from '#engine';
-import type { StoredStates } from '../state/keyed-state.ts';
+import type { StoredStates } from '../state/stored-states.ts';
 import type { WindowForm, WindowPlan } from './general-window-spec.ts';
 import type { OpenWindow, WindowStore } from './general-window-store.ts';
 import type { WindowContents } from './general-window-contents.ts';

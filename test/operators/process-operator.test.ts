@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type KeySelector, type Operator } from '#engine';
+import { type KeySelector, type Operator, type OperatorState } from '#engine';
 import { defineOperator, type, valueState } from '#operators';
 import { processOperator } from '../../operators/define-operator.ts';
 import { createOperatorBench, rowRecords } from '../support/operator-bench.ts';
@@ -196,6 +196,41 @@ void t.test('state and timers survive a restore at any parallelism', async (test
     [2, 3],
   ])
     test.same(run(parallelisms), expected, parallelisms.join());
+});
+
+void t.test('state and timers that were stored pair by pair are read, and stored anew', async (test) => {
+  const operator = definition.create(createOperatorBench({ keys }).context);
+  for (const [key, what] of [
+    ['a', 'keep x'],
+    ['a', 'at 30'],
+    ['b', 'at 10'],
+  ] as const)
+    operator.records(rowRecords([{ key, do: what }], [1]));
+  const now = operator.snapshot?.() as OperatorState;
+  const stored = new Map(now.groups);
+  const form = { kind: 'value', version: 1, timed: false };
+  const before = [...stored].map(([number, group]) => {
+    const { keys: packed, timers } = group as {
+      readonly keys: unknown;
+      readonly timers: { readonly times: ArrayLike<number> };
+    };
+    const isA = timers.times[0] === 30;
+    const last = isA ? { last: { ...form, cells: [[0, 'x']] } } : {};
+    const state = { count: { ...form, cells: [[0, isA ? 2 : 1]] }, ...last };
+    return [number, { keys: packed, state, timers: [[0, isA ? 30 : 10]], processingTimers: [] }] as const;
+  });
+  const bench = createOperatorBench({ keys });
+  const restored = definition.create(bench.context);
+  restored.restore?.([{ ...now, groups: new Map<number, unknown>(before) }]);
+  const after = restored.snapshot?.() as OperatorState;
+  test.same(after.dirty, new Set(before.map(([number]) => number)));
+  test.same(new Map(after.groups), stored);
+  restored.watermark(30);
+  restored.records(rowRecords([{ key: 'a', do: 'say' }], [40]));
+  test.same(
+    bench.output.take().flatMap((it) => (it.kind === 'row' ? [it.row] : [])),
+    ['b timer 10 10 count 1', 'a timer 30 30 count 2', 'a 3 x at 40'],
+  );
 });
 
 void t.test('stored state that the operator no longer declares is refused', async (test) => {

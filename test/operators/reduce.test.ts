@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
+import type { OperatorState } from '#engine';
 import { reduce } from '../../operators/reduce.ts';
 import { type KeyedReference, keyedDifference, keyedSteps, sampleKeys } from '../support/keyed-script.ts';
 import { createOperatorBench, rowRecords } from '../support/operator-bench.ts';
@@ -94,6 +95,38 @@ void t.test('a snapshot does not show what is changed in a value afterwards', as
     [...(state?.groups.values() ?? [])].map((group) => (group as { values: unknown[] }).values),
     [[{ k: 'a', list: [1] }]],
   );
+});
+
+void t.test('values that were stored one by one are read', async (test) => {
+  const bench = createOperatorBench({ keys: { kind: 'fields', fields: ['k'] } });
+  const definition = reduce<{ k: string; n: number }>({ reduce: (a, b) => ({ k: a.k, n: a.n + b.n }) });
+  const operator = definition.create(bench.context);
+  operator.records(rowRecords([{ k: 'a', n: 1 }], [0]));
+  const now = operator.snapshot?.() as OperatorState;
+  const before = [...now.groups].map(
+    ([number, group]) => [number, { ...(group as object), values: [{ k: 'a', n: 5 }] }] as const,
+  );
+  const restored = definition.create(bench.context);
+  restored.restore?.([{ ...now, groups: new Map(before) }]);
+  restored.records(rowRecords([{ k: 'a', n: 2 }], [1]));
+  test.same(bench.output.rows().at(-1), { k: 'a', n: 7 });
+});
+
+void t.test('a value may be of another shape than those before it', async (test) => {
+  const bench = createOperatorBench({ keys: { kind: 'fields', fields: ['k'] } });
+  const definition = reduce<Record<string, unknown>>({ reduce: (a, b) => ({ ...a, ...b }) });
+  const operator = definition.create(bench.context);
+  const rows = [{ k: 'a', n: 1 }, { k: 'b' }, { k: 'a', list: [1] }, { k: 'b', m: null }];
+  operator.records(rowRecords(rows, [0, 1, 2, 3]));
+  const last = [
+    { k: 'a', n: 1, list: [1] },
+    { k: 'b', m: null },
+  ];
+  test.same(bench.output.rows().slice(-2), last);
+  const restored = definition.create(bench.context);
+  restored.restore?.([operator.snapshot?.() as OperatorState]);
+  restored.records(rowRecords([{ k: 'a' }, { k: 'b' }], [4, 5]));
+  test.same(bench.output.rows().slice(-2), last);
 });
 
 void t.test('a function that returns nothing is an error of the record', async (test) => {

@@ -1,4 +1,6 @@
-import type { StoredKeyGroup } from '#engine';
+import { type StoredKeyGroup, type StoredValues, valueReader } from '#engine';
+import { listedState, type StoredStates } from '../../operators/state/stored-states.ts';
+import { listedTimers, type StoredTimers } from '../../operators/state/stored-timers.ts';
 
 /** What of an operator's content goes by time alone, and is left out of snapshots from then on. */
 export interface Lapse {
@@ -18,12 +20,10 @@ interface Rows {
 
 /** Every field that any keyed operator stores beside its keys. */
 type AnyBody = Partial<{
-  readonly state: Readonly<
-    Record<string, { readonly kind: string; readonly timed: boolean; readonly cells: [number, unknown][] }>
-  >;
-  readonly timers: [number, number][];
-  readonly processingTimers: [number, number][];
-  readonly values: unknown[];
+  readonly state: StoredStates;
+  readonly timers: StoredTimers;
+  readonly processingTimers: StoredTimers;
+  readonly values: StoredValues;
   readonly key: number[];
   readonly value: unknown[];
   readonly expiry: number[];
@@ -54,7 +54,11 @@ export function contentByKey(group: unknown): Content {
     byKey.set(name, [...(byKey.get(name) ?? []), JSON.stringify(entry)]);
   };
   addStates(body, add);
-  for (const [i, entry] of (body.values ?? body.usedAt ?? []).entries()) add(i, entry);
+  const valueOf = valueReader(body.values ?? body.usedAt ?? []);
+  for (let key = 0; key < names.length; key++) {
+    const entry = valueOf(key);
+    if (entry !== undefined) add(key, entry);
+  }
   for (const [i, key] of (body.key ?? []).entries())
     add(key, { value: body.value?.[i], expiry: body.expiry?.[i] });
   for (const { window, lines, scores, times, rows } of body.panes ?? []) {
@@ -85,14 +89,20 @@ function addStates(
   { state, timers, processingTimers }: AnyBody,
   add: (key: number, entry: unknown) => void,
 ): void {
-  for (const [name, { kind, timed, cells }] of Object.entries(state ?? {}))
-    for (const [key, stored] of cells) {
-      const parts = kind === 'list' || kind === 'map' ? (stored as unknown[]) : [stored];
+  for (const [name, stored] of Object.entries(state ?? {})) {
+    const { kind, timed, keys, values } = listedState(stored);
+    const valueOf = valueReader(values);
+    for (const [place, key] of Array.from(keys).entries()) {
+      const cell = valueOf(place);
+      const parts = kind === 'list' || kind === 'map' ? (cell as unknown[]) : [cell];
       for (const [i, part] of parts.entries())
         add(key, timed ? { name, part, at: (part as unknown[]).at(-1) } : { name, i, part });
     }
-  for (const [key, time] of timers ?? []) add(key, { timer: time });
-  for (const [key, time] of processingTimers ?? []) add(key, { processingTimer: time });
+  }
+  for (const [name, stored = []] of Object.entries({ timer: timers, processingTimer: processingTimers })) {
+    const { keys, times } = listedTimers(stored);
+    for (const [i, key] of Array.from(keys).entries()) add(key, { [name]: times[i] });
+  }
 }
 
 function namesOf(keys: StoredKeyGroup<object>['keys']): string[] {

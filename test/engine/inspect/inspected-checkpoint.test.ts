@@ -109,7 +109,7 @@ void t.test('state that its operator cannot describe is shown as stored, with th
   kept.run(rows.slice(0, 1));
   const checkpoint = await kept.inspect(await kept.checkpoint());
   t.match(await checkpoint.get('op', ['s0', 0]), {
-    state: { problem: 'an older form', stored: { values: [{ n: 0 }] } },
+    state: { problem: 'an older form', stored: { values: { fields: { n: Int32Array.of(0) } } } },
   });
 });
 

@@ -10,7 +10,8 @@ import {
   valueState,
 } from '#operators';
 import type { StateSpec } from '../../../operators/state/state-kinds.ts';
-import { KeyedState, type StoredStates } from '../../../operators/state/keyed-state.ts';
+import { KeyedState } from '../../../operators/state/keyed-state.ts';
+import type { StoredStates } from '../../../operators/state/stored-states.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 
 type Step =

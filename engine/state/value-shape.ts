@@ -1,0 +1,113 @@
+import { generate, type GenerationOptions } from '../wire/code-generation.ts';
+
+/** Where the values of one field lie, key by key. */
+type FieldList = ArrayLike<unknown>;
+
+/** Puts each field of a value into its list, at `index`; false, with nothing done, when it has another shape. Lists go by the names. */
+type TakeApart = (value: unknown, lists: readonly unknown[][], index: number) => boolean;
+/** A value with the fields that are in the lists at `index`. */
+type PutTogether = (lists: readonly FieldList[], index: number) => unknown;
+
+/** More fields, and an object is better kept as it is. */
+const FIELDS_MAX = 32;
+/** Shapes that a thread remembers; beyond, all are forgotten at once. */
+const REMEMBERED_MAX = 256;
+
+/**
+ * What flat objects have in common, so that many are stored as one list per field: plain, with the same names in the same order, and
+ * nothing but scalars, null and undefined in them.
+ */
+export class ValueShape {
+  readonly names: readonly string[];
+  readonly takeApart: TakeApart;
+  readonly putTogether: PutTogether;
+
+  constructor(names: readonly string[], options: GenerationOptions = {}) {
+    const isGenerated = options.codeGeneration !== 'never';
+    this.names = names;
+    this.takeApart = (isGenerated ? generateTakeApart(names) : null) ?? interpretTakeApart(names);
+    this.putTogether = (isGenerated ? generatePutTogether(names) : null) ?? interpretPutTogether(names);
+  }
+
+  /** The shape with these names, which {@link ValueShape.ofValue} has given once. */
+  static ofNames(names: readonly string[]): ValueShape {
+    const text = JSON.stringify(names);
+    let shape = shapes.get(text);
+    if (shape === undefined) {
+      shape = new ValueShape(names);
+      if (shapes.size >= REMEMBERED_MAX) shapes.clear();
+      shapes.set(text, shape);
+    }
+    return shape;
+  }
+
+  /** The shape of a value, or null where it has none. */
+  static ofValue(value: unknown): ValueShape | null {
+    if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype)
+      return null;
+    const names = Object.keys(value);
+    // In a literal this name is the prototype.
+    if (names.length === 0 || names.length > FIELDS_MAX || names.includes('__proto__')) return null;
+    return ValueShape.ofNames(names);
+  }
+}
+
+const shapes = new Map<string, ValueShape>();
+
+function isFlat(value: unknown): boolean {
+  switch (typeof value) {
+    case 'object':
+      return value === null;
+    case 'function':
+    case 'symbol':
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** Fields are read before the prototype is looked at: V8 knows the object's class by then, and with it the prototype, at no cost. */
+function generateTakeApart(names: readonly string[]): TakeApart | null {
+  const body = [
+    `const names = ${JSON.stringify(names)};`,
+    'const plain = Object.prototype, prototypeOf = Object.getPrototypeOf;',
+    'return function takeApart(value, lists, index) {',
+    "if (typeof value !== 'object' || value === null) return false;",
+    ...names.map((name, f) => `const v${f} = value[${JSON.stringify(name)}];`),
+    'if (prototypeOf(value) !== plain) return false;',
+    'let j = 0;',
+    'for (const name in value) if (name !== names[j++]) return false;',
+    `if (j !== ${names.length}) return false;`,
+    ...names.map((_, f) => `if (typeof v${f} !== 'number' && !isFlat(v${f})) return false;`),
+    ...names.map((_, f) => `lists[${f}][index] = v${f};`),
+    'return true;',
+    '};',
+  ].join('\n');
+  return generate('state/take-apart', { isFlat }, body);
+}
+
+function generatePutTogether(names: readonly string[]): PutTogether | null {
+  const fields = names.map((name, f) => `${JSON.stringify(name)}: lists[${f}][index]`);
+  return generate(
+    'state/put-together',
+    {},
+    `return function putTogether(lists, index) { return { ${fields.join(', ')} }; };`,
+  );
+}
+
+function interpretTakeApart(names: readonly string[]): TakeApart {
+  return (value, lists, index) => {
+    if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype)
+      return false;
+    const own = Object.keys(value);
+    if (own.length !== names.length || own.some((name, f) => name !== names[f])) return false;
+    const fields = Object.values(value) as unknown[];
+    if (!fields.every(isFlat)) return false;
+    for (const [f, field] of fields.entries()) (lists[f] as unknown[])[index] = field;
+    return true;
+  };
+}
+
+function interpretPutTogether(names: readonly string[]): PutTogether {
+  return (lists, index) => Object.fromEntries(names.map((name, f) => [name, lists[f]?.[index]]));
+}
