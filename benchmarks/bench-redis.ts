@@ -31,7 +31,7 @@ export async function startBenchRedis(dir: string): Promise<BenchRedis> {
   };
 }
 
-/** The same asked of the server itself, to the microsecond, ms. */
+/** CPU time of the server at a URL, as it says itself, ms. */
 export async function serverCpuMs(url: string): Promise<number> {
   const connection = await RedisConnection.open({ url, name: 'bench', clock: systemClock });
   const info = String(await connection.call('INFO', 'cpu'));
