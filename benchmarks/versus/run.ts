@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { NexmarkOutcome } from '../nexmark/engine.ts';
 import { nexmarkFile } from '../nexmark/event-file.ts';
+import { QUERY_NAMES } from '../nexmark/queries.ts';
 import { flinkPeer } from '../peers/flink/run.ts';
 import { type EntryForm, streamOf } from '../t1/drain.ts';
 import { t1Process, withFilledRedis } from '../t1/process.ts';
@@ -114,6 +115,7 @@ function inputOf(workload: string, events: number): Input {
       what: `${events} events of ${devices} devices${where}, seed ${SEED}, SHA-256 ${sha256}`,
     };
   }
+  if (!QUERY_NAMES.some((name) => name === workload)) throw new Error(`There is no workload '${workload}'.`);
   const { path, sha256 } = nexmarkFile({ events, rate: NEXMARK_RATE, seed: SEED }, FOLDER);
   return {
     path,
