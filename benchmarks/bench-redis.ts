@@ -31,6 +31,15 @@ export async function startBenchRedis(dir: string): Promise<BenchRedis> {
   };
 }
 
+/** CPU time of the server at a URL, as it says itself, ms. */
+export async function serverCpuMs(url: string): Promise<number> {
+  const connection = await RedisConnection.open({ url, name: 'bench', clock: systemClock });
+  const info = String(await connection.call('INFO', 'cpu'));
+  connection.close();
+  const seconds = (field: string) => Number(new RegExp(`^${field}:(.*)$`, 'm').exec(info)?.[1]);
+  return (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1_000;
+}
+
 /** User and system time of a process, from /proc: fields 14 and 15 of stat, in ticks of 10 ms. */
 function cpuOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

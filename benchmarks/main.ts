@@ -13,9 +13,11 @@ const HELP = `Usage: npm run bench -- <command> [options]
 Runs workloads in every variant, interleaved, each run in a process of its own, and compares CPU time per event. A run whose
 results differ from the others' fails.
 
-  versus                workloads on Millrace and on other engines that read the same bytes, from memory
-    --workloads <list>  of t1, t1-100k, t1-1m, q0, q1, q2, q3, q4, q5, q7, q8, q11, q18; default t1 and all of Nexmark
-    --engines <list>    of millrace, loop, flink, flink 2 (at parallelism 2); default millrace,loop,flink
+  versus                workloads on Millrace and on other engines that read the same bytes, from memory or from Redis
+    --workloads <list>  of t1, t1-100k, t1-1m, t1-drain, t1-json (both from Redis), q0, q1, q2, q3, q4, q5, q7, q8, q11,
+                        q18; default t1, t1-drain, t1-json and all of Nexmark
+    --engines <list>    of millrace, loop, flink, flink-best, and at parallelism 2 'flink 2', 'flink-best 2'; default
+                        the first four
     --events <n>        default 2000000
     --report <file>     also writes the tables there
 
@@ -24,7 +26,7 @@ results differ from the others' fails.
   t1                    10 s windows per device: count and average, minimum, maximum of four fields
     --events <n>        default 10000000
     --devices <n>       default 10000
-    --variants <list>   of floor, engine, functions, interpreted, drain; default floor,engine,functions,drain
+    --variants <list>   of floor, engine, functions, interpreted, drain, json; default floor,engine,functions,drain
 
   micro                 one operator on one core, fed from memory, beside the same query written by hand
     --workloads <list>  of session, sliding, sliding-dense, process, interval-join, top-n; default all
@@ -88,8 +90,8 @@ const json = values.json === undefined ? {} : { json: values.json };
 const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
   versus: () =>
     runVersus({
-      workloads: list('workloads', `t1,${NEXMARK}`),
-      engines: list('engines', 'millrace,loop,flink'),
+      workloads: list('workloads', `t1,t1-drain,t1-json,${NEXMARK}`),
+      engines: list('engines', 'millrace,loop,flink,flink-best'),
       events: number('events', 2_000_000),
       runs: runs(),
       ...json,

@@ -12,6 +12,7 @@ import {
 import type { Batch } from '#wire';
 import { RestoredState } from '../../engine/checkpoint/restored-state.ts';
 import { SnapshotWriter } from '../../engine/checkpoint/snapshot-writer.ts';
+import { median } from '../median.ts';
 import { cpuMs } from '../t1/outcome.ts';
 import type { CheckpointOutcome, SnapshotOutcome } from './outcome.ts';
 
@@ -200,8 +201,4 @@ function threadCpuMs(): number {
   process.cpuUsage();
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 }

@@ -6,7 +6,7 @@ import { decodeFrame, partitionKeys, readEnvelope, rowReader } from '#wire';
 import { FrameStage } from '../../edge-forwarder/frame-stage.ts';
 import { newLane } from '../../edge-forwarder/lane.ts';
 import { BODY_HEADER_BYTES, COLUMN_ENTRY_BYTES, ENCODING } from '../../engine/wire/frame-layout.ts';
-import { framesOf, Measure } from '../t1/workload.ts';
+import { Measure, t1File } from '../t1/workload.ts';
 import { INPUT } from './copy-job.ts';
 import { type LakeBytes, measureLake } from './lake-bytes.ts';
 import { fillTopic } from './start-up.ts';
@@ -78,7 +78,7 @@ export function edgeFrames(events: number, dir: string): Uint8Array[] {
     ...FORWARDER,
   });
   const read = rowReader(Measure);
-  for (const frame of framesOf({ events, devices: DEVICES, seed: 42 }, folder).frames) {
+  for (const frame of t1File({ events, devices: DEVICES, seed: 42 }, folder).frames()) {
     const { batch } = decodeFrame(frame, () => Measure);
     for (let i = 0; i < batch.count; i++) stage.add(read(batch as never, i), 0);
   }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { openRedisPartitionLog, RedisConnection, type RedisLink, systemClock } from '#engine';
 import { partitionKeys } from '#wire';
+import { median } from '../median.ts';
 import { Measure } from '../t1/workload.ts';
 import { INPUT, OUTPUT } from './copy-job.ts';
 import { endProcess, type Form, startForm } from './forms.ts';
@@ -63,10 +64,6 @@ export async function measureStartUp(options: StartUpOptions): Promise<StartUpOu
 interface Start {
   readonly ms: number;
   readonly cpuMs: number;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 }
 
 let namespaces = 0;

@@ -6,6 +6,7 @@ import {
   type PartitionLog,
   runJob,
   type Sink,
+  type Source,
   systemClock,
   systemRandom,
 } from '#engine';
@@ -87,7 +88,12 @@ const AGGREGATES = {
 } as const;
 
 /** T1 as a job author writes it. `plain-functions` adds a filter, a map and a key function in plain TypeScript. */
-function t1Job(form: Form, sink: ResultSink, checkpointIntervalMs: number): JobDefinition {
+function t1Job(
+  form: Form,
+  source: Source<Measure>,
+  sink: ResultSink,
+  checkpointIntervalMs: number,
+): JobDefinition {
   return defineJob(
     't1',
     {
@@ -96,7 +102,7 @@ function t1Job(form: Form, sink: ResultSink, checkpointIntervalMs: number): JobD
       interpreted: form === 'interpreted',
     },
     (job) => {
-      const measures = job.source('measures', partitionLog('t1', Measure), {
+      const measures = job.source('measures', source, {
         outOfOrderness: '1s',
         idleAfter: '1h',
         maxAhead: '1d',
@@ -124,18 +130,25 @@ function t1Job(form: Form, sink: ResultSink, checkpointIntervalMs: number): JobD
   );
 }
 
-/** Runs T1 on a log that holds the frames already, from its first record to its last. */
+/** What a run reads from, and where it keeps its checkpoints. */
+interface Place {
+  /** Default the topic `t1` of the log. */
+  readonly source?: Source<Measure>;
+  readonly log: PartitionLog;
+  readonly store: CheckpointStore;
+}
+
+/** Runs T1 on a source that has all records already, from the first to the last. */
 export async function runEngine(
   variant: string,
   form: Form,
-  log: PartitionLog,
-  store: CheckpointStore,
+  { source = partitionLog('t1', Measure), log, store }: Place,
   events: number,
 ): Promise<Outcome> {
   const sink = new ResultSink();
   const startedCpu = cpuMs();
   const startedWall = performance.now();
-  const handle = runJob(t1Job(form, sink, 1_000).graph(), {
+  const handle = runJob(t1Job(form, source, sink, 1_000).graph(), {
     namespace: 't1',
     log,
     store,
@@ -165,5 +178,5 @@ export async function runEngineOnly(
   const log = openMemoryPartitionLog({ clock: systemClock });
   await log.createTopic('t1', { partitions: 1, schema: Measure, quotaBytes: 8 * 1024 ** 3 });
   for (const frame of frames) await log.append('t1', 0, frame);
-  return runEngine(`engine-only, ${form}`, form, log, openMemoryCheckpointStore(), events);
+  return runEngine(`engine-only, ${form}`, form, { log, store: openMemoryCheckpointStore() }, events);
 }

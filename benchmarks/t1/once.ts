@@ -1,8 +1,8 @@
-import { fill, runDrain } from './drain.ts';
+import { type EntryForm, fill, runDrain } from './drain.ts';
 import { runEngineOnly } from './engine.ts';
 import { runFloor } from './floor.ts';
 import type { Outcome } from './outcome.ts';
-import { framesOf } from './workload.ts';
+import { t1File } from './workload.ts';
 
 /**
  * One variant in one process: `node once.ts <variant> <events> <devices> <folder> [redis]`; prints its outcome as JSON. The first
@@ -10,8 +10,8 @@ import { framesOf } from './workload.ts';
  */
 const [variant, eventsText, devicesText, folder, redisUrl = ''] = process.argv.slice(2);
 const events = Number(eventsText);
-const warmUpEvents = Math.min(events / 2, 1_000_000);
-const frames = () => framesOf({ events, devices: Number(devicesText), seed: 42 }, folder as string).frames;
+const warmUpEvents = Math.floor(Math.min(events / 2, 1_000_000) / 1_000) * 1_000;
+const frames = () => t1File({ events, devices: Number(devicesText), seed: 42 }, folder as string).frames();
 const warmUpFrames = (all: readonly Uint8Array[]) => all.slice(0, warmUpEvents / 1_000);
 
 const inMemory =
@@ -21,21 +21,27 @@ const inMemory =
     return run(all, events);
   };
 
+const filling = (form: EntryForm) => async () => {
+  const all = frames();
+  await fill(form, warmUpFrames(all), warmUpEvents, redisUrl);
+  await fill(form, all, events, redisUrl);
+  return null;
+};
+
+const draining = (form: EntryForm) => async () => {
+  await runDrain(form, warmUpEvents, redisUrl);
+  return runDrain(form, events, redisUrl);
+};
+
 const run: Record<string, () => Promise<Outcome | null>> = {
   floor: inMemory((some) => runFloor(some)),
   engine: inMemory((some, count) => runEngineOnly('built-in', some, count)),
   functions: inMemory((some, count) => runEngineOnly('plain-functions', some, count)),
   interpreted: inMemory((some, count) => runEngineOnly('interpreted', some, count)),
-  async fill() {
-    const all = frames();
-    await fill(warmUpFrames(all), warmUpEvents, redisUrl);
-    await fill(all, events, redisUrl);
-    return null;
-  },
-  async drain() {
-    await runDrain(warmUpEvents, redisUrl);
-    return runDrain(events, redisUrl);
-  },
+  'fill-frames': filling('frames'),
+  'fill-json': filling('json'),
+  drain: draining('frames'),
+  json: draining('json'),
 };
 const chosen = run[variant ?? ''];
 if (chosen === undefined)

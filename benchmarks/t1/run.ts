@@ -1,11 +1,11 @@
-import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { statSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { startBenchRedis } from '../bench-redis.ts';
+import { median } from '../median.ts';
+import type { EntryForm } from './drain.ts';
 import type { Outcome } from './outcome.ts';
-import { framesOf } from './workload.ts';
+import { t1Process, withFilledRedis } from './process.ts';
+import { t1File } from './workload.ts';
 
 export interface T1Options {
   readonly events: number;
@@ -17,13 +17,14 @@ export interface T1Options {
 }
 
 const SEED = 42;
+/** How events lie for the variants that read from Redis. */
+const FORMS: Readonly<Record<string, EntryForm>> = { drain: 'frames', json: 'json' };
 
 /** Runs T1 interleaved: every variant once per round, the first round not counted. */
 export async function runT1(options: T1Options): Promise<void> {
   const folder = join('benchmarks', 'results');
-  mkdirSync(folder, { recursive: true });
-  const { path } = framesOf({ events: options.events, devices: options.devices, seed: SEED }, folder);
-  const bytes = readFileSync(path).length / options.events;
+  const { path } = t1File({ events: options.events, devices: options.devices, seed: SEED }, folder);
+  const bytes = statSync(path).size / options.events;
   print(
     `T1: ${options.events} events, ${options.devices} devices, ${bytes.toFixed(1)} bytes per event in frames of 1,000`,
   );
@@ -45,38 +46,20 @@ export async function runT1(options: T1Options): Promise<void> {
   if (digests.size !== 1) throw new Error('The variants do not agree on the results.');
 }
 
-async function runOnce(variant: string, { events, devices }: T1Options, folder: string): Promise<Outcome> {
-  const dir = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
-  const redis = variant === 'drain' ? await startBenchRedis(dir) : null;
-  try {
-    const run = async (what: string) => {
-      const args = [
-        join(import.meta.dirname, 'once.ts'),
-        what,
-        String(events),
-        String(devices),
-        folder,
-        redis?.url ?? '',
-      ];
-      const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1 << 20 });
-      return JSON.parse(stdout) as Outcome;
-    };
-    if (redis !== null) await run('fill');
-    const before = redis?.cpuMs() ?? 0;
-    const outcome = await run(variant);
-    return redis === null ? outcome : { ...outcome, serverCpuMs: redis.cpuMs() - before };
-  } finally {
-    await redis?.stop();
-    rmSync(dir, { recursive: true, force: true });
-  }
+function runOnce(variant: string, { events, devices }: T1Options, folder: string): Promise<Outcome> {
+  const input = { events, devices, folder };
+  const form = FORMS[variant];
+  if (form === undefined) return t1Process(variant, input);
+  return withFilledRedis(form, input, (url) => t1Process(variant, input, url));
 }
 
 function table(outcomes: ReadonlyMap<string, readonly Outcome[]>): string[] {
-  const floor = median((outcomes.get('floor') ?? []).map(nsPerEvent));
+  const byHand = outcomes.get('floor');
+  const floor = byHand === undefined ? null : median(byHand.map(nsPerEvent));
   const rows = [...outcomes.values()].map((runs) => {
     const ns = runs.map(nsPerEvent);
     const mid = median(ns);
-    const share = Number.isNaN(floor) ? '' : (floor / mid).toFixed(2);
+    const share = floor === null ? '' : (floor / mid).toFixed(2);
     return `| ${runs[0]?.variant} | ${mid.toFixed(0)} (${Math.min(...ns).toFixed(0)}–${Math.max(...ns).toFixed(0)}) | ${(1e3 / mid).toFixed(2)} | ${share} |`;
   });
   return [
@@ -95,13 +78,6 @@ function describe(outcome: Outcome): string {
 }
 
 const nsPerEvent = (outcome: Outcome): number => (outcome.cpuMs * 1e6) / outcome.events;
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted.length === 0
-    ? Number.NaN
-    : ((sorted[(sorted.length - 1) >> 1] as number) + (sorted[sorted.length >> 1] as number)) / 2;
-}
 
 function print(...lines: readonly string[]): void {
   for (const line of lines) process.stdout.write(`${line}\n`);

@@ -1,6 +1,6 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchBuilder, encodeFrame, eventTime, f64, type Infer, schema, seededRandom, string } from '#wire';
+import { type FrameFile, frameFile } from '../frame-file.ts';
 
 /** One T1 record: four measures of one device. */
 export const Measure = schema('t1', {
@@ -29,23 +29,16 @@ const RATE = 100_000;
 const FRAME_RECORDS = 1_000;
 const START_MS = 1_700_000_000_000;
 
-/** The workload's frames, made once and kept in a file: every variant is fed the same bytes. */
-export function framesOf(
-  workload: Workload,
-  folder: string,
-): { readonly path: string; readonly frames: readonly Uint8Array[] } {
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, `t1-${workload.events}-${workload.devices}-${workload.seed}.frames`);
-  if (!existsSync(path)) writeFrames(workload, path);
-  return { path, frames: readFrames(path) };
+/** The workload's frames in a file. */
+export function t1File(workload: Workload, folder: string): FrameFile {
+  const { events, devices, seed } = workload;
+  return frameFile(join(folder, `t1-${events}-${devices}-${seed}.frames`), () => framesOf(workload));
 }
 
-/** `u32 length, frame` repeated. */
-function writeFrames(workload: Workload, path: string): void {
+function* framesOf(workload: Workload): Generator<Uint8Array> {
   const random = seededRandom(workload.seed);
   const walk = Array.from({ length: workload.devices }, () => [20, 50, 1000, 90]);
   const builder = new BatchBuilder(Measure);
-  const file = openSync(`${path}.tmp`, 'w');
   const cents = (x: number) => Math.round(x * 100) / 100;
   for (let i = 0; i < workload.events; i++) {
     const device = Math.floor(random() * workload.devices);
@@ -60,34 +53,19 @@ function writeFrames(workload: Workload, path: string): void {
       pressure: at[2] as number,
       battery: at[3] as number,
     });
-    if (builder.count === FRAME_RECORDS || i === workload.events - 1) {
-      const last = i + 1;
-      const batch = builder.finish();
-      const frame = encodeFrame(batch, {
-        producer: 't1',
-        epoch: 1,
-        prev: last - batch.count,
-        first: last - batch.count + 1,
-        watermark: Number.NaN,
-        compression: 'none',
-      });
-      const length = Buffer.alloc(4);
-      length.writeUInt32LE(frame.length);
-      writeSync(file, length);
-      writeSync(file, frame);
-    }
+    if (builder.count === FRAME_RECORDS || i === workload.events - 1) yield frameOf(builder, i + 1);
   }
-  closeSync(file);
-  renameSync(`${path}.tmp`, path);
 }
 
-function readFrames(path: string): Uint8Array[] {
-  const bytes = readFileSync(path);
-  const frames: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const length = bytes.readUInt32LE(at);
-    frames.push(new Uint8Array(bytes.subarray(at + 4, at + 4 + length)));
-    at += 4 + length;
-  }
-  return frames;
+/** @param last events up to the end of the frame */
+function frameOf(builder: BatchBuilder<Measure>, last: number): Uint8Array {
+  const batch = builder.finish();
+  return encodeFrame(batch, {
+    producer: 't1',
+    epoch: 1,
+    prev: last - batch.count,
+    first: last - batch.count + 1,
+    watermark: Number.NaN,
+    compression: 'none',
+  });
 }

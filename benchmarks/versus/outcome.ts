@@ -9,6 +9,8 @@ export interface VersusOutcome {
   readonly rows: number;
   /** Equal for equal results, in whatever order they came. */
   readonly checksum: string;
+  /** CPU time of the Redis server that the events came from, not part of `cpuMs`. */
+  readonly serverCpuMs?: number;
   readonly rssMb?: number;
   readonly gcMs?: number;
 }
@@ -18,6 +20,8 @@ export interface VersusReport {
   readonly date: string;
   readonly machine: string;
   readonly versions: Readonly<Record<string, string>>;
+  /** Engine → in what form it ran. */
+  readonly engines: Readonly<Record<string, string>>;
   /** Workload → what its input is, with the digest of its file. */
   readonly inputs: Readonly<Record<string, string>>;
   readonly outcomes: readonly VersusOutcome[];
@@ -26,14 +30,6 @@ export interface VersusReport {
 }
 
 export const nsPerEvent = ({ cpuMs, events }: VersusOutcome): number => (cpuMs * 1e6) / events;
-
-/** @throws for an empty list */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
-  if (low === undefined || high === undefined) throw new Error('There is no median of no values.');
-  return (low + high) / 2;
-}
 
 /** CPU per event of every (workload, engine), in the order in which they first ran. */
 export function groups(

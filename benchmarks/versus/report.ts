@@ -1,4 +1,5 @@
-import { groups, median, nsPerEvent, type VersusOutcome, type VersusReport } from './outcome.ts';
+import { median } from '../median.ts';
+import { groups, nsPerEvent, type VersusOutcome, type VersusReport } from './outcome.ts';
 
 const OURS = 'millrace';
 
@@ -10,10 +11,11 @@ export function describeVersus(report: VersusReport): string {
       .join(', ')}. ${report.date}.`,
     '',
     ...Object.entries(report.inputs).map(([workload, input]) => `- ${workload}: ${input}`),
+    ...Object.entries(report.engines).map(([engine, form]) => `- ${engine}: ${form}`),
     ...Object.entries(report.skipped).map(([peer, why]) => `- SKIPPED ${peer}: ${why}`),
     '',
-    '| workload | engine | CPU ns per event, median (min–max) | wall ns | rows | checksum | RSS MB | GC ms |',
-    '|---|---|---|---|---|---|---|---|',
+    '| workload | engine | CPU ns per event, median (min–max) | of Redis | wall ns | rows | checksum | RSS MB | GC ms |',
+    '|---|---|---|---|---|---|---|---|---|',
   ];
   for (const [workload, engines] of groups(report))
     for (const [engine, runs] of engines) lines.push(row(workload, engine, runs));
@@ -24,12 +26,16 @@ function row(workload: string, engine: string, runs: readonly VersusOutcome[]): 
   const ns = runs.map(nsPerEvent);
   const wall = median(runs.map(({ wallMs, events }) => (wallMs * 1e6) / events));
   const [{ rows, checksum }] = runs as readonly [VersusOutcome, ...VersusOutcome[]];
+  const server = runs.flatMap(({ serverCpuMs, events }) =>
+    serverCpuMs === undefined ? [] : (serverCpuMs * 1e6) / events,
+  );
   const rss = runs.flatMap(({ rssMb }) => rssMb ?? []);
   const gc = runs.flatMap(({ gcMs }) => gcMs ?? []);
   const cells = [
     workload,
     engine,
     `${median(ns).toFixed(0)} (${Math.min(...ns).toFixed(0)}–${Math.max(...ns).toFixed(0)})`,
+    server.length === 0 ? '' : median(server).toFixed(0),
     wall.toFixed(0),
     rows,
     checksum,

@@ -1,18 +1,22 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { NexmarkOutcome } from '../nexmark/engine.ts';
 import { nexmarkFile } from '../nexmark/event-file.ts';
+import { QUERY_NAMES } from '../nexmark/queries.ts';
 import { flinkPeer } from '../peers/flink/run.ts';
-import { framesOf } from '../t1/workload.ts';
+import { type EntryForm, streamOf } from '../t1/drain.ts';
+import { t1Process, withFilledRedis } from '../t1/process.ts';
+import { t1File } from '../t1/workload.ts';
 import { nsPerEvent, type VersusOutcome, type VersusReport } from './outcome.ts';
 import { describeComparison, describeVersus } from './report.ts';
 
 export interface VersusOptions {
-  /** `t1`, `t1-100k`, `t1-1m` (devices) and Nexmark's `q0` … */
+  /** `t1`, `t1-100k`, `t1-1m` (devices), `t1-drain`, `t1-json` (from Redis) and Nexmark's `q0` … */
   readonly workloads: readonly string[];
-  /** `millrace`, `loop`, `flink`, `flink 2` (at parallelism 2). */
+  /** `millrace`, `loop`, `flink`, `flink-best`; the last two also with ` 2`, at parallelism 2. */
   readonly engines: readonly string[];
   readonly events: number;
   readonly runs: number;
@@ -25,26 +29,49 @@ export interface VersusOptions {
 const SEED = 42;
 const NEXMARK_RATE = 10_000;
 const FOLDER = join('benchmarks', 'results');
-const DEVICES: Readonly<Record<string, number>> = { t1: 10_000, 't1-100k': 100_000, 't1-1m': 1_000_000 };
+/** T1's workloads: the number of devices, and how events lie that are read from Redis. */
+const T1: Readonly<Record<string, { readonly devices: number; readonly form?: EntryForm }>> = {
+  t1: { devices: 10_000 },
+  't1-100k': { devices: 100_000 },
+  't1-1m': { devices: 1_000_000 },
+  't1-drain': { devices: 10_000, form: 'frames' },
+  't1-json': { devices: 10_000, form: 'json' },
+};
+/** What the report says of each engine. */
+const ENGINES: Readonly<Record<string, string>> = {
+  millrace: 'jobs as their authors write them, exactly-once, a checkpoint per second',
+  loop: 'the query written by hand over the same frames, without state that could be stored',
+  flink:
+    'the DataStream program that a good user writes and tunes: keyBy with its exchange, window operators',
+  'flink-best':
+    'an upper bound for Flink, chosen by hand for one slot: no exchange (reinterpretAsKeyedStream), windows of its own where they cost less',
+};
 
 interface Input {
   readonly path: string;
   readonly what: string;
+  /** The server and the stream that hold the events, where they are read from Redis. */
+  readonly redis?: { readonly url: string; readonly stream: string };
 }
 
 type Engine = (workload: string, input: Input, events: number) => Promise<VersusOutcome>;
 
 /** Every workload on every engine, one after another and round after round, each in a process of its own; the first round is not counted. */
 export async function runVersus(options: VersusOptions): Promise<void> {
-  mkdirSync(FOLDER, { recursive: true });
   const { engines, skipped } = await openEngines(options.engines);
   const inputs = new Map(options.workloads.map((workload) => [workload, inputOf(workload, options.events)]));
   const outcomes: VersusOutcome[] = [];
   for (let round = 0; round <= options.runs; round++) {
     for (const [workload, input] of inputs) {
       for (const [name, engine] of engines) {
-        if (name === 'loop' && !Object.hasOwn(DEVICES, workload)) continue;
-        const outcome = { ...(await engine(workload, input, options.events)), workload, engine: name };
+        if (name === 'loop' && kindOf(workload) !== 't1') continue;
+        const outcome = {
+          ...(await runOnce(engine, workload, input, options.events)),
+          workload,
+          engine: name,
+        };
+        if (outcome.rows === 0)
+          throw new Error(`${workload} has no results of ${options.events} events to compare: give more.`);
         if (round > 0) outcomes.push(outcome);
         const label = round === 0 ? 'warm-up' : `round ${round}`;
         say(`${label}  ${workload} ${name}: ${nsPerEvent(outcome).toFixed(0)} ns CPU per event`);
@@ -55,6 +82,11 @@ export async function runVersus(options: VersusOptions): Promise<void> {
     date: new Date().toISOString().slice(0, 10),
     machine: `${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, load ${(loadavg()[0] ?? 0).toFixed(2)}`,
     versions: { node: process.version },
+    engines: Object.fromEntries(
+      Object.entries(ENGINES).filter(([name]) =>
+        outcomes.some(({ engine }) => engine === name || engine === `${name} 2`),
+      ),
+    ),
     inputs: Object.fromEntries([...inputs].map(([workload, { what }]) => [workload, what])),
     outcomes,
     skipped,
@@ -73,16 +105,30 @@ export function compareVersus(base: string, now: string): void {
 }
 
 function inputOf(workload: string, events: number): Input {
-  const devices = DEVICES[workload];
-  if (devices !== undefined) {
-    const { path } = framesOf({ events, devices, seed: SEED }, FOLDER);
-    return { path, what: `${events} events of ${devices} devices, seed ${SEED}` };
+  const t1 = T1[workload];
+  if (t1 !== undefined) {
+    const { devices, form } = t1;
+    const { path, sha256 } = t1File({ events, devices, seed: SEED }, FOLDER);
+    const where = form === undefined ? '' : `, from a Redis stream of ${form}`;
+    return {
+      path,
+      what: `${events} events of ${devices} devices${where}, seed ${SEED}, SHA-256 ${sha256}`,
+    };
   }
+  if (!QUERY_NAMES.some((name) => name === workload)) throw new Error(`There is no workload '${workload}'.`);
   const { path, sha256 } = nexmarkFile({ events, rate: NEXMARK_RATE, seed: SEED }, FOLDER);
   return {
     path,
     what: `${events} Nexmark events at ${NEXMARK_RATE}/s of event time, seed ${SEED}, SHA-256 ${sha256}`,
   };
+}
+
+function runOnce(engine: Engine, workload: string, input: Input, events: number): Promise<VersusOutcome> {
+  const { devices, form } = T1[workload] ?? {};
+  if (devices === undefined || form === undefined) return engine(workload, input, events);
+  return withFilledRedis(form, { events, devices, folder: FOLDER }, (url) =>
+    engine(workload, { ...input, redis: { url, stream: streamOf(form, events) } }, events),
+  );
 }
 
 async function openEngines(names: readonly string[]) {
@@ -91,38 +137,51 @@ async function openEngines(names: readonly string[]) {
   const flink = names.some((name) => name.startsWith('flink')) ? await flinkPeer() : null;
   for (const name of names) {
     if (name === 'millrace') engines.set(name, millrace);
-    else if (name === 'loop') engines.set(name, (workload, _input, events) => t1('floor', workload, events));
+    else if (name === 'loop')
+      engines.set(name, (workload, input, events) => t1('floor', workload, input, events));
     else if (flink !== null && 'skip' in flink) skipped['flink'] = flink.skip;
-    else if (flink !== null && name.startsWith('flink')) {
-      const parallelism = name === 'flink 2' ? 2 : 1;
-      engines.set(name, async (workload, { path }, events) => {
+    else if (flink !== null && /^flink(-best)?( 2)?$/.test(name)) {
+      const form = name.startsWith('flink-best') ? 'best' : 'ordinary';
+      const parallelism = name.endsWith(' 2') ? 2 : 1;
+      engines.set(name, (workload, { path, redis }, events) => {
         const warmup = Math.min(events, 1_000_000);
-        const kind = Object.hasOwn(DEVICES, workload) ? 't1' : workload;
-        const outcome = await flink.run(kind, path, { parallelism, checkpointMs: 1_000, warmup });
-        return { ...outcome, workload, checksum: String(outcome.checksum) };
+        const from = redis === undefined ? {} : { redis };
+        return flink.run(kindOf(workload), path, { form, parallelism, checkpointMs: 1_000, warmup, ...from });
       });
-    } else throw new Error(`There is no engine '${name}': use millrace, loop, flink, flink 2.`);
+    } else
+      throw new Error(
+        `There is no engine '${name}': use millrace, loop, flink, flink 2, flink-best, flink-best 2.`,
+      );
   }
   for (const [peer, why] of Object.entries(skipped)) say(`SKIPPED ${peer}: ${why}`);
   return { engines, skipped };
 }
 
-const millrace: Engine = (workload, _input, events) =>
-  Object.hasOwn(DEVICES, workload)
-    ? t1('engine', workload, events)
-    : once('nexmark/once.ts', [workload, String(events), String(NEXMARK_RATE), String(SEED), FOLDER]);
-
-async function t1(variant: string, workload: string, events: number): Promise<VersusOutcome> {
-  const args = [variant, String(events), String(DEVICES[workload]), FOLDER];
-  const { digest, ...outcome } = await once<VersusOutcome & { readonly digest: string }>('t1/once.ts', args);
-  return { ...outcome, checksum: digest };
+/** What a program of a peer has to do: T1 over frames is one whatever the devices are. */
+function kindOf(workload: string): string {
+  return T1[workload] !== undefined && T1[workload].form === undefined ? 't1' : workload;
 }
 
-async function once<Outcome = VersusOutcome>(program: string, args: readonly string[]): Promise<Outcome> {
-  const command = [join(import.meta.dirname, '..', program), ...args];
-  const { stdout } = await promisify(execFile)(process.execPath, command, { maxBuffer: 1 << 20 });
-  const outcome = JSON.parse(stdout) as Outcome & { readonly checksum?: number };
-  return { ...outcome, ...(outcome.checksum === undefined ? {} : { checksum: `${outcome.checksum}` }) };
+const millrace: Engine = async (workload, input, events) => {
+  const { form } = T1[workload] ?? {};
+  if (form !== undefined) return t1(form === 'json' ? 'json' : 'drain', workload, input, events);
+  if (T1[workload] !== undefined) return t1('engine', workload, input, events);
+  const once = join(import.meta.dirname, '../nexmark/once.ts');
+  const args = [once, workload, String(events), String(NEXMARK_RATE), String(SEED), FOLDER];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1 << 20 });
+  const outcome = JSON.parse(stdout) as NexmarkOutcome;
+  return { ...outcome, workload, checksum: String(outcome.checksum) };
+};
+
+async function t1(
+  variant: string,
+  workload: string,
+  { redis }: Input,
+  events: number,
+): Promise<VersusOutcome> {
+  const { devices } = T1[workload] as { devices: number };
+  const { digest, ...outcome } = await t1Process(variant, { events, devices, folder: FOLDER }, redis?.url);
+  return { ...outcome, workload, engine: 'millrace', checksum: digest };
 }
 
 function refuseDifferences(outcomes: readonly VersusOutcome[]): void {

@@ -5,6 +5,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JobRegistry, type JobStatus, RedisConnection, systemClock } from '#engine';
 import { startBenchRedis } from '../bench-redis.ts';
+import { median } from '../median.ts';
 import { fill, NAMESPACE } from './load.ts';
 import { readResults, type Results } from './results.ts';
 
@@ -148,7 +149,6 @@ function describe(o: Outcome, events: number): string {
 
 /** Medians, and the worker CPU of the first layout as 1. */
 function table(outcomes: readonly Outcome[], events: number): string[] {
-  const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1] as number;
   const medians = LAYOUTS.map(({ name }) => {
     const own = outcomes.filter(({ layout }) => layout === name);
     return { name, cpuMs: median(own.map((o) => o.cpuMs)), wallMs: median(own.map((o) => o.wallMs)) };

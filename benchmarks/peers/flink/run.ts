@@ -9,8 +9,8 @@ export interface FlinkOutcome {
   readonly engine: 'flink';
   readonly version: string;
   readonly parallelism: 1 | 2;
-  /** Whether keyed operators are in the task of their input (`none`) or behind an exchange. */
-  readonly exchange: 'none' | 'hash';
+  /** As its users write it, or chosen by hand; README.md says what differs. */
+  readonly form: 'ordinary' | 'best';
   readonly checkpointMs: number;
   /** Completed while measured. */
   readonly checkpoints: number;
@@ -23,6 +23,8 @@ export interface FlinkOutcome {
   readonly rows: number;
   /** Of T1 the digest that benchmarks/t1/outcome.ts makes, of Nexmark the sum that benchmarks/nexmark/result-sink.ts makes. */
   readonly checksum: string;
+  /** CPU time of the Redis server meanwhile, deploying included, where the events come from one; its own, not part of `cpuMs`. */
+  readonly serverCpuMs?: number;
   /** Highest of the process, with the mapped file and the heap, which is touched in advance. */
   readonly rssMb: number;
   readonly heapPeakMb: number;
@@ -38,14 +40,15 @@ export interface FlinkOptions {
   readonly warmup: number;
   /** File for the result rows as sorted lines; a run that writes one is no measurement. */
   readonly lines?: string;
-  /** Default `none` with one slot, `hash` with two. */
-  readonly exchange?: FlinkOutcome['exchange'];
+  readonly form: FlinkOutcome['form'];
+  /** Path of a server's socket, and the stream in it that holds the same events as the file. */
+  readonly redis?: { readonly url: string; readonly stream: string };
 }
 
 export interface FlinkPeer {
   /**
-   * @param workload t1, or a Nexmark query such as q5
-   * @param file frames, `u32 LE length, frame` repeated
+   * @param workload t1, t1-drain, t1-json, or a Nexmark query such as q5
+   * @param file frames, `u32 LE length, frame` repeated; from Redis it only says how many events there are, and until when
    */
   readonly run: (workload: string, file: string, options: FlinkOptions) => Promise<FlinkOutcome>;
 }
@@ -126,13 +129,15 @@ async function run(workload: string, file: string, options: FlinkOptions): Promi
     'millrace.bench.Main',
     workload,
     file,
+    '--form',
+    options.form,
     '--parallelism',
     String(options.parallelism),
     '--checkpoint-ms',
     String(options.checkpointMs),
     '--warmup',
     String(options.warmup),
-    ...(options.exchange === undefined ? [] : ['--exchange', options.exchange]),
+    ...(options.redis === undefined ? [] : ['--redis', options.redis.url, '--stream', options.redis.stream]),
     ...(options.lines === undefined ? [] : ['--lines', options.lines]),
   ];
   const { stdout } = await execute('java', args, { timeout: RUN_TIMEOUT_MS, maxBuffer: OUTPUT_BYTES_MAX });

@@ -27,13 +27,5 @@ final class FireAtEnd<T> extends Trigger<T, TimeWindow> {
   }
 
   @Override
-  public boolean canMerge() {
-    return true;
-  }
-
-  @Override
-  public void onMerge(TimeWindow window, OnMergeContext context) {}
-
-  @Override
   public void clear(TimeWindow window, TriggerContext context) {}
 }

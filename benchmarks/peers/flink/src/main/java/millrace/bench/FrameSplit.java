@@ -2,7 +2,6 @@ package millrace.bench;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import org.apache.flink.api.connector.source.SourceSplit;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 
 /**
@@ -10,7 +9,7 @@ import org.apache.flink.core.io.SimpleVersionedSerializer;
  *
  * @param index of the split, which is also the subtask that reads it
  */
-record FrameSplit(int index, int stride, int next) implements SourceSplit {
+record FrameSplit(int index, int stride, int next) implements OwnSplit {
   @Override
   public String splitId() {
     return "frames-" + index;

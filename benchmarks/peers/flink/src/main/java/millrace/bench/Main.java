@@ -44,17 +44,19 @@ public final class Main {
   private String run() throws Exception {
     warmUp();
     System.gc();
-    Measurement cost = once(file.frames());
+    double serverBefore = serverCpuMs();
+    Measurement cost = once(readsFrames() ? file.frames() : Math.toIntExact(file.records()));
+    double serverCpuMs = serverCpuMs() - serverBefore;
     List<ResultSink.Tally<?>> tallies = ResultSink.take();
-    String results = options.workload().equals("t1") ? t1Results(tallies) : nexmarkResults(tallies);
-    return ("{\"workload\":\"%s\",\"engine\":\"flink\",\"version\":\"%s\",\"parallelism\":%d,\"exchange\":\"%s\","
+    String results = options.workload().startsWith("t1") ? t1Results(tallies) : nexmarkResults(tallies);
+    return ("{\"workload\":\"%s\",\"engine\":\"flink\",\"version\":\"%s\",\"form\":\"%s\",\"parallelism\":%d,"
             + "\"checkpointMs\":%d,\"checkpoints\":%d,\"events\":%d,\"cpuMs\":%.0f,\"wallMs\":%.0f,\"deployCpuMs\":%.0f,"
-            + "%s,\"rssMb\":%d,\"heapPeakMb\":%d,\"gcMs\":%d}")
+            + "%s,%s\"rssMb\":%d,\"heapPeakMb\":%d,\"gcMs\":%d}")
         .formatted(
             options.workload(),
             EnvironmentInformation.getVersion(),
+            options.best() ? "best" : "ordinary",
             options.parallelism(),
-            options.chained() ? "none" : "hash",
             options.checkpointMs(),
             cost.checkpoints(),
             file.records(),
@@ -62,27 +64,35 @@ public final class Main {
             cost.wallMs(),
             cost.deployCpuMs(),
             results,
+            options.redis() == null ? "" : "\"serverCpuMs\":%.0f,".formatted(serverCpuMs),
             rssMb(),
             heapPeakMb(),
             cost.gcMs());
   }
 
   private void warmUp() throws Exception {
-    int frames = file.framesOf(options.warmup());
+    int entries =
+        readsFrames() ? file.framesOf(options.warmup()) : (int) Math.min(options.warmup(), file.records());
     double enough = Measurement.processCpuMs() + options.warmupMs();
-    while (frames > 0 && Measurement.processCpuMs() < enough) {
-      once(frames);
+    while (entries > 0 && Measurement.processCpuMs() < enough) {
+      once(entries);
       ResultSink.take();
     }
   }
 
-  private Measurement once(int frames) throws Exception {
+  /** Else the stream has an entry for every event. */
+  private boolean readsFrames() {
+    return !options.workload().equals("t1-json");
+  }
+
+  /** CPU time of the server that events are read from. */
+  private double serverCpuMs() {
+    return options.redis() == null ? 0 : RedisServer.open(options.redis()).cpuMs();
+  }
+
+  private Measurement once(int entries) throws Exception {
     var env = cluster.environment();
-    Workloads.BY_NAME
-        .get(options.workload())
-        .accept(
-            new Pipeline(
-                env, options.file(), frames, options.parallelism(), options.chained(), options.lines() != null));
+    Workloads.BY_NAME.get(options.workload()).accept(new Pipeline(env, options, entries));
     var job = env.getStreamGraph().getJobGraph();
     return Measurement.of(() -> cluster.run(job));
   }

@@ -28,9 +28,9 @@ final class NewSellers {
             WatermarkStrategy.forMonotonousTimestamps());
     pipeline.sink(
         pipeline
-            .keyBy(events, new PersonOrAuction.Key(), Types.INT)
-            .window(TumblingEventTimeWindows.of(Duration.ofSeconds(10)))
-            .trigger(new FireAtEnd<>())
+            .window(
+                pipeline.keyBy(events, new PersonOrAuction.Key(), Types.INT),
+                TumblingEventTimeWindows.of(Duration.ofSeconds(10)))
             .aggregate(new Seen(), new Both(), FlatType.forClass(Activity.class), FlatType.forClass(NewSeller.class)));
   }
 

@@ -1,38 +1,42 @@
 package millrace.bench;
 
-import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
 /**
  * What the command line asks for.
  *
+ * @param best the form that was chosen by hand; else the ordinary one
  * @param warmup how many of the first events the runs before go over; 0 for no such runs
  * @param warmupMs CPU time for which they are repeated: a busy machine compiles later, and is not to warm up less
  * @param checkpointMs 0 for none
- * @param chained whether keyed operators run without an exchange; by default with one slot
  * @param allColumns decodes columns that the query does not need too
+ * @param redis socket of the server that has the events in {@code stream}; null where they are read from the file
  * @param lines file for the results as text, or null
  */
 record Options(
     String workload,
     String file,
+    boolean best,
     int parallelism,
     long warmup,
     long warmupMs,
     int checkpointMs,
     int watermarkMs,
-    boolean chained,
     boolean allColumns,
+    String redis,
+    String stream,
     String lines) {
   private static final Set<String> KNOWN =
       Set.of(
-          "--parallelism", "--warmup", "--warmup-ms", "--checkpoint-ms", "--watermark-ms", "--exchange", "--columns",
-          "--lines");
+          "--form", "--parallelism", "--warmup", "--warmup-ms", "--checkpoint-ms", "--watermark-ms", "--columns",
+          "--redis", "--stream", "--lines");
   private static final String USAGE =
-      "<t1|q0|q1|q2|q3|q4|q5|q7|q8|q11|q11-windows|q18> <file> [--parallelism 1|2] [--warmup n] [--warmup-ms 20000]"
-          + " [--checkpoint-ms 1000|0] [--watermark-ms 200] [--exchange none|hash] [--columns needed|all] [--lines file]";
+      "<t1|t1-drain|t1-json|q0|q1|q2|q3|q4|q5|q7|q8|q11|q18> <file> [--form ordinary|best] [--parallelism 1|2] [--warmup n]"
+          + " [--warmup-ms 20000] [--checkpoint-ms 1000|0] [--watermark-ms 200] [--columns needed|all]"
+          + " [--redis socket --stream key, with t1-drain and t1-json] [--lines file]";
 
   static Options parse(String[] args) {
     if (args.length < 2 || args.length % 2 != 0) throw new IllegalArgumentException(USAGE);
@@ -42,20 +46,23 @@ record Options(
       if (!KNOWN.contains(args[i])) throw new IllegalArgumentException("unknown option " + args[i] + "; " + USAGE);
       given.put(args[i], args[i + 1]);
     }
-    int parallelism = Integer.parseInt(given.getOrDefault("--parallelism", "1"));
-    String exchange = given.getOrDefault("--exchange", parallelism == 1 ? "none" : "hash");
-    if (!Arrays.asList("none", "hash").contains(exchange) || (exchange.equals("none") && parallelism > 1))
-      throw new IllegalArgumentException("without an exchange keys can live in one slot only; " + USAGE);
+    String form = given.getOrDefault("--form", "ordinary");
+    if (!List.of("ordinary", "best").contains(form)) throw new IllegalArgumentException("unknown form; " + USAGE);
+    boolean fromRedis = args[0].equals("t1-drain") || args[0].equals("t1-json");
+    if (fromRedis != given.containsKey("--redis") || fromRedis != given.containsKey("--stream"))
+      throw new IllegalArgumentException("t1-drain and t1-json read from Redis, others from the file; " + USAGE);
     return new Options(
         args[0],
         args[1],
-        parallelism,
+        form.equals("best"),
+        Integer.parseInt(given.getOrDefault("--parallelism", "1")),
         Long.parseLong(given.getOrDefault("--warmup", "1000000")),
         Long.parseLong(given.getOrDefault("--warmup-ms", "20000")),
         Integer.parseInt(given.getOrDefault("--checkpoint-ms", "1000")),
         Integer.parseInt(given.getOrDefault("--watermark-ms", "200")),
-        exchange.equals("none"),
         given.getOrDefault("--columns", "needed").equals("all"),
+        given.get("--redis"),
+        given.get("--stream"),
         given.get("--lines"));
   }
 }

@@ -9,6 +9,7 @@ import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
+import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.api.java.functions.KeySelector;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -20,19 +21,27 @@ import org.apache.flink.util.Collector;
 /** T1: 10 s tumbling windows per device, count and average, minimum, maximum of four measures. */
 final class T1 {
   static final long BOUND_MS = 1_000;
+  private static final TypeInformation<Measure> TYPE = FlatType.forClass(Measure.class);
+  private static final WatermarkStrategy<Measure> WATERMARKS =
+      WatermarkStrategy.forBoundedOutOfOrderness(Duration.ofMillis(BOUND_MS));
 
   private T1() {}
 
+  /** From frames. */
   static void define(Pipeline pipeline) {
-    DataStream<Measure> measures =
-        pipeline.inOrder(
-            new Measure.All(),
-            FlatType.forClass(Measure.class),
-            WatermarkStrategy.forBoundedOutOfOrderness(Duration.ofMillis(BOUND_MS)));
+    define(pipeline, pipeline.inOrder(new Measure.All(), TYPE, WATERMARKS));
+  }
+
+  /** From entries that are one event each. */
+  static void defineJson(Pipeline pipeline) {
+    define(pipeline, pipeline.records(new MeasureJson(), TYPE, WATERMARKS));
+  }
+
+  private static void define(Pipeline pipeline, DataStream<Measure> measures) {
     pipeline
-        .keyBy(measures, new Device(), Types.STRING)
-        .window(TumblingEventTimeWindows.of(Duration.ofSeconds(10)))
-        .trigger(new FireAtEnd<>())
+        .window(
+            pipeline.keyBy(measures, new Device(), Types.STRING),
+            TumblingEventTimeWindows.of(Duration.ofSeconds(10)))
         .aggregate(new Stats.Of(), new Row(), FlatType.forClass(Stats.class), FlatType.forClass(DeviceWindow.class))
         .sinkTo(new ResultSink<>(Rows::new));
   }

@@ -8,6 +8,8 @@ final class Workloads {
   static final Map<String, Consumer<Pipeline>> BY_NAME =
       Map.ofEntries(
           Map.entry("t1", T1::define),
+          Map.entry("t1-drain", T1::define),
+          Map.entry("t1-json", T1::defineJson),
           Map.entry("q0", BidQueries::q0),
           Map.entry("q1", BidQueries::q1),
           Map.entry("q2", BidQueries::q2),
@@ -17,7 +19,6 @@ final class Workloads {
           Map.entry("q7", HighestBid::define),
           Map.entry("q8", NewSellers::define),
           Map.entry("q11", BiddingSessions::define),
-          Map.entry("q11-windows", BiddingSessions::defineWithWindows),
           Map.entry("q18", LastBids::define));
 
   private Workloads() {}
