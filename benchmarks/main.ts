@@ -16,8 +16,8 @@ results differ from the others' fails.
   versus                workloads on Millrace and on other engines that read the same bytes, from memory or from Redis
     --workloads <list>  of t1, t1-100k, t1-1m, t1-drain, t1-json (both from Redis), q0, q1, q2, q3, q4, q5, q7, q8, q11,
                         q18; default t1, t1-drain, t1-json and all of Nexmark
-    --engines <list>    of millrace, loop, flink, flink-best, and at parallelism 2 'flink 2', 'flink-best 2'; default
-                        the first four
+    --engines <list>    of millrace, loop, flink, flink-best, at parallelism 2 'flink 2', 'flink-best 2', and renoir,
+                        bytewax, hazelcast; default the first four
     --events <n>        default 2000000
     --report <file>     also writes the tables there
 

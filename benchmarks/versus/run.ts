@@ -7,6 +7,7 @@ import type { NexmarkOutcome } from '../nexmark/engine.ts';
 import { nexmarkFile } from '../nexmark/event-file.ts';
 import { QUERY_NAMES } from '../nexmark/queries.ts';
 import { flinkPeer } from '../peers/flink/run.ts';
+import { PEERS } from '../peers/peers.ts';
 import { type EntryForm, streamOf } from '../t1/drain.ts';
 import { t1Process, withFilledRedis } from '../t1/process.ts';
 import { t1File } from '../t1/workload.ts';
@@ -16,7 +17,7 @@ import { describeComparison, describeVersus } from './report.ts';
 export interface VersusOptions {
   /** `t1`, `t1-100k`, `t1-1m` (devices), `t1-drain`, `t1-json` (from Redis) and Nexmark's `q0` … */
   readonly workloads: readonly string[];
-  /** `millrace`, `loop`, `flink`, `flink-best`; the last two also with ` 2`, at parallelism 2. */
+  /** `millrace`, `loop`, `flink`, `flink-best`, the last two also with ` 2`, at parallelism 2; and those of `PEERS`. */
   readonly engines: readonly string[];
   readonly events: number;
   readonly runs: number;
@@ -65,6 +66,7 @@ export async function runVersus(options: VersusOptions): Promise<void> {
     for (const [workload, input] of inputs) {
       for (const [name, engine] of engines) {
         if (name === 'loop' && kindOf(workload) !== 't1') continue;
+        if (PEERS[name]?.workloads.includes(kindOf(workload)) === false) continue;
         const outcome = {
           ...(await runOnce(engine, workload, input, options.events)),
           workload,
@@ -139,7 +141,16 @@ async function openEngines(names: readonly string[]) {
     if (name === 'millrace') engines.set(name, millrace);
     else if (name === 'loop')
       engines.set(name, (workload, input, events) => t1('floor', workload, input, events));
-    else if (flink !== null && 'skip' in flink) skipped['flink'] = flink.skip;
+    else if (PEERS[name] !== undefined) {
+      const peer = await PEERS[name].open();
+      if ('skip' in peer) skipped[name] = peer.skip;
+      else
+        engines.set(name, async (workload, { path }) => ({
+          ...(await peer.run(kindOf(workload), path)),
+          workload,
+          engine: name,
+        }));
+    } else if (flink !== null && 'skip' in flink) skipped['flink'] = flink.skip;
     else if (flink !== null && /^flink(-best)?( 2)?$/.test(name)) {
       const form = name.startsWith('flink-best') ? 'best' : 'ordinary';
       const parallelism = name.endsWith(' 2') ? 2 : 1;
@@ -150,7 +161,7 @@ async function openEngines(names: readonly string[]) {
       });
     } else
       throw new Error(
-        `There is no engine '${name}': use millrace, loop, flink, flink 2, flink-best, flink-best 2.`,
+        `There is no engine '${name}': use millrace, loop, flink, flink 2, flink-best, flink-best 2, ${Object.keys(PEERS).join(', ')}.`,
       );
   }
   for (const [peer, why] of Object.entries(skipped)) say(`SKIPPED ${peer}: ${why}`);

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { existsSync, globSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { classPath, mavenBuild } from '../maven.ts';
+import type { Skipped } from '../peer.ts';
 
 /** What one measured run of the Flink peer prints. Times are of the whole JVM, from the first frame read to the end of the job. */
 export interface FlinkOutcome {
@@ -64,68 +64,27 @@ const JVM_FLAGS = [
   '--add-opens=java.base/java.lang=ALL-UNNAMED',
   '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
 ];
-const JAVA_MIN = 17;
-const BUILD_TIMEOUT_MS = 600_000;
 const RUN_TIMEOUT_MS = 1_800_000;
 const OUTPUT_BYTES_MAX = 1 << 22;
 
 const execute = promisify(execFile);
-let built: Promise<FlinkPeer | { readonly skip: string }> | undefined;
+let built: Promise<FlinkPeer | Skipped> | undefined;
 
 /** Builds the peer on the first call, where Java and Maven are there; else says what is missing. */
-export function flinkPeer(): Promise<FlinkPeer | { readonly skip: string }> {
+export function flinkPeer(): Promise<FlinkPeer | Skipped> {
   built ??= build();
   return built;
 }
 
-async function build(): Promise<FlinkPeer | { readonly skip: string }> {
-  const java = await output('java', ['-version']);
-  if (java === null) return { skip: 'Java is not installed: the Flink peer needs 17 or newer.' };
-  const version = Number(/version "(\d+)/.exec(java)?.[1] ?? 0);
-  if (version < JAVA_MIN)
-    return { skip: `The Flink peer needs Java ${JAVA_MIN} or newer, found ${version}.` };
-  if ((await output('mvn', ['-version'])) === null)
-    return { skip: 'Maven is not installed: the Flink peer is built with it.' };
-  try {
-    if (!isBuilt()) await packaged();
-  } catch (error) {
-    return { skip: `The Flink peer could not be built: ${reasonOf(error)}` };
-  }
-  return { run };
-}
-
-/** Whether the last build has seen all sources as they are. */
-function isBuilt(): boolean {
-  const cwd = import.meta.dirname;
-  const jar = join(cwd, 'target', 'flink-peer.jar');
-  if (!existsSync(jar)) return false;
-  const newest = globSync(['pom.xml', 'src/**/*.java'], { cwd }).map(
-    (file) => statSync(join(cwd, file)).mtimeMs,
-  );
-  return Math.max(...newest) <= statSync(jar).mtimeMs;
-}
-
-/** Without the network where everything is there already. */
-async function packaged(): Promise<void> {
-  const maven = (...flags: readonly string[]) =>
-    execute('mvn', ['-q', '-B', '-T1', ...flags, 'package'], {
-      cwd: import.meta.dirname,
-      timeout: BUILD_TIMEOUT_MS,
-      maxBuffer: OUTPUT_BYTES_MAX,
-    });
-  try {
-    await maven('-o');
-  } catch {
-    await maven();
-  }
+async function build(): Promise<FlinkPeer | Skipped> {
+  return (await mavenBuild('Flink', import.meta.dirname, ['pom.xml', 'src/**/*.java'])) ?? { run };
 }
 
 async function run(workload: string, file: string, options: FlinkOptions): Promise<FlinkOutcome> {
-  const target = join(import.meta.dirname, 'target');
   const args = [
     ...JVM_FLAGS,
     '-cp',
-    `${join(target, 'classes')}:${join(target, 'lib', '*')}`,
+    classPath(import.meta.dirname),
     'millrace.bench.Main',
     workload,
     file,
@@ -142,20 +101,4 @@ async function run(workload: string, file: string, options: FlinkOptions): Promi
   ];
   const { stdout } = await execute('java', args, { timeout: RUN_TIMEOUT_MS, maxBuffer: OUTPUT_BYTES_MAX });
   return JSON.parse(stdout.trim().split('\n').at(-1) as string) as FlinkOutcome;
-}
-
-/** What a program writes to either stream, or null when it cannot be run. */
-async function output(program: string, args: readonly string[]): Promise<string | null> {
-  try {
-    const { stdout, stderr } = await execute(program, args);
-    return stdout + stderr;
-  } catch {
-    return null;
-  }
-}
-
-/** The first lines of what Maven says. */
-function reasonOf(error: unknown): string {
-  const { stdout, message } = error as { readonly stdout?: string; readonly message: string };
-  return (stdout || message).split('\n').slice(0, 3).join(' ');
 }
