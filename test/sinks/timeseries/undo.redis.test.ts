@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { checkpointId, systemClock } from '#engine';
+import { storedField } from '../../../sinks/timeseries/series-layout.ts';
 import { timeSeries } from '../../../sinks/timeseries/time-series.ts';
 import { openTimeSeriesReader } from '../../../sinks/timeseries/time-series-reader.ts';
 import { startRedis } from '../../support/redis-server.ts';
@@ -29,11 +30,14 @@ await t.test('the newest point and the list of keys are undone too (RW3)', async
     point: { start: DAY + 5 * WINDOW_MS, end: DAY + 6 * WINDOW_MS, values: { n: 1 } },
   };
   t.same(await reader.latest('newest', 10), [newest]);
-  t.same(await raw.keys('mr:test:{series:newest:*:p:*:b'), [], 'no bucket is left');
-  const indexed = await Promise.all(
-    (await raw.keys('mr:test:{series:newest:*:keys')).map((key) => raw.zrange(key, '0', '-1')),
+  const points = await Promise.all(
+    (await raw.keys('mr:test:{series:newest:*:page:*')).map((key) => raw.hlen(key)),
   );
-  t.same(indexed.flat(), ['a'], 'index and newest have the same members');
+  t.same(points, [1], 'no page of b is left');
+  const noted = await Promise.all(
+    (await raw.keys('mr:test:{series:newest:*:noted')).map((key) => raw.zrange(key, '0', '-1')),
+  );
+  t.same(noted.flat(), ['a'], 'noted and hours have the same members');
   const lasting = await Promise.all(
     (await raw.keys('mr:test:{series:newest:*')).map(async (key) => [key, await raw.pttl(key)] as const),
   );
@@ -54,8 +58,10 @@ async function series(t: Test, name: string): Promise<UndoStore> {
       return writer;
     },
     async read() {
-      const buckets = await raw.keys(`mr:test:{series:${name}:*:p:*`);
-      const keys = [...new Set(buckets.map((bucket) => bucket.split(':').at(-1) as string))].toSorted();
+      const pages = await raw.keys(`mr:test:{series:${name}:*:page:*`);
+      const values = await Promise.all(pages.map((page) => raw.hvalsBuffer(page)));
+      const stored = values.flat().flatMap((value) => [...storedField(value).records]);
+      const keys = [...new Set(stored.map(({ keyText }) => keyText))].toSorted();
       const found = await Promise.all(
         keys.map(async (key) => {
           const points = await reader.range({
@@ -73,7 +79,9 @@ async function series(t: Test, name: string): Promise<UndoStore> {
       return Object.fromEntries(found.flat());
     },
     async kept() {
-      const intervals = (await raw.keys(`mr:test:{series:${name}:*:u:*`)).filter((key) => /:\d+$/.test(key));
+      const intervals = (await raw.keys(`mr:test:{series:${name}:*:undo:*`)).filter((key) =>
+        /:\d+$/.test(key),
+      );
       return (await Promise.all(intervals.map((key) => raw.hlen(key)))).reduce(
         (sum, fields) => sum + fields,
         0,
