@@ -10,11 +10,12 @@ import {
   type SinkInput,
   type SinkWriter,
 } from '#engine';
-import { NotedKeys } from './noted-keys.ts';
-import { keysPerShard, pointsCall, type SeriesTarget, writerName } from './points-call.ts';
-import { placeOf, SERIES_SHARDS } from './series-layout.ts';
+import { KnownKeys } from './known-keys.ts';
+import { type PagedRow, PagedRows, type PageRows } from './paged-rows.ts';
+import { pointsCall, type SeriesTarget, writerName } from './points-call.ts';
+import { SERIES_SHARDS } from './series-layout.ts';
 import { UpsertLane } from './upsert-lane.ts';
-import { type SeriesRow, seriesRows, type WindowResult } from './window-result.ts';
+import { seriesRows, type WindowResult } from './window-result.ts';
 
 export interface RedisSeriesOptions extends SeriesTarget {
   readonly url: string;
@@ -62,7 +63,9 @@ const RETRY_MS_MAX = 2_000;
 class RedisSeriesWriter implements SinkWriter<WindowResult> {
   readonly #redis: RedisLink;
   readonly #options: RedisSeriesOptions;
-  readonly #lanes: readonly UpsertLane<SeriesRow>[];
+  readonly #lanes: readonly UpsertLane<PagedRow, readonly PageRows[]>[];
+  readonly #known: KnownKeys;
+  #isStarting = false;
   /** Of the next barrier. */
   #seq: number;
   #rowsWritten = 0;
@@ -73,19 +76,24 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
     this.#redis = redis;
     this.#options = options;
     this.#seq = options.context.nextSeq;
+    this.#known = new KnownKeys(options.keysMax, options.ttlMs / 4);
     this.#lanes = Array.from({ length: SERIES_SHARDS }, (_, shard) => {
-      const noted = new NotedKeys(keysPerShard(options.keysMax), options.ttlMs / 4);
-      const write = (batch: readonly SeriesRow[], seq: number) => this.#writeBatch(shard, batch, seq, noted);
-      return new UpsertLane<SeriesRow>({ batchMax: BATCH_POINTS_MAX, pendingMax: PENDING_POINTS_MAX, write });
+      const write = (batch: readonly PageRows[], seq: number) => this.#writeBatch(shard, batch, seq);
+      return new UpsertLane(new PagedRows(), {
+        batchMax: BATCH_POINTS_MAX,
+        pendingMax: PENDING_POINTS_MAX,
+        write,
+      });
     });
   }
 
   write(input: SinkInput<WindowResult>): void | Promise<void> {
     for (const lane of this.#lanes) lane.check();
     for (const row of seriesRows(input, this.#options.context.deadLetter)) {
-      this.#lanes[placeOf(row.keyText).shard]?.put(this.#seq, `${row.window.start} ${row.keyText}`, row);
+      const key = this.#known.of(row.keyText);
+      this.#lanes[key.shard]?.put(this.#seq, { key, row });
     }
-    for (const lane of this.#lanes) lane.start();
+    this.#start();
     const full = this.#lanes.filter((lane) => lane.full);
     if (full.length > 0) return Promise.all(full.map((lane) => lane.hasRoom())).then(() => undefined);
   }
@@ -105,19 +113,24 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
     this.#redis.close();
   }
 
-  async #writeBatch(
-    shard: number,
-    batch: readonly SeriesRow[],
-    seq: number,
-    noted: NotedKeys,
-  ): Promise<void> {
-    const { keys, args } = pointsCall(this.#options, shard, batch, seq, noted);
+  /** Behind the turn of the task, which may bring more rows of the same pages. */
+  #start(): void {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    queueMicrotask(() => {
+      this.#isStarting = false;
+      for (const lane of this.#lanes) lane.start();
+    });
+  }
+
+  async #writeBatch(shard: number, batch: readonly PageRows[], seq: number): Promise<void> {
+    const { keys, args } = pointsCall(this.#options, shard, batch, seq, this.#known);
     const script = { ...writePoints, keyCount: keys.length };
     const reply = (await this.#whileOutOfMemory(() => this.#redis.script(script, keys, args))) as
       | readonly ['ok']
       | readonly ['fenced', number];
     if (reply[0] === 'fenced') throw refused(this.#options, reply[1]);
-    this.#rowsWritten += batch.length;
+    for (const { starts } of batch) for (const rows of starts.values()) this.#rowsWritten += rows.size;
     this.#batches++;
   }
 

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { Packr } from 'msgpackr';
+import { unpack } from 'msgpackr';
 
 /** Slots that one series spreads over in a cluster. Part of the layout, as {@link SERIES_PAGES}: it never changes. */
 export const SERIES_SHARDS = 16;
@@ -29,46 +29,6 @@ export interface StoredPoint {
   readonly values: Readonly<Record<string, number | null>>;
 }
 
-/** What a {@link RecordPacker} packs: a point without its start, which its field in the page names. */
-interface PointToPack {
-  readonly keyText: string;
-  readonly window: { readonly end: number };
-  readonly value: StoredPoint['values'];
-}
-
-/**
- * Records of the field of a page, as the script that writes them describes them: `<bytes of the series key> <bytes of the point> `, the
- * key in UTF-8 and the point in msgpack, `[end, { field: value, … }]`.
- */
-export class RecordPacker {
-  #bytes = Buffer.allocUnsafe(64 * 1024);
-  #length = 0;
-
-  add({ keyText, window, value }: PointToPack): void {
-    const point = packr.pack([window.end, value]);
-    const keyBytes = Buffer.byteLength(keyText);
-    const head = `${keyBytes} ${point.length} ${keyText}`;
-    this.#reserve(head.length + keyBytes + point.length);
-    this.#length += this.#bytes.write(head, this.#length);
-    this.#bytes.set(point, this.#length);
-    this.#length += point.length;
-  }
-
-  /** The records added since the last call. */
-  take(): Buffer {
-    const records = Buffer.from(this.#bytes.subarray(0, this.#length));
-    this.#length = 0;
-    return records;
-  }
-
-  #reserve(more: number): void {
-    if (this.#length + more <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + more));
-    this.#bytes.copy(grown, 0, 0, this.#length);
-    this.#bytes = grown;
-  }
-}
-
 /** A record of a page's field, its point still packed. */
 export interface StoredRecord {
   readonly keyText: string;
@@ -96,7 +56,7 @@ export function storedField(bytes: Buffer): {
 }
 
 export function decodePoint(start: number, bytes: Buffer): StoredPoint {
-  const [end, values] = packr.unpack(bytes) as [number, StoredPoint['values']];
+  const [end, values] = unpack(bytes) as [number, StoredPoint['values']];
   return { start, end, values };
 }
 
@@ -104,7 +64,6 @@ export function decodePoint(start: number, bytes: Buffer): StoredPoint {
 export const fieldName = (start: number, writer: string): string => `${start} ${writer}`;
 export const startOf = (field: string): number => Number.parseInt(field, 10);
 
-const packr = new Packr({ useRecords: false });
 const SPACE = 0x20;
 
 /** The decimal number at `at`, and where the text behind its space begins. */
