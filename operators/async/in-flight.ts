@@ -68,9 +68,9 @@ export class InFlight {
     return input;
   }
 
-  /** Takes an input that may have its result already: with nothing before it, that leaves at once. */
+  /** Takes an input that may have its result already: with nothing before it, that leaves at once. What it throws is an error of the input. */
   enter(input: PendingInput): void {
-    if (input.state !== 'open' && this.#queue.open) this.#leave(input);
+    if (input.state === 'done' && this.#queue.open) this.#give(input.result, input);
     else this.#queue.add(input);
   }
 

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { checkpointId, systemClock } from '#engine';
-import { storedField } from '../../../sinks/timeseries/series-layout.ts';
+import { placeOf, storedField } from '../../../sinks/timeseries/series-layout.ts';
 import { timeSeries } from '../../../sinks/timeseries/time-series.ts';
 import { openTimeSeriesReader } from '../../../sinks/timeseries/time-series-reader.ts';
 import { startRedis } from '../../support/redis-server.ts';
@@ -47,6 +47,47 @@ await t.test('the newest point and the list of keys are undone too (RW3)', async
     'everything but the fence expires',
   );
 });
+
+await t.test('RW5 subtasks that share a page undo their own points only', async (t) => {
+  const { open, read } = await series(t, 'shared');
+  const first = await open(1, { nextSeq: 1, subtask: 0 });
+  const second = await open(1, { nextSeq: 1, subtask: 1 });
+  await second.prepareCommit(checkpointId(1)); // its barrier came first
+  await second.write(input([result('b', 0, { n: 2 })]));
+  await second.prepareCommit(checkpointId(2));
+  await first.write(input([result(pageMate('b'), 0, { n: 1 })]));
+  await first.prepareCommit(checkpointId(1));
+  await open(2, { nextSeq: 2 });
+  t.same(await read(), { [`${pageMate('b')}@0`]: 1 });
+});
+
+await t.test(
+  'RW5 of a point that two generations have written, the newer one counts until it is undone',
+  async (t) => {
+    const { open, read } = await series(t, 'moved');
+    const before = await open(1, { nextSeq: 1, subtask: 1 });
+    await before.write(input([result('a', 0, { n: 1 }), result(pageMate('a'), 0, { n: 10 })]));
+    await before.prepareCommit(checkpointId(1));
+    const after = await open(2, { nextSeq: 2, subtask: 0 }); // a has moved from subtask 1 to 0, its mate has not
+    await after.write(input([result('a', 0, { n: 2 })]));
+    await after.prepareCommit(checkpointId(2));
+    const mate = await open(2, { nextSeq: 2, subtask: 1 });
+    await mate.write(input([result(pageMate('a'), 0, { n: 20 })]));
+    await mate.prepareCommit(checkpointId(2));
+    t.same(await read(), { 'a@0': 2, [`${pageMate('a')}@0`]: 20 });
+    await open(3, { nextSeq: 2 });
+    t.same(await read(), { 'a@0': 1, [`${pageMate('a')}@0`]: 10 });
+  },
+);
+
+/** Another key of the same page. */
+function pageMate(key: string): string {
+  const { shard, page } = placeOf(key);
+  for (let i = 0; ; i++) {
+    const place = placeOf(`m${i}`);
+    if (place.shard === shard && place.page === page) return `m${i}`;
+  }
+}
 
 async function series(t: Test, name: string): Promise<UndoStore> {
   const reader = await openTimeSeriesReader({ url: server.url, namespace: 'test', clock: systemClock });
