@@ -16,7 +16,7 @@ export interface ColumnBuffer {
 
 /** Partitions can be many and slow: a column starts this small. */
 const FIRST_ROWS = 64;
-/** Up to this a loop over bytes beats a call that copies or encodes them. */
+/** Below this a loop over bytes beats the call of TypedArray.set. */
 const SHORT_TEXT_BYTES = 32;
 
 export function columnBuffer(type: FieldType): ColumnBuffer {
@@ -152,8 +152,7 @@ class BytesColumn implements ColumnBuffer {
       const value = values[rows[i] as number];
       if (typeof value === 'string') {
         this.#reserve(at, value.length * 3); // UTF-8 has at most 3 bytes per UTF-16 unit
-        const end = value.length > SHORT_TEXT_BYTES ? -1 : this.#appendAscii(value, at);
-        at = end < 0 ? at + this.#bytes.write(value, at, 'utf8') : end;
+        at += this.#bytes.write(value, at, 'utf8');
       } else if (value instanceof Uint8Array) {
         this.#reserve(at, value.length);
         this.#bytes.set(value, at);
@@ -161,16 +160,6 @@ class BytesColumn implements ColumnBuffer {
       }
       this.#ends[++this.#count] = at;
     }
-  }
-
-  /** Where the text ends, or -1 when it is not ASCII and must be encoded. Most texts are short: encoding costs a call into the runtime. */
-  #appendAscii(text: string, at: number): number {
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i);
-      if (unit > 127) return -1;
-      this.#bytes[at + i] = unit;
-    }
-    return at + text.length;
   }
 
   #reserve(at: number, length: number): void {

@@ -38,11 +38,11 @@ export function incomingRows<Row>(
   return accepted(columns, rows, refused, (row) => refuse(rowOf(batch, row), refused.get(row) ?? ''));
 }
 
-/** Why a value does not fit its field. */
-function refusal(field: NamedField, value: unknown): string {
-  return value === null || value === undefined
-    ? `'${field.name}' is ${value}, which it may not be`
-    : `'${field.name}' is ${shown(value)}, not ${field.type}`;
+/** Why a value does not fit its field, or null. */
+function refusal(field: NamedField, value: unknown): string | null {
+  if (value === null || value === undefined)
+    return field.nullable ? null : `'${field.name}' is ${value}, which it may not be`;
+  return FITS[field.type](value) ? null : `'${field.name}' is ${shown(value)}, not ${field.type}`;
 }
 
 const FITS: Readonly<Record<NamedField['type'], (value: unknown) => boolean>> = {
@@ -62,16 +62,14 @@ function columnOfRows(
   rows: readonly unknown[],
   refused: Map<number, string>,
 ): ColumnSource {
-  const { name, nullable } = field;
-  const fits = FITS[field.type];
+  const { name } = field;
   const values: unknown[] = new Array(rows.length);
   for (let i = 0; i < rows.length; i++) {
     const value = (rows[i] as Readonly<Record<string, unknown>>)[name];
-    if (value === null || value === undefined ? nullable : fits(value)) values[i] = value;
-    else refused.set(i, refusal(field, value));
+    const reason = refusal(field, value);
+    if (reason !== null) refused.set(i, reason);
+    else values[i] = field.type === 'obj' ? jsonText(field, value, i, refused) : value;
   }
-  if (field.type === 'obj')
-    for (let i = 0; i < rows.length; i++) values[i] = jsonText(field, values[i], i, refused);
   return { kind: 'values', values };
 }
 
