@@ -6,7 +6,7 @@ import { runMicro } from './micro/run.ts';
 import { runRescale } from './rescale/run.ts';
 import { runT1 } from './t1/run.ts';
 import { compareVersus, runVersus } from './versus/run.ts';
-import { runWorkers } from './workers/run.ts';
+import { runWorkers, WORKERS_JOBS, type WorkersJob } from './workers/run.ts';
 
 const HELP = `Usage: npm run bench -- <command> [options]
 
@@ -40,8 +40,9 @@ results differ from the others' fails.
   rescale               a job with much state rescaled 1 → 4 → 2 on two workers while loaded, and forked at 3
     --keys <n>          default 1000000
 
-  workers               the device telemetry job with all sinks on one slot, two threads and two workers
+  workers               the device telemetry job on one slot, two threads and two workers
     --events <n>        default 2000000
+    --job <which>       all, or windows: without registry and lake; default all
 
 ${LATENCY_HELP}
 ${FOOTPRINT_HELP}
@@ -61,6 +62,7 @@ const { values, positionals } = parseArgs({
     parallelism: { type: 'string' },
     runs: { type: 'string' },
     variants: { type: 'string' },
+    job: { type: 'string', default: 'all' },
     workloads: { type: 'string' },
     engines: { type: 'string' },
     json: { type: 'string' },
@@ -85,6 +87,12 @@ function number(
 const list = (name: 'variants' | 'workloads' | 'engines', otherwise: string) =>
   (values[name] ?? otherwise).split(',');
 const runs = () => number('runs', 5);
+
+function workersJob(name: string): WorkersJob {
+  if (Object.hasOwn(WORKERS_JOBS, name)) return name as WorkersJob;
+  throw new UsageError(`--job must be one of ${Object.keys(WORKERS_JOBS).join(', ')}.`);
+}
+
 const json = values.json === undefined ? {} : { json: values.json };
 
 const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -126,7 +134,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
       ...json,
     }),
   rescale: () => runRescale({ keys: number('keys', 1_000_000), ...json }),
-  workers: () => runWorkers({ events: number('events', 2_000_000), runs: runs(), ...json }),
+  workers: () =>
+    runWorkers({ events: number('events', 2_000_000), job: workersJob(values.job), runs: runs(), ...json }),
   latency: () =>
     runLatency({
       rate: number('rate', 20_000),

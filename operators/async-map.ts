@@ -13,7 +13,7 @@ import { recordLoop } from './record-loop.ts';
 import { type CallAttempt, type CallOptions, type CallPolicy, callPolicy } from './async/call-policy.ts';
 import { CallPool } from './async/call-pool.ts';
 import { InFlight, type ResultOrder } from './async/in-flight.ts';
-import type { PendingInput } from './async/result-queue.ts';
+import { pendingInput, type PendingInput } from './async/result-queue.ts';
 
 export interface AsyncMapOptions<T = unknown, R = unknown> extends CallOptions {
   /** Default `'ordered'`. */
@@ -64,6 +64,7 @@ interface AsyncMapSpec {
  * AM3 a snapshot holds exactly the inputs whose results have not left; after a restore they are called again, first.
  * AM4 unordered: results leave as they come, but after every watermark that came before their input, and before every
  *     watermark that came after it.
+ * AM5 a result that the function gives at once, while nothing is before it, is emitted at once: no promise, no queue.
  */
 class AsyncMapOperator implements Operator {
   readonly #inFlight: InFlight;
@@ -94,11 +95,13 @@ class AsyncMapOperator implements Operator {
   records(records: Records): void {
     this.#inFlight.active();
     this.#loop.run(records);
-    this.poll();
+    this.#turn();
   }
 
   accept(row: unknown, time: number): void {
-    this.#calls.add(this.#inFlight.add(row, time));
+    const input = pendingInput(row, time);
+    this.#calls.add(input);
+    this.#inFlight.enter(input);
   }
 
   watermark(time: number): void {
@@ -119,9 +122,7 @@ class AsyncMapOperator implements Operator {
 
   /** Hands on what may leave, and makes calls that have waited for a place or for their next attempt. */
   poll(): void {
-    if (this.#inFlight.size === 0) return;
-    this.#calls.turn();
-    this.#inFlight.leave(this.#calls.waiting > 0);
+    if (this.#inFlight.size > 0) this.#turn();
   }
 
   waiting(): Waiting | null {
@@ -138,6 +139,11 @@ class AsyncMapOperator implements Operator {
 
   async close(): Promise<void> {
     this.#calls.close();
+  }
+
+  #turn(): void {
+    this.#calls.turn();
+    this.#inFlight.leave(this.#calls.waiting > 0);
   }
 }
 

@@ -15,6 +15,7 @@ import {
 import { readEnvelope } from '#wire';
 import { openDeviceRegistry } from '../../jobs/device-telemetry/device-registry.ts';
 import { deviceTelemetry } from '../../jobs/device-telemetry/job.ts';
+import { recordsOf, startOf } from '../../sinks/timeseries/series-layout.ts';
 import { type Crossing, Crossings } from './crossings.ts';
 import { Delays, type Percentiles } from './delays.ts';
 import { machineClock } from './machine-clock.ts';
@@ -185,9 +186,14 @@ const NO_BATCH = { batches: 0, points: 0, lastSentMs: 0, lastAcknowledgedMs: 0, 
 /** Window start → points, by the arguments that sinks/timeseries/scripts/write-points-6.lua names. */
 function pointsByWindow(args: readonly unknown[]): Map<number, number> {
   const points = new Map<number, number>();
-  for (let at = POINTS_AT; at < args.length; at += POINT_ARGUMENTS) {
-    const start = Number(args[at + START_AT]);
-    points.set(start, (points.get(start) ?? 0) + 1);
+  let at = NOTES_AT + 1 + 2 * Number(args[NOTES_AT]);
+  while (at < args.length) {
+    const end = at + 1 + 2 * Number(args[at]);
+    for (at++; at < end; at += 2) {
+      const start = startOf(args[at] as string);
+      const records = [...recordsOf(args[at + 1] as Buffer)].length;
+      points.set(start, (points.get(start) ?? 0) + records);
+    }
   }
   return points;
 }
@@ -199,9 +205,7 @@ function threadCpuMs(): number {
   return (user + system) / 1_000;
 }
 
-const POINTS_AT = 7;
-const POINT_ARGUMENTS = 4;
-const START_AT = 2;
+const NOTES_AT = 7;
 
 const settings = JSON.parse(process.argv[2] as string) as LatencySettings;
 const measured: Span = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.POSITIVE_INFINITY };

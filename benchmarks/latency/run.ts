@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Duration, durationMs, openRedisPartitionLog, systemClock } from '#engine';
+import { type Duration, durationMs, openRedisPartitionLog, RedisConnection, systemClock } from '#engine';
 import { demoDevices } from '../../jobs/device-telemetry/demo-devices.ts';
 import { openDeviceRegistry } from '../../jobs/device-telemetry/device-registry.ts';
 import { Reading } from '../../jobs/device-telemetry/reading.ts';
@@ -17,6 +17,7 @@ import { outcomeText } from './outcome-text.ts';
 import { checkResults } from './results-check.ts';
 import { type RunningEngine, startEngine } from './running-engine.ts';
 import { SeriesDelays } from './series-delays.ts';
+import { WrittenPoints } from './written-points.ts';
 import {
   FLEET,
   type LatencySettings,
@@ -125,6 +126,11 @@ async function measure(settings: LatencySettings, redis: BenchRedis, clock: Mach
   await prepare(settings);
   const engine = await startEngine(settings);
   const child = fork(join(import.meta.dirname, 'generator.ts'), [JSON.stringify(settings)]);
+  const reader = await RedisConnection.open({
+    url: settings.url,
+    name: 'latency:points',
+    clock: systemClock,
+  });
   let observer: PointObserver | null = null;
   try {
     const { windowMs, devices, warmUpSeconds, seconds } = settings;
@@ -133,8 +139,9 @@ async function measure(settings: LatencySettings, redis: BenchRedis, clock: Mach
     const startMs = Math.ceil(clock.now() / 1_000) * 1_000 + 1_000;
     const fromMs = startMs + warmUpSeconds * 1_000;
     const toMs = fromMs + seconds * 1_000;
-    const delays = new SeriesDelays({ startMs, windowMs, devices, fromMs, toMs });
-    observer = await PointObserver.open(settings.url, clock.now, (write) => delays.written(write));
+    const delays = new SeriesDelays({ windowMs, devices, fromMs, toMs });
+    const points = new WrittenPoints(reader, windowMs, (point) => delays.written(point));
+    observer = await PointObserver.open(settings.url, clock.now, (write) => points.written(write));
     const done = told(child, 'done');
     child.send(startMs);
     const cpu = () => cpuNow(child, engine, redis);
@@ -156,6 +163,7 @@ async function measure(settings: LatencySettings, redis: BenchRedis, clock: Mach
     return { generator, engine: engineReport, delays, lakeRows, cpuSeconds: minus(after, before) };
   } finally {
     observer?.close();
+    reader.close();
     child.kill('SIGKILL');
     engine.kill();
   }

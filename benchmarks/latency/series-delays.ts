@@ -1,5 +1,5 @@
 import { Delays, type Percentiles } from './delays.ts';
-import type { PointWrite } from './point-observer.ts';
+import type { PointWrite } from './written-points.ts';
 import { dueOf, firstWindowDue } from './settings.ts';
 
 /** The delays of one window: from its due time until each device's point was written. */
@@ -10,13 +10,9 @@ export interface WindowDelay {
   readonly lastMs: number;
 }
 
-/**
- * Engine delay of the live series, point by point. Every device has a point in every window and windows close in order, so the n-th write of a
- * device is its n-th window; {@link points} lets a reader of the series check that.
- */
+/** Engine delay of the live series, point by point. Every device has a point in every window; {@link points} lets a reader of the series check that. */
 export class SeriesDelays {
   readonly #windowMs: number;
-  readonly #firstWindow: number;
   readonly #measured: { readonly from: number; readonly to: number };
   readonly #delays: Delays;
   readonly #points = new Map<string, number>();
@@ -24,16 +20,14 @@ export class SeriesDelays {
   readonly #devices: number;
 
   constructor(options: {
-    readonly startMs: number;
     readonly windowMs: number;
     readonly devices: number;
     readonly fromMs: number;
     readonly toMs: number;
   }) {
-    const { startMs, windowMs, devices, fromMs, toMs } = options;
+    const { windowMs, devices, fromMs, toMs } = options;
     this.#windowMs = windowMs;
     this.#devices = devices;
-    this.#firstWindow = Math.floor(startMs / windowMs) * windowMs;
     this.#measured = { from: firstWindowDue(fromMs, windowMs), to: firstWindowDue(toMs, windowMs) };
     this.#delays = new Delays(fromMs);
   }
@@ -48,15 +42,13 @@ export class SeriesDelays {
     return windows.length === this.windows && windows.every(({ points }) => points >= this.#devices);
   }
 
-  /** Series key → writes so far. */
+  /** Series key → points so far. */
   get points(): ReadonlyMap<string, number> {
     return this.#points;
   }
 
-  written({ key, atMs }: PointWrite): void {
-    const nth = this.#points.get(key) ?? 0;
-    this.#points.set(key, nth + 1);
-    const start = this.#firstWindow + nth * this.#windowMs;
+  written({ key, windowStart: start, atMs }: PointWrite): void {
+    this.#points.set(key, (this.#points.get(key) ?? 0) + 1);
     if (start < this.#measured.from || start >= this.#measured.to) return;
     const delayMs = atMs - dueOf(start, this.#windowMs);
     this.#delays.record(delayMs, atMs);

@@ -9,8 +9,16 @@ import { median } from '../median.ts';
 import { fill, NAMESPACE } from './load.ts';
 import { readResults, type Results } from './results.ts';
 
+/** What the job makes of the readings: everything, or windows and their live series only. */
+export const WORKERS_JOBS = {
+  all: '../../jobs/device-telemetry/index.ts',
+  windows: './windows-job.ts',
+} as const;
+export type WorkersJob = keyof typeof WORKERS_JOBS;
+
 export interface WorkersOptions {
   readonly events: number;
+  readonly job: WorkersJob;
   readonly runs: number;
   readonly json?: string;
 }
@@ -35,33 +43,32 @@ const JOB = 'device-telemetry';
 const PROGRESS_TIMEOUT_MS = 600_000;
 
 /**
- * The device telemetry job with all its sinks on one and two workers, drained from a full topic: the same results, and what the exchange
+ * The device telemetry job on one and two workers, drained from a full topic: the same results, and what the exchange
  * between threads and through Redis costs. With two cores for workers, Redis and everything else, wall time shows no scaling.
  */
-export async function runWorkers({ events, runs, json }: WorkersOptions): Promise<void> {
-  print(
-    `Device telemetry: ${events} readings of 10,000 devices in 4 partitions, windows, live series and lake`,
-  );
+export async function runWorkers({ events, job, runs, json }: WorkersOptions): Promise<void> {
+  const results = job === 'all' ? 'windows, live series and lake' : 'windows and live series';
+  print(`Device telemetry: ${events} readings of 10,000 devices in 4 partitions, ${results}`);
   print(
     `Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(2)}`,
   );
   const outcomes: Outcome[] = [];
   for (let round = 0; round < runs; round++) {
     for (const layout of LAYOUTS) {
-      const outcome = await runOnce(layout, events);
+      const outcome = await runOnce(layout, job, events);
       outcomes.push(outcome);
       print(`round ${round + 1}  ${describe(outcome, events)}`);
     }
   }
-  const results = new Set(
+  const found = new Set(
     outcomes.map((o) => `${o.windows} windows, digest ${o.digest}, ${o.lakeRows} lake rows`),
   );
-  print('', ...table(outcomes, events), '', `Results: ${[...results].join(' ≠ ')}`);
+  print('', ...table(outcomes, events), '', `Results: ${[...found].join(' ≠ ')}`);
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(outcomes, null, 2)}\n`);
-  if (results.size !== 1) throw new Error('The layouts do not agree on the results.');
+  if (found.size !== 1) throw new Error('The layouts do not agree on the results.');
 }
 
-async function runOnce(layout: Layout, events: number): Promise<Outcome> {
+async function runOnce(layout: Layout, job: WorkersJob, events: number): Promise<Outcome> {
   const dir = mkdtempSync(join(tmpdir(), 'millrace-workers-'));
   const redis = await startBenchRedis(dir);
   const workers: ChildProcess[] = [];
@@ -74,7 +81,7 @@ async function runOnce(layout: Layout, events: number): Promise<Outcome> {
       clock: systemClock,
       uuid: () => randomUUID(),
     });
-    for (let i = 0; i < layout.workers; i++) workers.push(startWorker(redis.url, dir, layout.slots));
+    for (let i = 0; i < layout.workers; i++) workers.push(startWorker(redis.url, dir, layout.slots, job));
     const parallelism = layout.workers * layout.slots;
     await jobs.change(JOB, 'start', { desired: 'running', parallelism });
     await reached(jobs, (status) => status.state === 'running' && offsets(status) > 0);
@@ -100,9 +107,9 @@ async function runOnce(layout: Layout, events: number): Promise<Outcome> {
   }
 }
 
-function startWorker(url: string, dir: string, slots: number): ChildProcess {
-  const job = join(import.meta.dirname, '../../jobs/device-telemetry/index.ts');
-  const args = ['worker', '--redis', url, '--namespace', NAMESPACE, '--slots', `${slots}`, '--job', job];
+function startWorker(url: string, dir: string, slots: number, job: WorkersJob): ChildProcess {
+  const module = join(import.meta.dirname, WORKERS_JOBS[job]);
+  const args = ['worker', '--redis', url, '--namespace', NAMESPACE, '--slots', `${slots}`, '--job', module];
   const cli = join(import.meta.dirname, '../../ops/cli/main.mjs');
   return spawn(process.execPath, [cli, ...args], {
     stdio: 'ignore',

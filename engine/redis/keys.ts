@@ -22,12 +22,12 @@ import { LIMITS } from '../base/limits.ts';
  *   mr:<namespace>:{job:<job>}:manifests             hash    checkpoint id → manifest
  *   mr:<namespace>:{job:<job>}:blobs                 hash    <generation>:<checkpoint>:<name> → bytes of that blob
  *   mr:<namespace>:{job:<job>}:b:<generation>:<checkpoint>:<name>  string  one blob
- *   mr:<namespace>:{series:<name>:<shard>}:fence     hash    <job> <operator> → generation
- *   mr:<namespace>:{series:<name>:<shard>}:keys      zset    series key by wall time of its last write
- *   mr:<namespace>:{series:<name>:<shard>}:newest    hash    series key → <start>:<point>
- *   mr:<namespace>:{series:<name>:<shard>}:u:<job> <operator>        zset  barrier intervals that can be undone
- *   mr:<namespace>:{series:<name>:<shard>}:u:<job> <operator>:<seq>  hash  what the interval changed → as it was before
- *   mr:<namespace>:{series:<name>:<shard>}:p:<hour>:<series key>  hash  window start → point
+ *   mr:<namespace>:{series:<name>:<shard>}:fence     hash    <job> <operator> → generation; writes → how many there were
+ *   mr:<namespace>:{series:<name>:<shard>}:noted     zset    series key by wall time at which it was noted last
+ *   mr:<namespace>:{series:<name>:<shard>}:hours     hash    series key → hour of its newest point
+ *   mr:<namespace>:{series:<name>:<shard>}:undo:<job> <operator>        zset  barrier intervals that can be undone
+ *   mr:<namespace>:{series:<name>:<shard>}:undo:<job> <operator>:<seq>  hash  what the interval changed → as it was before
+ *   mr:<namespace>:{series:<name>:<shard>}:page:<hour>:<page>  hash  <window start> <writer> → points of the page's keys
  *   mr:<namespace>:{job:<job>}:lease                 string  token of who coordinates the job; runs out
  *   mr:<namespace>:{job:<job>}:leases                hash    count, newest token and its owner
  *   mr:<namespace>:{job:<job>}:desired               hash    bundle, parallelism, desired, settings as JSON, revision, commands (count)
@@ -196,25 +196,25 @@ export const exchangeKey = (
 /** Keys of one shard of one time series; all in one slot. */
 export interface SeriesKeys {
   readonly fence: string;
-  readonly index: string;
-  readonly newest: string;
+  readonly noted: string;
+  readonly hours: string;
   /** Sequence numbers of the barrier intervals that a writer can undo; `<this>:<seq>` is the undo log of one. */
   readonly undo: (writer: string) => string;
-  /** What every bucket's key begins with. */
-  readonly buckets: string;
-  /** Points of one series key in one hour since the epoch. */
-  readonly bucket: (hour: number, key: string) => string;
+  /** What every page's key begins with. */
+  readonly pages: string;
+  /** Points of the series keys of one page in one hour since the epoch. */
+  readonly page: (hour: number, page: number) => string;
 }
 
 export function seriesKeys(namespace: string, name: string, shard: number): SeriesKeys {
   const base = `mr:${validName(namespace, 'namespace')}:{series:${validName(name, 'series name')}:${shard}}`;
   return {
     fence: `${base}:fence`,
-    index: `${base}:keys`,
-    newest: `${base}:newest`,
-    undo: (writer) => `${base}:u:${writer}`,
-    buckets: `${base}:p:`,
-    bucket: (hour, key) => `${base}:p:${hour}:${key}`,
+    noted: `${base}:noted`,
+    hours: `${base}:hours`,
+    undo: (writer) => `${base}:undo:${writer}`,
+    pages: `${base}:page:`,
+    page: (hour, page) => `${base}:page:${hour}:${page}`,
   };
 }
 

@@ -30,6 +30,7 @@ const CACHED_MAX = 200_000;
 const CACHED_MS = 5 * 60_000;
 /** Devices that are not registered are asked for again sooner. */
 const ABSENT_MS = 30_000;
+const CLOCK_MS = 1_000;
 
 export interface DeviceRegistryOptions {
   readonly url: string;
@@ -48,6 +49,7 @@ export async function openDeviceRegistry({
   const cache = new LRUCache<string, { readonly device: RegisteredDevice | null }>({
     max: CACHED_MAX,
     ttl: CACHED_MS,
+    ttlResolution: CLOCK_MS, // else it asks the clock, and sets a timer, every millisecond
   });
   const asking = new Map<string, Promise<RegisteredDevice | null>>();
 

@@ -10,7 +10,7 @@ export interface CallHandlers<Job> {
   readonly failed: (job: Job, error: unknown, timedOut: boolean) => void;
 }
 
-/** A job that has been begun, with its current attempt; null between two. */
+/** A job whose answer was not there at once, with its current attempt; null between two. */
 interface Call<Job> {
   readonly job: Job;
   attempts: number;
@@ -20,7 +20,7 @@ interface Call<Job> {
 
 /**
  * Makes calls for jobs, a bounded number at a time, with timeout and retries. Suspension points: none of its own; user code runs
- * inside {@link add} and {@link turn}, answers and timers only take notes and ask for a turn.
+ * inside {@link add} and {@link turn}, later answers and timers only take notes and ask for a turn.
  *
  * CL1 at most `concurrency` calls are begun and not ended; a call between two attempts counts.
  * CL2 a job is answered or has failed exactly once; what a given-up attempt says later is not heard.
@@ -51,7 +51,8 @@ export class CallPool<Job> {
 
   /** Begins the job if there is a place, else with a later turn. */
   add(job: Job): void {
-    if (this.waiting === 0 && this.#begun.size < this.#policy.concurrency) this.#begin(job);
+    if (this.waiting === 0 && this.#begun.size < this.#policy.concurrency)
+      this.#attempt(job, new Attempt(1), null);
     else this.#waiting.push(job);
   }
 
@@ -62,9 +63,9 @@ export class CallPool<Job> {
 
   /** Makes the attempts that are due, and begins jobs that have a place now. */
   turn(): void {
-    if (this.#due.length > 0) for (const call of this.#due.splice(0)) this.#attempt(call);
+    if (this.#due.length > 0) for (const call of this.#due.splice(0)) this.#again(call);
     while (this.waiting > 0 && this.#begun.size < this.#policy.concurrency)
-      this.#begin(this.#waiting[this.#next++] as Job);
+      this.#attempt(this.#waiting[this.#next++] as Job, new Attempt(1), null);
     if (this.#next > 0 && (this.waiting === 0 || this.#next >= 1024)) {
       this.#waiting = this.#waiting.slice(this.#next);
       this.#next = 0;
@@ -85,26 +86,32 @@ export class CallPool<Job> {
     this.#next = 0;
   }
 
-  #begin(job: Job): void {
-    const call: Call<Job> = { job, attempts: 0, current: null, cancelTimer: () => {} };
-    this.#begun.add(call);
-    this.#attempt(call);
-  }
-
-  #attempt(call: Call<Job>): void {
-    const attempt = new Attempt(++call.attempts);
-    call.current = attempt;
+  /** @param kept the call of an earlier attempt; null before the first, when what is answered at once needs no call */
+  #attempt(job: Job, attempt: Attempt, kept: Call<Job> | null): void {
     let answer: unknown;
     try {
-      answer = this.#handlers.invoke(call.job, attempt);
+      answer = this.#handlers.invoke(job, attempt);
     } catch (error) {
-      this.#failed(call, error, false);
+      this.#failed(kept ?? this.#keep(job, attempt), error, false);
       return;
     }
-    if (!isThenable(answer)) {
-      this.#answered(call, answer);
-      return;
-    }
+    if (isThenable(answer)) this.#hear(kept ?? this.#keep(job, attempt), attempt, answer);
+    else if (kept === null) this.#handlers.answered(job, answer);
+    else this.#answered(kept, answer);
+  }
+
+  #again(call: Call<Job>): void {
+    call.current = new Attempt(++call.attempts);
+    this.#attempt(call.job, call.current, call);
+  }
+
+  #keep(job: Job, attempt: Attempt): Call<Job> {
+    const call: Call<Job> = { job, attempts: attempt.attempt, current: attempt, cancelTimer: () => {} };
+    this.#begun.add(call);
+    return call;
+  }
+
+  #hear(call: Call<Job>, attempt: Attempt, answer: PromiseLike<unknown>): void {
     const { timeoutMs } = this.#policy;
     if (timeoutMs !== null)
       call.cancelTimer = this.#context.clock.after(timeoutMs, () =>

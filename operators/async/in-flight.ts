@@ -6,7 +6,13 @@ import {
   RowEmitter,
   type Waiting,
 } from '#engine';
-import { OrderedQueue, type PendingInput, type ResultQueue, UnorderedQueue } from './result-queue.ts';
+import {
+  OrderedQueue,
+  pendingInput,
+  type PendingInput,
+  type ResultQueue,
+  UnorderedQueue,
+} from './result-queue.ts';
 
 /**
  * How results leave: in the order of their inputs, or as they come. Between two watermarks only: no result overtakes a
@@ -57,16 +63,15 @@ export class InFlight {
   }
 
   add(row: unknown, time: number): PendingInput {
-    const input: PendingInput = {
-      kind: 'input',
-      row,
-      time,
-      state: 'open',
-      result: undefined,
-      stretch: null,
-    };
+    const input = pendingInput(row, time);
     this.#queue.add(input);
     return input;
+  }
+
+  /** Takes an input that may have its result already: with nothing before it, that leaves at once. What it throws is an error of the input. */
+  enter(input: PendingInput): void {
+    if (input.state === 'done' && this.#queue.open) this.#give(input.result, input);
+    else this.#queue.add(input);
   }
 
   done(input: PendingInput, result: unknown): void {

@@ -9,6 +9,11 @@ export interface PendingInput {
   stretch: Stretch | null;
 }
 
+/** An input that nobody has answered yet, in no queue. */
+export function pendingInput(row: unknown, time: number): PendingInput {
+  return { kind: 'input', row, time, state: 'open', result: undefined, stretch: null };
+}
+
 /** A watermark that waits for the results before it. */
 export interface PendingWatermark {
   readonly kind: 'watermark';

@@ -24,6 +24,7 @@ import {
   upsertParameters,
   upsertSql,
 } from './postgres-table.ts';
+import { type KeyedRow, KeyedRows } from './keyed-rows.ts';
 import { UpsertLane } from './upsert-lane.ts';
 import {
   type SeriesRow,
@@ -77,7 +78,7 @@ class PostgresWriter implements SinkWriter<WindowResult> {
   readonly #fence: PostgresFence;
   readonly #undo: PostgresUndo;
   readonly #sessions: readonly PostgresSession[];
-  readonly #lanes: readonly UpsertLane<SeriesRow>[];
+  readonly #lanes: readonly UpsertLane<KeyedRow<SeriesRow>, readonly SeriesRow[]>[];
   #tags: readonly string[] | null;
   /** Of the next barrier. */
   #seq: number;
@@ -100,7 +101,11 @@ class PostgresWriter implements SinkWriter<WindowResult> {
     this.#sessions = Array.from({ length: LANES }, session);
     this.#lanes = this.#sessions.map((own) => {
       const write = (batch: readonly SeriesRow[], seq: number) => this.#writeBatch(own, batch, seq);
-      return new UpsertLane<SeriesRow>({ batchMax: BATCH_ROWS_MAX, pendingMax: PENDING_ROWS_MAX, write });
+      return new UpsertLane(new KeyedRows<SeriesRow>(), {
+        batchMax: BATCH_ROWS_MAX,
+        pendingMax: PENDING_ROWS_MAX,
+        write,
+      });
     });
   }
 
@@ -121,7 +126,7 @@ class PostgresWriter implements SinkWriter<WindowResult> {
       const key = columnsText(row, this.#tags);
       if (typeof key !== 'string')
         deadLetter({ key: row.key, window: row.window, value: row.value }, key.refused);
-      else this.#lanes[crc32(key) % LANES]?.put(this.#seq, `${row.window.start} ${key}`, row);
+      else this.#lanes[crc32(key) % LANES]?.put(this.#seq, { key: `${row.window.start} ${key}`, row });
     }
     for (const lane of this.#lanes) lane.start();
     const full = this.#lanes.filter((lane) => lane.full);

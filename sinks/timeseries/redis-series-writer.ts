@@ -7,20 +7,18 @@ import {
   redisFailure,
   type RedisLink,
   seriesKeys,
-  type SinkContext,
   type SinkInput,
   type SinkWriter,
 } from '#engine';
-import { encodePoint, hourOf, SERIES_SHARDS, shardOf } from './series-layout.ts';
+import { KnownKeys } from './known-keys.ts';
+import { type PagedRow, PagedRows, type PageRows } from './paged-rows.ts';
+import { pointsCall, type SeriesTarget, writerName } from './points-call.ts';
+import { SERIES_SHARDS } from './series-layout.ts';
 import { UpsertLane } from './upsert-lane.ts';
-import { type SeriesRow, seriesRows, type WindowResult } from './window-result.ts';
+import { seriesRows, type WindowResult } from './window-result.ts';
 
-export interface RedisSeriesOptions {
-  readonly context: SinkContext;
+export interface RedisSeriesOptions extends SeriesTarget {
   readonly url: string;
-  readonly name: string;
-  readonly ttlMs: number;
-  readonly keysMax: number;
 }
 
 /**
@@ -31,8 +29,10 @@ export interface RedisSeriesOptions {
  * RW2 Each batch checks the fence in the script that writes it.
  * RW3 The first writer of a generation undoes, in the script that raises the fence, what older ones changed after the checkpoint that
  *     is restored. So a replay that decides otherwise about a record leaves no row of the lost attempt behind.
- * RW4 Before a point is changed for the first time between two barriers, the same script keeps what it was. Kept are the last three
+ * RW4 Before points are changed for the first time between two barriers, the same script keeps what was there. Kept are the last three
  *     intervals at most, and no longer than the points.
+ * RW5 Points lie in fields that one subtask of one generation writes, so that undoing them touches nobody else's. Of two fields with
+ *     the same point, the one that was written last counts.
  *
  * @throws MR_SINK_FENCED, MR_REDIS_UNAVAILABLE, MR_REDIS_UNSUPPORTED
  */
@@ -52,8 +52,8 @@ export async function openRedisSeriesWriter(options: RedisSeriesOptions): Promis
 const openSeries = loadScript(new URL('./scripts/open-series-4.lua', import.meta.url));
 const writePoints = loadScript(new URL('./scripts/write-points-6.lua', import.meta.url));
 
-/** Points of one script call: about a millisecond of the server. */
-const BATCH_POINTS_MAX = 256;
+/** Points of one script call: about a millisecond of the server. The script hands on four words a point at most; Lua holds 8,000. */
+const BATCH_POINTS_MAX = 1_024;
 /** Points waiting per shard before `write` holds its caller. */
 const PENDING_POINTS_MAX = 4_096;
 /** How long a server over its memory limit is waited for, and how long at most between two tries. */
@@ -63,7 +63,9 @@ const RETRY_MS_MAX = 2_000;
 class RedisSeriesWriter implements SinkWriter<WindowResult> {
   readonly #redis: RedisLink;
   readonly #options: RedisSeriesOptions;
-  readonly #lanes: readonly UpsertLane<SeriesRow>[];
+  readonly #lanes: readonly UpsertLane<PagedRow, readonly PageRows[]>[];
+  readonly #known: KnownKeys;
+  #isStarting = false;
   /** Of the next barrier. */
   #seq: number;
   #rowsWritten = 0;
@@ -74,18 +76,24 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
     this.#redis = redis;
     this.#options = options;
     this.#seq = options.context.nextSeq;
+    this.#known = new KnownKeys(options.keysMax, options.ttlMs / 4);
     this.#lanes = Array.from({ length: SERIES_SHARDS }, (_, shard) => {
-      const write = (batch: readonly SeriesRow[], seq: number) => this.#writeBatch(shard, batch, seq);
-      return new UpsertLane<SeriesRow>({ batchMax: BATCH_POINTS_MAX, pendingMax: PENDING_POINTS_MAX, write });
+      const write = (batch: readonly PageRows[], seq: number) => this.#writeBatch(shard, batch, seq);
+      return new UpsertLane(new PagedRows(), {
+        batchMax: BATCH_POINTS_MAX,
+        pendingMax: PENDING_POINTS_MAX,
+        write,
+      });
     });
   }
 
   write(input: SinkInput<WindowResult>): void | Promise<void> {
     for (const lane of this.#lanes) lane.check();
     for (const row of seriesRows(input, this.#options.context.deadLetter)) {
-      this.#lanes[shardOf(row.keyText)]?.put(this.#seq, `${row.window.start} ${row.keyText}`, row);
+      const key = this.#known.of(row.keyText);
+      this.#lanes[key.shard]?.put(this.#seq, { key, row });
     }
-    for (const lane of this.#lanes) lane.start();
+    this.#start();
     const full = this.#lanes.filter((lane) => lane.full);
     if (full.length > 0) return Promise.all(full.map((lane) => lane.hasRoom())).then(() => undefined);
   }
@@ -105,14 +113,24 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
     this.#redis.close();
   }
 
-  async #writeBatch(shard: number, batch: readonly SeriesRow[], seq: number): Promise<void> {
-    const { keys, buckets, args } = scriptInput(this.#options, shard, batch, seq);
-    const script = { ...writePoints, keyCount: writePoints.keyCount + buckets.length };
-    const reply = (await this.#whileOutOfMemory(() =>
-      this.#redis.script(script, [...keys, ...buckets], args),
-    )) as readonly ['ok'] | readonly ['fenced', number];
+  /** Behind the turn of the task, which may bring more rows of the same pages. */
+  #start(): void {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    queueMicrotask(() => {
+      this.#isStarting = false;
+      for (const lane of this.#lanes) lane.start();
+    });
+  }
+
+  async #writeBatch(shard: number, batch: readonly PageRows[], seq: number): Promise<void> {
+    const { keys, args } = pointsCall(this.#options, shard, batch, seq, this.#known);
+    const script = { ...writePoints, keyCount: keys.length };
+    const reply = (await this.#whileOutOfMemory(() => this.#redis.script(script, keys, args))) as
+      | readonly ['ok']
+      | readonly ['fenced', number];
     if (reply[0] === 'fenced') throw refused(this.#options, reply[1]);
-    this.#rowsWritten += batch.length;
+    for (const { starts } of batch) for (const rows of starts.values()) this.#rowsWritten += rows.size;
     this.#batches++;
   }
 
@@ -136,51 +154,13 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
 async function raiseFences(redis: RedisLink, options: RedisSeriesOptions): Promise<void> {
   const { context, name, ttlMs } = options;
   const raise = async (_: unknown, shard: number) => {
-    const { fence, index, newest, undo, buckets } = seriesKeys(context.namespace, name, shard);
+    const { fence, noted, hours, undo, pages } = seriesKeys(context.namespace, name, shard);
     const who = writerName(context);
-    const args = [who, context.generation, context.nextSeq, ttlMs, buckets];
-    const held = Number(await redis.script(openSeries, [fence, index, newest, undo(who)], args));
+    const args = [who, context.generation, context.nextSeq, ttlMs, pages];
+    const held = Number(await redis.script(openSeries, [fence, noted, hours, undo(who)], args));
     if (held !== context.generation) throw refused(options, held);
   };
   await Promise.all(Array.from({ length: SERIES_SHARDS }, raise));
-}
-
-/** The operator's name, not the sink id: an attempt that crashed before its first checkpoint had another id. */
-function writerName({ job, operator }: SinkContext): string {
-  return `${job} ${operator}`;
-}
-
-function scriptInput(
-  { context, name, ttlMs, keysMax }: RedisSeriesOptions,
-  shard: number,
-  batch: readonly SeriesRow[],
-  seq: number,
-) {
-  const who = writerName(context);
-  const { fence, index, newest, undo, bucket: bucketOf } = seriesKeys(context.namespace, name, shard);
-  const buckets = new Map<string, number>();
-  const keysPerShard = Math.max(1, Math.ceil(keysMax / SERIES_SHARDS));
-  const args: (string | number | Buffer)[] = [
-    who,
-    context.generation,
-    context.clock.now(),
-    ttlMs,
-    keysPerShard,
-    seq,
-    context.undoFloor(),
-  ];
-  for (const { window, keyText, value } of batch) {
-    const bucket = bucketOf(hourOf(window.start), keyText);
-    let number = buckets.get(bucket);
-    if (number === undefined) {
-      number = buckets.size + 1;
-      buckets.set(bucket, number);
-    }
-    args.push(number, keyText, window.start, encodePoint(window.end, value));
-  }
-  const log = undo(who);
-  const keys = [fence, index, newest, log, `${log}:${seq - 1}`, `${log}:${seq}`];
-  return { keys, buckets: [...buckets.keys()], args };
 }
 
 function refused({ context, name }: RedisSeriesOptions, held: number): MillraceError {

@@ -1,5 +1,6 @@
 import { type Clock, type OpenRedisLink, RedisConnection, type RedisLink, seriesKeys } from '#engine';
-import { decodePoint, hourOf, SERIES_SHARDS, shardOf, type StoredPoint } from './series-layout.ts';
+import { hourOf, SERIES_SHARDS, placeOf, type StoredPoint } from './series-layout.ts';
+import { newestOfPage, pointsOfHour } from './series-page.ts';
 
 export interface TimeSeriesReaderOptions {
   readonly url: string;
@@ -66,72 +67,59 @@ const KEYS_REMEMBERED_MS = 5_000;
 const NAMES_REMEMBERED_MAX = 64;
 
 async function readRange(
-  source: Source,
+  { redis, namespace }: Source,
   query: Parameters<TimeSeriesReader['range']>[0],
 ): Promise<readonly StoredPoint[]> {
   const { name, key, from, to, pointsMax } = query;
-  const newest = (await newestOf(source, name, [key]))[0];
-  if (newest === undefined || newest === null) return [];
-  const last = hourOf(Math.min(to - 1, newest.start));
-  const first = Math.max(hourOf(from), hourOf(newest.start) - HOURS_MAX + 1);
+  const { shard, page } = placeOf(key);
+  const stored = seriesKeys(namespace, name, shard);
+  const newest = (await redis.call('HGET', stored.hours, key)) as string | null;
+  if (newest === null) return [];
+  const last = Math.min(hourOf(to - 1), Number(newest));
+  const first = Math.max(hourOf(from), Number(newest) - HOURS_MAX + 1);
   const points: StoredPoint[] = [];
   for (let hour = last; hour >= first && points.length < pointsMax; hour -= HOURS_AT_ONCE) {
     const hours = Array.from({ length: Math.min(HOURS_AT_ONCE, hour - first + 1) }, (_, i) => hour - i);
-    for (const some of await Promise.all(hours.map((at) => readHour(source, name, key, at))))
-      points.push(...some);
+    const read = (at: number) => pointsOfHour(redis, stored.page(at, page), { key, from, to });
+    for (const some of await Promise.all(hours.map(read))) points.push(...some);
   }
-  return points
-    .filter((point) => point.start >= from && point.start < to)
-    .sort((a, b) => a.start - b.start)
-    .slice(-pointsMax);
+  return points.sort((a, b) => a.start - b.start).slice(-pointsMax);
 }
 
-async function readHour(
-  { redis, namespace }: Source,
-  name: string,
-  key: string,
-  hour: number,
-): Promise<readonly StoredPoint[]> {
-  const bucket = seriesKeys(namespace, name, shardOf(key)).bucket(hour, key);
-  const flat = (await redis.callBuffer('HGETALL', bucket)) as readonly Buffer[];
-  const points: StoredPoint[] = [];
-  for (let i = 0; i + 1 < flat.length; i += 2)
-    points.push(decodePoint(Number(flat[i]), flat[i + 1] as Buffer));
-  return points;
-}
-
+/** The newest point of each key that has one. */
 async function readNewest(source: Source, name: string, keys: readonly string[]) {
-  const points = await newestOf(source, name, keys);
-  return keys.flatMap((key, i) => {
-    const point = points[i] ?? null;
-    return point === null ? [] : [{ key, point }];
+  const points = new Map<string, StoredPoint>();
+  const byShard = Map.groupBy(keys, (key) => placeOf(key).shard);
+  await Promise.all([...byShard].map(([shard, own]) => newestOfShard(source, name, shard, own, points)));
+  return keys.flatMap((key) => {
+    const point = points.get(key);
+    return point === undefined ? [] : [{ key, point }];
   });
 }
 
-/** The newest point of each key, null where there is none; one call per shard. */
-async function newestOf({ redis, namespace }: Source, name: string, keys: readonly string[]) {
-  const points: (StoredPoint | null)[] = new Array<StoredPoint | null>(keys.length).fill(null);
-  const read = async (places: readonly number[], shard: number) => {
-    const { newest } = seriesKeys(namespace, name, shard);
-    const fields = places.map((place) => keys[place] as string);
-    const values = (await redis.callBuffer('HMGET', newest, ...fields)) as readonly (Buffer | null)[];
-    values.forEach((value, i) => {
-      if (value !== null) points[places[i] as number] = newestPoint(value);
-    });
+async function newestOfShard(
+  { redis, namespace }: Source,
+  name: string,
+  shard: number,
+  keys: readonly string[],
+  points: Map<string, StoredPoint>,
+): Promise<void> {
+  const stored = seriesKeys(namespace, name, shard);
+  const hours = (await redis.call('HMGET', stored.hours, ...keys)) as readonly (string | null)[];
+  const known = keys.flatMap((key, i) => {
+    const hour = hours[i] ?? null;
+    return hour === null ? [] : [{ key, page: stored.page(Number(hour), placeOf(key).page) }];
+  });
+  const byPage = Map.groupBy(known, ({ page }) => page);
+  const read = async ([page, own]: [string, readonly { readonly key: string }[]]) => {
+    for (const [key, point] of await newestOfPage(redis, page, new Set(own.map(({ key }) => key))))
+      points.set(key, point);
   };
-  const byShard = Map.groupBy(keys.keys(), (place) => shardOf(keys[place] as string));
-  await Promise.all([...byShard].map(([shard, places]) => read(places, shard)));
-  return points;
-}
-
-/** `<start>:<point>` */
-function newestPoint(value: Buffer): StoredPoint {
-  const colon = value.indexOf(0x3a);
-  return decodePoint(Number(value.toString('latin1', 0, colon)), value.subarray(colon + 1));
+  await Promise.all([...byPage].map(read));
 }
 
 async function allKeys({ redis, namespace }: Source, name: string): Promise<readonly string[]> {
-  const read = (_: unknown, shard: number) => redis.call('HKEYS', seriesKeys(namespace, name, shard).newest);
+  const read = (_: unknown, shard: number) => redis.call('HKEYS', seriesKeys(namespace, name, shard).hours);
   const shards = await Promise.all(Array.from({ length: SERIES_SHARDS }, read));
   return (shards as string[][]).flat().sort();
 }

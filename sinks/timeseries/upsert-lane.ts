@@ -11,14 +11,12 @@
  * UL5 The first failure is final: it rejects every wait, now and later.
  * UL6 A batch lies between two barriers: `write` gets the rows of one interval with its `seq`, the intervals in order.
  */
-export class UpsertLane<Row> {
-  readonly #options: UpsertLaneOptions<Row>;
-  /** Waiting rows by interval and key, oldest first. */
-  readonly #waiting = new Map<string, Waiting<Row>>();
+export class UpsertLane<Row, Batch> {
+  readonly #options: UpsertLaneOptions<Batch>;
+  readonly #waiting: WaitingRows<Row, Batch>;
   #writing = false;
   #closed = false;
-  /** Rows ever put as new entries of `#waiting`, and how many of those are acknowledged. */
-  #put = 0;
+  #underWay = 0;
   #acknowledged = 0;
   #failure: { readonly error: unknown } | null = null;
   #waits: {
@@ -27,15 +25,14 @@ export class UpsertLane<Row> {
     readonly reject: (e: unknown) => void;
   }[] = [];
 
-  constructor(options: UpsertLaneOptions<Row>) {
+  constructor(waiting: WaitingRows<Row, Batch>, options: UpsertLaneOptions<Batch>) {
+    this.#waiting = waiting;
     this.#options = options;
   }
 
   /** Takes a row of barrier interval `seq`, which never falls; nothing is sent before {@link start}. */
-  put(seq: number, key: string, row: Row): void {
-    const place = `${seq} ${key}`;
-    if (!this.#waiting.has(place)) this.#put++;
-    this.#waiting.set(place, { seq, row });
+  put(seq: number, row: Row): void {
+    this.#waiting.put(seq, row);
   }
 
   /** Sends what waits. Call it after a burst of `put`. */
@@ -55,7 +52,7 @@ export class UpsertLane<Row> {
 
   /** Resolves when everything put so far is acknowledged. */
   flushed(): Promise<void> {
-    const target = this.#put;
+    const target = this.#acknowledged + this.#underWay + this.#waiting.size;
     this.start();
     return this.#until(() => this.#acknowledged >= target);
   }
@@ -75,9 +72,11 @@ export class UpsertLane<Row> {
     this.#writing = true;
     try {
       while (this.#waiting.size > 0 && !this.#closed) {
-        const { seq, batch } = this.#take();
+        const { seq, batch, rows } = this.#waiting.take(this.#options.batchMax);
+        this.#underWay = rows;
         await this.#options.write(batch, seq);
-        this.#acknowledged += batch.length;
+        this.#underWay = 0;
+        this.#acknowledged += rows;
         this.#settle();
       }
     } catch (error) {
@@ -86,18 +85,6 @@ export class UpsertLane<Row> {
     } finally {
       this.#writing = false;
     }
-  }
-
-  #take(): { readonly seq: number; readonly batch: readonly Row[] } {
-    const batch: Row[] = [];
-    let seq = Number.NaN;
-    for (const [place, waiting] of this.#waiting) {
-      if (batch.length === 0) seq = waiting.seq;
-      if (batch.length === this.#options.batchMax || waiting.seq !== seq) break;
-      batch.push(waiting.row);
-      this.#waiting.delete(place);
-    }
-    return { seq, batch };
   }
 
   #until(done: () => boolean): Promise<void> {
@@ -118,16 +105,20 @@ export class UpsertLane<Row> {
   }
 }
 
-export interface UpsertLaneOptions<Row> {
+export interface UpsertLaneOptions<Batch> {
   /** Rows of one batch at most. */
   readonly batchMax: number;
   /** Rows waiting before the sender must stop. */
   readonly pendingMax: number;
   /** Writes one batch of interval `seq` for good, or throws for good. */
-  readonly write: (batch: readonly Row[], seq: number) => Promise<void>;
+  readonly write: (batch: Batch, seq: number) => Promise<void>;
 }
 
-interface Waiting<Row> {
-  readonly seq: number;
-  readonly row: Row;
+/** Rows that wait, each key once per interval with its last value. */
+export interface WaitingRows<Row, Batch> {
+  readonly size: number;
+  readonly put: (seq: number, row: Row) => void;
+  /** The next rows, `max` at most, all of the oldest interval. Only when there are any. */
+  readonly take: (max: number) => { readonly seq: number; readonly batch: Batch; readonly rows: number };
+  readonly clear: () => void;
 }

@@ -25,7 +25,12 @@ export interface SeriesRow extends WindowResult {
  */
 export function seriesKeyText(key: SeriesKey): string {
   if (typeof key !== 'object') return escapePart(key);
-  return Object.values(key).map(escapePart).join('/');
+  let text: string | null = null;
+  for (const name in key) {
+    const part = escapePart(key[name] as SeriesScalar);
+    text = text === null ? part : `${text}/${part}`;
+  }
+  return text ?? '';
 }
 
 /** The rows of a sink's input that can be written; the others go to `refuse` with the reason. */
@@ -35,9 +40,10 @@ export function seriesRows(
 ): readonly SeriesRow[] {
   const rows: SeriesRow[] = [];
   for (const row of plainRows(input)) {
-    const reason = refusal(row);
+    const keyText = seriesKeyText(row.key);
+    const reason = refusal(row, keyText);
     if (reason !== null) refuse(row, reason);
-    else rows.push({ key: row.key, window: row.window, value: row.value, keyText: seriesKeyText(row.key) });
+    else rows.push({ key: row.key, window: row.window, value: row.value, keyText });
   }
   return rows;
 }
@@ -48,7 +54,8 @@ const KEY_LENGTH_MAX = 1_024;
 const TIME_MS_MAX = 8.64e15;
 
 function escapePart(part: SeriesScalar): string {
-  return String(part).replaceAll('%', '%25').replaceAll('/', '%2F');
+  const text = String(part);
+  return text.includes('%') || text.includes('/') ? text.replaceAll('%', '%25').replaceAll('/', '%2F') : text;
 }
 
 function* plainRows(input: SinkInput<WindowResult>): Iterable<WindowResult> {
@@ -63,18 +70,26 @@ function* plainRows(input: SinkInput<WindowResult>): Iterable<WindowResult> {
 }
 
 /** Why a row cannot be written, or null. Types promise most of this, but a row may come from anywhere. */
-function refusal(row: WindowResult): string | null {
-  const { start, end } = row.window;
-  for (const at of [start, end]) {
-    if (!Number.isInteger(at) || Math.abs(at) > TIME_MS_MAX)
-      return `the window bound ${String(at)} is not epoch ms`;
+function refusal({ key, window, value }: WindowResult, keyText: string): string | null {
+  if (!isTime(window.start)) return noTime(window.start);
+  if (!isTime(window.end)) return noTime(window.end);
+  for (const part of typeof key === 'object' ? Object.values(key) : [key]) {
+    if (typeof part !== 'string' && typeof part !== 'number' && typeof part !== 'boolean')
+      return 'its key holds something other than strings, numbers and booleans';
   }
-  const parts = typeof row.key === 'object' ? Object.values(row.key) : [row.key];
-  if (!parts.every((part) => ['string', 'number', 'boolean'].includes(typeof part))) {
-    return 'its key holds something other than strings, numbers and booleans';
+  if (keyText.length > KEY_LENGTH_MAX) return `its key is longer than ${KEY_LENGTH_MAX} characters`;
+  for (const name in value) {
+    const number = value[name] as unknown;
+    if (number !== null && typeof number !== 'number')
+      return `'${name}' is a ${typeof number}, not a number or null`;
   }
-  if (seriesKeyText(row.key).length > KEY_LENGTH_MAX)
-    return `its key is longer than ${KEY_LENGTH_MAX} characters`;
-  const wrong = Object.entries(row.value).find(([, value]) => value !== null && typeof value !== 'number');
-  return wrong === undefined ? null : `'${wrong[0]}' is a ${typeof wrong[1]}, not a number or null`;
+  return null;
+}
+
+function isTime(at: number): boolean {
+  return Number.isInteger(at) && Math.abs(at) <= TIME_MS_MAX;
+}
+
+function noTime(at: number): string {
+  return `the window bound ${String(at)} is not epoch ms`;
 }

@@ -200,6 +200,52 @@ void t.test(
   },
 );
 
+void t.test(
+  'AM5: what is there at once leaves in the same turn, and waits behind what is not',
+  async (test) => {
+    const calls = new Calls();
+    const mixed = (row: unknown) => {
+      if (row === 2) return calls.transform(row);
+      if (row === 5) throw new Error('not 5');
+      return (row as number) * 10;
+    };
+    const { bench, operator } = open(mixed, { concurrency: 1 });
+    give(operator, 1);
+    test.same(bench.output.take(), [row(1)]);
+    test.equal(operator.pending?.(), false);
+    test.equal(bench.wakes, 0, 'no turn is asked for');
+    operator.records(rowRecords([2, 3], [2, 3]));
+    operator.watermark(3);
+    test.same(bench.output.take(), [], '3 waits behind 2, for its place and its order');
+    test.same(stored(operator).items, [
+      { row: 2, time: 2 },
+      { row: 3, time: 3 },
+    ]);
+    calls.answer(0);
+    await settle();
+    operator.poll?.();
+    test.same(bench.output.take(), [row(2), row(3), { kind: 'watermark', time: 3 }]);
+    operator.records(rowRecords([4, 5, 6], [4, 5, 6]));
+    test.same(bench.output.take(), [row(4), row(6)]);
+    test.same(bench.errors, [{ code: 'NONE', message: 'not 5', row: 5, time: 5 }], 'once, with its row');
+  },
+);
+
+void t.test('AM5: unordered, what is there at once passes what is not, but no watermark', async (test) => {
+  const calls = new Calls();
+  const mixed = (row: unknown) => ((row as number) % 2 === 1 ? (row as number) * 10 : calls.transform(row));
+  const { bench, operator } = open(mixed, { order: 'unordered' });
+  operator.records(rowRecords([2, 3], [2, 3]));
+  test.same(bench.output.take(), [row(3)]);
+  operator.watermark(3);
+  operator.records(rowRecords([5], [5]));
+  test.same(bench.output.take(), [], '5 came behind the watermark, which waits for 2');
+  calls.answer(0);
+  await settle();
+  operator.poll?.();
+  test.same(bench.output.take(), [row(2), { kind: 'watermark', time: 3 }, row(5)]);
+});
+
 void t.test('AM1 IF1: watermark and idleness wait for the results before them', async (test) => {
   const calls = new Calls();
   const { bench, operator } = open(calls.transform, {});

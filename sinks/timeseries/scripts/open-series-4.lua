@@ -1,31 +1,30 @@
 #!lua flags=allow-oom
 -- Raises the fence of one sink of one job beside one shard of a series and, for the first caller of a generation, undoes what older
 -- generations changed after the checkpoint that this one starts from.
--- KEYS  1 fence, 2 index, 3 newest, 4 undo log; besides its intervals and the buckets they name, made here of KEYS 4 and ARGV 5,
+-- KEYS  1 fence, 2 noted, 3 hours, 4 undo log; besides its intervals and the pages they name, made here of KEYS 4 and ARGV 5,
 --       which lie in the same slot
--- ARGV  1 <job> <operator>, 2 generation, 3 first barrier interval to undo, 4 time to live in ms, 5 what a bucket's key begins with
+-- ARGV  1 <job> <operator>, 2 generation, 3 first barrier interval to undo, 4 time to live in ms, 5 what a page's key begins with
 -- reply the generation that holds now; another than ARGV 2 means that the caller is fenced
--- Keeps: the fence never falls; index and newest have the same members; after the call nothing is left to undo from ARGV 3 on.
+-- Keeps: the fence never falls; noted and hours have the same members; after the call nothing is left to undo from ARGV 3 on.
 local held = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
 if tonumber(ARGV[2]) <= held then return held end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 
-local function undoPoint(start, key, point)
-  local bucket = string.format('%s%.0f:%s', ARGV[5], math.floor(tonumber(start) / 3600000), key)
-  if point == '' then
-    redis.call('HDEL', bucket, start)
-  elseif redis.call('EXISTS', bucket) == 1 then -- else it has expired since, and stays so
-    redis.call('HSET', bucket, start, point)
+local function undoField(page, field, value)
+  if value == '' then
+    redis.call('HDEL', page, field)
+  elseif redis.call('EXISTS', page) == 1 then -- else it has expired since, and stays so
+    redis.call('HSET', page, field, value)
   end
 end
 
-local function undoNewest(key, before)
+local function undoNote(key, before)
   if before == '' then
     redis.call('HDEL', KEYS[3], key)
     redis.call('ZREM', KEYS[2], key)
   else
-    local score, newest = string.match(before, '^(%S+) (.*)$')
-    redis.call('HSET', KEYS[3], key, newest)
+    local score, hour = string.match(before, '^(%S+) (%S+)$')
+    redis.call('HSET', KEYS[3], key, hour)
     redis.call('ZADD', KEYS[2], score, key)
   end
 end
@@ -34,11 +33,11 @@ for _, seq in ipairs(redis.call('ZREVRANGEBYSCORE', KEYS[4], '+inf', ARGV[3])) d
   local interval = KEYS[4] .. ':' .. seq
   local changed = redis.call('HGETALL', interval)
   for i = 1, #changed, 2 do
-    local start, key = string.match(changed[i], '^p(-?%d+) (.*)$')
-    if start then
-      undoPoint(start, key, changed[i + 1])
+    local page, field = string.match(changed[i], '^p(%S+) (.*)$')
+    if page then
+      undoField(ARGV[5] .. page, field, changed[i + 1])
     else
-      undoNewest(string.sub(changed[i], 2), changed[i + 1])
+      undoNote(string.sub(changed[i], 2), changed[i + 1])
     end
   end
   redis.call('UNLINK', interval)

@@ -110,7 +110,7 @@ export async function undoBehaviour(
       await barrier(writer, seq);
       floor = seq - 1; // the checkpoint is completed: the one before it is the oldest that may be restored
       if (seq === 3) keptThree = await kept();
-      keptMax = Math.max(keptMax, await kept());
+      if (seq >= 3) keptMax = Math.max(keptMax, await kept()); // the first one also holds what is noted once for each key
     }
     t.ok(keptThree > 0);
     t.equal(keptMax, keptThree);

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { checkpointId, systemClock } from '#engine';
+import { placeOf, storedField } from '../../../sinks/timeseries/series-layout.ts';
 import { timeSeries } from '../../../sinks/timeseries/time-series.ts';
 import { openTimeSeriesReader } from '../../../sinks/timeseries/time-series-reader.ts';
 import { startRedis } from '../../support/redis-server.ts';
@@ -29,11 +30,14 @@ await t.test('the newest point and the list of keys are undone too (RW3)', async
     point: { start: DAY + 5 * WINDOW_MS, end: DAY + 6 * WINDOW_MS, values: { n: 1 } },
   };
   t.same(await reader.latest('newest', 10), [newest]);
-  t.same(await raw.keys('mr:test:{series:newest:*:p:*:b'), [], 'no bucket is left');
-  const indexed = await Promise.all(
-    (await raw.keys('mr:test:{series:newest:*:keys')).map((key) => raw.zrange(key, '0', '-1')),
+  const points = await Promise.all(
+    (await raw.keys('mr:test:{series:newest:*:page:*')).map((key) => raw.hlen(key)),
   );
-  t.same(indexed.flat(), ['a'], 'index and newest have the same members');
+  t.same(points, [1], 'no page of b is left');
+  const noted = await Promise.all(
+    (await raw.keys('mr:test:{series:newest:*:noted')).map((key) => raw.zrange(key, '0', '-1')),
+  );
+  t.same(noted.flat(), ['a'], 'noted and hours have the same members');
   const lasting = await Promise.all(
     (await raw.keys('mr:test:{series:newest:*')).map(async (key) => [key, await raw.pttl(key)] as const),
   );
@@ -43,6 +47,47 @@ await t.test('the newest point and the list of keys are undone too (RW3)', async
     'everything but the fence expires',
   );
 });
+
+await t.test('RW5 subtasks that share a page undo their own points only', async (t) => {
+  const { open, read } = await series(t, 'shared');
+  const first = await open(1, { nextSeq: 1, subtask: 0 });
+  const second = await open(1, { nextSeq: 1, subtask: 1 });
+  await second.prepareCommit(checkpointId(1)); // its barrier came first
+  await second.write(input([result('b', 0, { n: 2 })]));
+  await second.prepareCommit(checkpointId(2));
+  await first.write(input([result(pageMate('b'), 0, { n: 1 })]));
+  await first.prepareCommit(checkpointId(1));
+  await open(2, { nextSeq: 2 });
+  t.same(await read(), { [`${pageMate('b')}@0`]: 1 });
+});
+
+await t.test(
+  'RW5 of a point that two generations have written, the newer one counts until it is undone',
+  async (t) => {
+    const { open, read } = await series(t, 'moved');
+    const before = await open(1, { nextSeq: 1, subtask: 1 });
+    await before.write(input([result('a', 0, { n: 1 }), result(pageMate('a'), 0, { n: 10 })]));
+    await before.prepareCommit(checkpointId(1));
+    const after = await open(2, { nextSeq: 2, subtask: 0 }); // a has moved from subtask 1 to 0, its mate has not
+    await after.write(input([result('a', 0, { n: 2 })]));
+    await after.prepareCommit(checkpointId(2));
+    const mate = await open(2, { nextSeq: 2, subtask: 1 });
+    await mate.write(input([result(pageMate('a'), 0, { n: 20 })]));
+    await mate.prepareCommit(checkpointId(2));
+    t.same(await read(), { 'a@0': 2, [`${pageMate('a')}@0`]: 20 });
+    await open(3, { nextSeq: 2 });
+    t.same(await read(), { 'a@0': 1, [`${pageMate('a')}@0`]: 10 });
+  },
+);
+
+/** Another key of the same page. */
+function pageMate(key: string): string {
+  const { shard, page } = placeOf(key);
+  for (let i = 0; ; i++) {
+    const place = placeOf(`m${i}`);
+    if (place.shard === shard && place.page === page) return `m${i}`;
+  }
+}
 
 async function series(t: Test, name: string): Promise<UndoStore> {
   const reader = await openTimeSeriesReader({ url: server.url, namespace: 'test', clock: systemClock });
@@ -54,8 +99,10 @@ async function series(t: Test, name: string): Promise<UndoStore> {
       return writer;
     },
     async read() {
-      const buckets = await raw.keys(`mr:test:{series:${name}:*:p:*`);
-      const keys = [...new Set(buckets.map((bucket) => bucket.split(':').at(-1) as string))].toSorted();
+      const pages = await raw.keys(`mr:test:{series:${name}:*:page:*`);
+      const values = await Promise.all(pages.map((page) => raw.hvalsBuffer(page)));
+      const stored = values.flat().flatMap((value) => [...storedField(value).records]);
+      const keys = [...new Set(stored.map(({ keyText }) => keyText))].toSorted();
       const found = await Promise.all(
         keys.map(async (key) => {
           const points = await reader.range({
@@ -73,7 +120,9 @@ async function series(t: Test, name: string): Promise<UndoStore> {
       return Object.fromEntries(found.flat());
     },
     async kept() {
-      const intervals = (await raw.keys(`mr:test:{series:${name}:*:u:*`)).filter((key) => /:\d+$/.test(key));
+      const intervals = (await raw.keys(`mr:test:{series:${name}:*:undo:*`)).filter((key) =>
+        /:\d+$/.test(key),
+      );
       return (await Promise.all(intervals.map((key) => raw.hlen(key)))).reduce(
         (sum, fields) => sum + fields,
         0,

@@ -122,26 +122,55 @@ const series = (name: string) => `sinks/timeseries/scripts/${name}.lua`;
 const HOUR = 490_896; // NOW in hours
 const open = (generation: number, undoFrom: number): ScriptRun => [
   series('open-series-4'),
-  'fence index newest undo',
-  ['job op', generation, undoFrom, 60_000, 'bucket:'],
+  'fence noted hours undo',
+  ['job op', generation, undoFrom, 60_000, 'page:'],
   generation,
 ];
-const write = (generation: number, seq: number, points: readonly RedisWord[], keysMax = 10): ScriptRun => [
+const write = (
+  [generation, seq]: readonly [number, number],
+  notes: readonly RedisWord[],
+  pages: readonly (readonly RedisWord[])[],
+  keysMax = 10,
+): ScriptRun => [
   series('write-points-6'),
-  `fence index newest undo undo:${seq - 1} undo:${seq} bucket:${HOUR}:a bucket:${HOUR}:b c`,
-  ['job op', generation, NOW + seq, 60_000, keysMax, seq, seq - 2, ...points],
+  `fence noted hours undo undo:${seq - 1} undo:${seq} ${pages.map((_, i) => `page:${HOUR}:${i}`).join(' ')}`,
+  [
+    'job op',
+    generation,
+    NOW + seq,
+    60_000,
+    keysMax,
+    seq,
+    seq - 2,
+    notes.length / 2,
+    ...notes,
+    ...pages.flatMap((fields) => [fields.length / 2, ...fields]),
+  ],
   'ok',
 ];
+const record = (key: string, point: string | Buffer) =>
+  Buffer.concat([Buffer.from(`${key.length} ${point.length} ${key}`), Buffer.from(point)]);
+const records = (...pairs: readonly (readonly [string, string | Buffer])[]) =>
+  Buffer.concat(pairs.map(([key, point]) => record(key, point)));
 
 const SERIES_RUNS: readonly ScriptRun[] = [
   open(1, 0),
-  write(1, 1, [1, 'a', NOW, 'p1', 2, 'b', NOW + 60_000, 'p2']),
-  write(1, 2, [1, 'a', NOW, 'p1-again', 1, 'a', NOW - 1, 'late', 2, 'b', NOW + 120_000, FRAME]),
-  write(1, 3, [1, 'a', NOW + 1, 'p3']),
+  write([1, 1], ['a', HOUR, 'b', HOUR], [[`${NOW} 1.0`, records(['a', 'p1'], ['b', 'p2'])]]),
+  write(
+    [1, 2],
+    ['b', HOUR - 1],
+    [
+      [`${NOW} 1.0`, record('a', 'p1 again'), `${NOW + 10} 1.0`, record('b', FRAME)],
+      [`${NOW} 1.0`, record('c', 'p3')],
+    ],
+  ),
+  write([1, 2], [], [[`${NOW + 10} 1.0`, records(['b', LONG_FRAME], ['a', 'p4'])]]),
+  write([1, 3], [], [[`${NOW} 1.0`, records(['b', ''], ['a', FRAME])]]),
   open(2, 2),
-  write(2, 2, [3, 'c', NOW, 'p4']),
-  write(2, 3, [1, 'a', NOW + 2, 'p5'], 1),
-  open(3, 9),
+  write([2, 2], ['c', HOUR], [[`${NOW} 2.0`, record('c', 'p5')]]),
+  write([2, 3], ['a', HOUR + 1], [[`${NOW} 2.0`, record('a', 'p6')]], 1),
+  open(3, 3),
+  open(4, 0),
 ];
 
 /** Runs by what they belong to; each begins with an empty server. Every script file of the engine and the sinks is among them. */
