@@ -1,5 +1,6 @@
 import { BatchBuilder, encodeFrame, type Schema } from '#wire';
 import type { Lane } from './lane.ts';
+import { storedBytes } from './outbox-database.ts';
 import type { OutboxFrame } from './outbox.ts';
 
 export interface FrameStageOptions<Row> {
@@ -43,7 +44,7 @@ export class FrameStage<Row> {
     }));
   }
 
-  /** Bytes of closed frames. */
+  /** What closed frames will take of the store. */
   get closedBytes(): number {
     return this.#closedBytes;
   }
@@ -94,7 +95,7 @@ export class FrameStage<Row> {
     slot.next = first + batch.count;
     this.#openRecords -= batch.count;
     this.#closed.push({ partition, first, last: slot.next - 1, bytes });
-    this.#closedBytes += bytes.length;
+    this.#closedBytes += storedBytes(bytes.length);
   }
 }
 

@@ -67,6 +67,11 @@ export function pagesOf(bytes: number): number {
   return Math.ceil(bytes / (PAGE_BYTES - 4)) + 1;
 }
 
+/** What a frame takes of a store's bytes: a small one takes its pages all the same. */
+export function storedBytes(bytes: number): number {
+  return pagesOf(bytes) * PAGE_BYTES;
+}
+
 /** True when the store, or the disk under it, has no room. */
 export function isFull(error: unknown): boolean {
   return sqliteCode(error) === SQLITE_FULL;

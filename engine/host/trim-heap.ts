@@ -1,5 +1,5 @@
 import { Session } from 'node:inspector/promises';
-import { getHeapStatistics } from 'node:v8';
+import { getHeapSpaceStatistics } from 'node:v8';
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 
@@ -11,8 +11,14 @@ import { LIMITS } from '../base/limits.ts';
  */
 export function trimHeapLater(clock: Clock): () => void {
   return clock.after(LIMITS.heapTrimAfterMs, () => {
-    if (getHeapStatistics().used_heap_size <= LIMITS.heapTrimBytesMax) void trimHeap();
+    if (oldBytes() <= LIMITS.heapTrimBytesMax) void trimHeap();
   });
+}
+
+/** Of what has survived: in the young generation is mostly garbage by then. */
+function oldBytes(): number {
+  const old = getHeapSpaceStatistics().filter(({ space_name: name }) => !name.startsWith('new_'));
+  return old.reduce((sum, space) => sum + space.space_used_size, 0);
 }
 
 /** The one way to have memory given back that needs no flag of the process. */

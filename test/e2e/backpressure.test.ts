@@ -15,7 +15,8 @@ import { createTopic, expectedFleet, startForwarder } from '../support/edge-forw
 import { startRedis } from '../support/redis-server.ts';
 import { runSlowJob, slowTarget } from './slow-sink.ts';
 
-const RECORDS = 60_000;
+/** More than outbox and log hold. */
+const RECORDS = 120_000;
 const PARTITIONS = 2;
 /** More than the job reads ahead, so that a full partition still has something to read. */
 const QUOTA_BYTES = 100 * 1024;

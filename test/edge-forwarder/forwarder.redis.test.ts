@@ -205,8 +205,12 @@ await t.test(
     });
     const running = edge.run(input(60_000), forever(), true);
     await until('the outbox is full', () => edge.stats.state.startsWith('outbox full'));
-    const { accepted } = edge.stats;
-    await sleep(200);
+    // A batch that is smaller than the last one may still fit.
+    let accepted = -1;
+    for (let looks = 0; looks < 5 && accepted !== edge.stats.accepted; looks++) {
+      ({ accepted } = edge.stats);
+      await sleep(200);
+    }
     t.equal(edge.stats.accepted, accepted, 'the input stands still');
     t.ok(accepted < 40_000, `${accepted} accepted`);
     await redis.restart();

@@ -39,7 +39,7 @@ export default defineJob('sums', { guarantee: 'exactly-once', checkpointInterval
 `;
 
 void t.test(
-  'O2: the job shows its records; changed, it goes on with its state; what is broken is told',
+  'O2 DS1 DS2: the job shows its records; changed, it goes on with its state; what is broken is told',
   async (test) => {
     const namespace = 'sums';
     const log = await openRedisPartitionLog({
