@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runCheckpoint } from './checkpoint/run.ts';
+import { COST_HELP, runCost } from './cost/run.ts';
 import { FOOTPRINT_HELP, runFootprint } from './footprint/run.ts';
 import { LATENCY_HELP, runLatency } from './latency/run.ts';
 import { runMicro } from './micro/run.ts';
@@ -46,6 +48,7 @@ results differ from the others' fails.
 
 ${LATENCY_HELP}
 ${FOOTPRINT_HELP}
+${COST_HELP}
   --runs <n>            counted runs of each variant, default 5 where nothing else is said
   --json <file>         also writes every run there
   --help
@@ -67,6 +70,7 @@ const { values, positionals } = parseArgs({
     engines: { type: 'string' },
     json: { type: 'string' },
     report: { type: 'string' },
+    units: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -143,6 +147,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
       parallelism: number('parallelism', 1),
       ...json,
     }),
+  async cost() {
+    runCost({ units: values.units ?? join('benchmarks', 'cost', 'units.json') });
+  },
   footprint: () => runFootprint({ runs: number('runs', 7), events: number('events', 1_000_000), ...json }),
 };
 
