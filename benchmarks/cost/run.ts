@@ -14,7 +14,7 @@ export const COST_HELP = `  cost                  what loads cost on rented mach
     --units <file>      default benchmarks/cost/units.json
 `;
 
-/** On demand, as of November 2026, to be replaced by one's own: a general-purpose virtual CPU with 4 GiB. */
+/** An assumption, to be replaced by one's own: a virtual CPU with 4 GiB, and memory beyond. */
 const PRICES: Prices = { cpuHour: 0.05, memoryHour: 0.006 };
 
 const WEEK_SECONDS = 7 * 86_400;
