@@ -12,6 +12,7 @@ import {
 } from '../key/key.ts';
 import { keyGroupOf } from '../key/key-group.ts';
 import { type ArraySource, newArrays } from './array-source.ts';
+import { EMPTY, grownIdTable, newIdTable, removeId } from './id-table.ts';
 import { GroupLists, listed } from './group-lists.ts';
 import { type GroupRange, keyMisplaced } from './own-groups.ts';
 import type { PackedKeys, StoredKeys } from './packed-keys.ts';
@@ -71,8 +72,6 @@ export function createKeySpace(
     : new ValueKeySpace(selector, maxParallelism, lists);
 }
 
-const EMPTY = -1;
-
 /** Keys made of named fields. With one field its scalar id is the slot; with more, a table of id tuples gives the slot. */
 export class FieldKeySpace implements KeySpace {
   readonly selector: { readonly kind: 'fields'; readonly fields: readonly string[] };
@@ -80,8 +79,8 @@ export class FieldKeySpace implements KeySpace {
   readonly components: readonly ScalarInterner[];
   readonly #maxParallelism: number;
   readonly #width: number;
-  /** Slot and hash of its ids by turns, so that only a slot that has the hash is looked at; a place with slot EMPTY is free. */
-  #table = new Int32Array(2 * 2048).fill(EMPTY);
+  /** Slots by the hashes of their ids (id-table.ts), so that only a slot that has the hash is looked at. */
+  #table = newIdTable(2048);
   #mask = 2047;
   /** Component ids per slot, `width` each. */
   #tuples: Int32Array;
@@ -352,7 +351,7 @@ export class FieldKeySpace implements KeySpace {
   #free(slot: number): void {
     this.#lists?.remove(slot, this.group(slot));
     if (this.#width > 1) {
-      this.#removeFromTable(slot);
+      removeId(this.#table, slot, this.#hashOfSlot(slot));
       this.#freeSlots.push(slot);
     }
     this.#known[slot] = 0;
@@ -363,22 +362,6 @@ export class FieldKeySpace implements KeySpace {
     }
   }
 
-  #removeFromTable(slot: number): void {
-    const table = this.#table;
-    const mask = this.#mask;
-    let hole = this.#hashOfSlot(slot) & mask;
-    while (table[2 * hole] !== slot) hole = (hole + 1) & mask;
-    for (let at = (hole + 1) & mask; table[2 * at] !== EMPTY; at = (at + 1) & mask) {
-      const home = (table[2 * at + 1] as number) & mask;
-      if (((at - home) & mask) >= ((at - hole) & mask)) {
-        table[2 * hole] = table[2 * at] as number;
-        table[2 * hole + 1] = table[2 * at + 1] as number;
-        hole = at;
-      }
-    }
-    table[2 * hole] = EMPTY;
-  }
-
   #hashOfSlot(slot: number): number {
     if (this.#width === 2)
       return hash2(this.#tuples[slot * 2] as number, this.#tuples[slot * 2 + 1] as number);
@@ -386,17 +369,8 @@ export class FieldKeySpace implements KeySpace {
   }
 
   #growTable(): void {
-    const before = this.#table;
+    this.#table = grownIdTable(this.#table);
     this.#mask = this.#mask * 2 + 1;
-    const table = new Int32Array(2 * (this.#mask + 1)).fill(EMPTY);
-    for (let i = 0; i < before.length; i += 2) {
-      if (before[i] === EMPTY) continue;
-      let at = (before[i + 1] as number) & this.#mask;
-      while (table[2 * at] !== EMPTY) at = (at + 1) & this.#mask;
-      table[2 * at] = before[i] as number;
-      table[2 * at + 1] = before[i + 1] as number;
-    }
-    this.#table = table;
   }
 
   #growSlots(slot: number): void {

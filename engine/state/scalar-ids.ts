@@ -4,7 +4,7 @@ import type { KeyScalar } from '../key/key.ts';
  * Ids by scalar. Whole numbers of 32 bits, as most keys that are no strings, lie in a table of open addressing: a Map takes several times as
  * long, most of it in misses of the processor's cache.
  *
- * SI1 −0 and 0 are one scalar.
+ * NI1 −0 and 0 are one scalar.
  */
 export class ScalarIds {
   /** Value and id by turns; a place with id NONE is free. */

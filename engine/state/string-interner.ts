@@ -2,12 +2,12 @@ import { invariant } from '../base/errors.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
 import { murmur3Words } from '../wire/murmur3.ts';
 import type { ArraySource } from './array-source.ts';
+import { EMPTY, grownIdTable, newIdTable, removeId } from './id-table.ts';
 
 /** Words per arena page: 1 MiB, above the longest key. An address is page << 18 | word. */
 const PAGE_BITS = 18;
 const PAGE_WORDS = 1 << PAGE_BITS;
 const WORD_MASK = PAGE_WORDS - 1;
-const EMPTY = -1;
 /** Up to so many bytes a loop copies faster than a call. */
 const COPY_SHORT = 64;
 
@@ -23,8 +23,8 @@ const COPY_SHORT = 64;
  * pair, the address, the bytes. Freed chunks are reused by their exact word count.
  */
 export class StringInterner {
-  /** Pairs: id at 2·i, its hash at 2·i + 1. */
-  #table = new Int32Array(4096).fill(EMPTY);
+  /** Ids by their hashes (id-table.ts). */
+  #table = newIdTable(2048);
   #mask = 2047;
   /** By id; EMPTY when it is free. */
   #addresses = new Int32Array(1024).fill(EMPTY);
@@ -138,7 +138,7 @@ export class StringInterner {
   release(id: number): void {
     const address = this.#addresses[id] as number;
     invariant(address !== EMPTY, `string id ${id} is released twice`);
-    this.#removeFromTable(id);
+    removeId(this.#table, id, this.hash(id));
     const words = 1 + ((this.#lengthAt(address) + 3) >>> 2);
     const free = this.#freeChunks.get(words);
     if (free === undefined) this.#freeChunks.set(words, [address]);
@@ -205,35 +205,9 @@ export class StringInterner {
     return address;
   }
 
-  #removeFromTable(id: number): void {
-    const table = this.#table;
-    const mask = this.#mask;
-    let hole = this.hash(id) & mask;
-    while (table[2 * hole] !== id) hole = (hole + 1) & mask;
-    for (let at = (hole + 1) & mask; table[2 * at] !== EMPTY; at = (at + 1) & mask) {
-      const home = (table[2 * at + 1] as number) & mask;
-      // Move back what may not stay behind the hole: its home is cyclically not in (hole, at].
-      if (((at - home) & mask) >= ((at - hole) & mask)) {
-        table[2 * hole] = table[2 * at] as number;
-        table[2 * hole + 1] = table[2 * at + 1] as number;
-        hole = at;
-      }
-    }
-    table[2 * hole] = EMPTY;
-  }
-
   #growTable(): void {
-    const before = this.#table;
+    this.#table = grownIdTable(this.#table);
     this.#mask = this.#mask * 2 + 1;
-    const table = new Int32Array(2 * (this.#mask + 1)).fill(EMPTY);
-    for (let i = 0; i < before.length; i += 2) {
-      if (before[i] === EMPTY) continue;
-      let at = (before[i + 1] as number) & this.#mask;
-      while (table[2 * at] !== EMPTY) at = (at + 1) & this.#mask;
-      table[2 * at] = before[i] as number;
-      table[2 * at + 1] = before[i + 1] as number;
-    }
-    this.#table = table;
   }
 
   #growIds(): void {

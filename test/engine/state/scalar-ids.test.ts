@@ -33,7 +33,7 @@ void t.test('ids are those of a Map, whatever comes and goes', async () => {
   );
 });
 
-void t.test('SI1: −0 and 0 are one, and what is no scalar has no id', async (test) => {
+void t.test('NI1: −0 and 0 are one, and what is no scalar has no id', async (test) => {
   const ids = new ScalarIds();
   ids.set(-0, 7);
   test.equal(ids.get(0), 7);
