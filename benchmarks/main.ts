@@ -7,6 +7,7 @@ import { LATENCY_HELP, runLatency } from './latency/run.ts';
 import { runMicro } from './micro/run.ts';
 import { runRescale } from './rescale/run.ts';
 import { runT1 } from './t1/run.ts';
+import { WARM_UP_CPU_MS } from './warm-up.ts';
 import { compareVersus, runVersus } from './versus/run.ts';
 import { runWorkers, WORKERS_JOBS, type WorkersJob } from './workers/run.ts';
 
@@ -21,6 +22,7 @@ results differ from the others' fails.
     --engines <list>    of millrace, loop, flink, flink-best, at parallelism 2 'flink 2', 'flink-best 2', and renoir,
                         bytewax, hazelcast; default the first four
     --events <n>        default 2000000
+    --warm-up-ms <n>    CPU time that every process first spends on runs that do not count, default 10000
     --report <file>     also writes the tables there
 
   compare <a> <b>       two files that versus wrote with --json, as ratios
@@ -28,6 +30,7 @@ results differ from the others' fails.
   t1                    10 s windows per device: count and average, minimum, maximum of four fields
     --events <n>        default 10000000
     --devices <n>       default 10000
+    --warm-up-ms <n>    as with versus
     --variants <list>   of floor, engine, functions, interpreted, drain, json; default floor,engine,functions,drain
 
   micro                 one operator on one core, fed from memory, beside the same query written by hand
@@ -62,6 +65,7 @@ const { values, positionals } = parseArgs({
     keys: { type: 'string' },
     rate: { type: 'string' },
     seconds: { type: 'string' },
+    'warm-up-ms': { type: 'string' },
     parallelism: { type: 'string' },
     runs: { type: 'string' },
     variants: { type: 'string' },
@@ -80,7 +84,7 @@ const NEXMARK = 'q0,q1,q2,q3,q4,q5,q7,q8,q11,q18';
 class UsageError extends Error {}
 
 function number(
-  name: 'events' | 'devices' | 'keys' | 'rate' | 'seconds' | 'parallelism' | 'runs',
+  name: 'events' | 'devices' | 'keys' | 'rate' | 'seconds' | 'parallelism' | 'runs' | 'warm-up-ms',
   otherwise: number,
 ) {
   const n = Number(values[name] ?? otherwise);
@@ -91,6 +95,7 @@ function number(
 const list = (name: 'variants' | 'workloads' | 'engines', otherwise: string) =>
   (values[name] ?? otherwise).split(',');
 const runs = () => number('runs', 5);
+const warmUpMs = () => number('warm-up-ms', WARM_UP_CPU_MS);
 
 function workersJob(name: string): WorkersJob {
   if (Object.hasOwn(WORKERS_JOBS, name)) return name as WorkersJob;
@@ -106,6 +111,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
       engines: list('engines', 'millrace,loop,flink,flink-best'),
       events: number('events', 2_000_000),
       runs: runs(),
+      warmUpMs: warmUpMs(),
       ...json,
       ...(values.report === undefined ? {} : { report: values.report }),
     }),
@@ -119,6 +125,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
       events: number('events', 10_000_000),
       devices: number('devices', 10_000),
       runs: runs(),
+      warmUpMs: warmUpMs(),
       variants: list('variants', 'floor,engine,functions,drain'),
       ...json,
     }),

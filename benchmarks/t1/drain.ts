@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   openRedisCheckpointStore,
   openRedisPartitionLog,
@@ -15,7 +16,7 @@ import { Measure } from './workload.ts';
 /** How the events lie in a Redis stream: as the frames of a topic, or one by one as JSON, as somebody else's program adds them. */
 export type EntryForm = 'frames' | 'json';
 
-/** Every number of events has its own namespace, so that a warm-up and a run lie beside each other. */
+/** Every number of events has its own namespace, so that those of the warm-up and all lie beside each other. */
 const sharedOptions = (url: string, events: number) =>
   ({ url, namespace: `t1-${events}`, clock: systemClock, durability: 'process' }) as const;
 
@@ -34,6 +35,9 @@ export async function fill(
   const log = await openRedisPartitionLog(sharedOptions(url, events));
   await log.createTopic('t1', { partitions: 1, schema: Measure, quotaBytes: 8 * 1024 ** 3 });
   for (const frame of frames) await log.append('t1', 0, frame);
+  // A reader that never comes back: nothing is trimmed, so that every run finds the same.
+  const start = await log.position('t1', 0, 'earliest');
+  await log.registerPositions('keeper', 1, [{ topic: 't1', partition: 0, ...start }]);
   await log.close();
 }
 
@@ -53,7 +57,8 @@ async function addEntries(frames: readonly Uint8Array[], stream: string, url: st
 /** T1 from a Redis stream that holds all events already; checkpoints every second, to the same Redis. */
 export async function runDrain(form: EntryForm, events: number, url: string): Promise<Outcome> {
   const log: PartitionLog = await openRedisPartitionLog(sharedOptions(url, events));
-  const store = await openRedisCheckpointStore(sharedOptions(url, events));
+  // Of its own, so that no run goes on where another has ended.
+  const store = await openRedisCheckpointStore({ ...sharedOptions(url, events), namespace: randomUUID() });
   const source =
     form === 'frames'
       ? partitionLog('t1', Measure)

@@ -1,3 +1,4 @@
+import { warmUp } from '../warm-up.ts';
 import { type EntryForm, fill, runDrain } from './drain.ts';
 import { runEngineOnly } from './engine.ts';
 import { runFloor } from './floor.ts';
@@ -5,11 +6,12 @@ import type { Outcome } from './outcome.ts';
 import { t1File } from './workload.ts';
 
 /**
- * One variant in one process: `node once.ts <variant> <events> <devices> <folder> [redis]`; prints its outcome as JSON. The first
- * million events are run once before, uncounted, so that what is measured is compiled code.
+ * One variant in one process: `node --expose-gc once.ts <variant> <events> <devices> <folder> <warm-up ms> [redis]`; prints its outcome
+ * as JSON. The first million events are run before, uncounted, for so much CPU time.
  */
-const [variant, eventsText, devicesText, folder, redisUrl = ''] = process.argv.slice(2);
+const [variant, eventsText, devicesText, folder, warmUpText, redisUrl = ''] = process.argv.slice(2);
 const events = Number(eventsText);
+const warmUpMs = Number(warmUpText);
 const warmUpEvents = Math.floor(Math.min(events / 2, 1_000_000) / 1_000) * 1_000;
 const frames = () => t1File({ events, devices: Number(devicesText), seed: 42 }, folder as string).frames();
 const warmUpFrames = (all: readonly Uint8Array[]) => all.slice(0, warmUpEvents / 1_000);
@@ -17,7 +19,7 @@ const warmUpFrames = (all: readonly Uint8Array[]) => all.slice(0, warmUpEvents /
 const inMemory =
   (run: (some: readonly Uint8Array[], count: number) => Promise<Outcome> | Outcome) => async () => {
     const all = frames();
-    await run(warmUpFrames(all), warmUpEvents);
+    await warmUp(warmUpMs, () => run(warmUpFrames(all), warmUpEvents));
     return run(all, events);
   };
 
@@ -29,7 +31,7 @@ const filling = (form: EntryForm) => async () => {
 };
 
 const draining = (form: EntryForm) => async () => {
-  await runDrain(form, warmUpEvents, redisUrl);
+  await warmUp(warmUpMs, () => runDrain(form, warmUpEvents, redisUrl));
   return runDrain(form, events, redisUrl);
 };
 

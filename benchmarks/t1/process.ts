@@ -10,15 +10,18 @@ import type { Outcome } from './outcome.ts';
 export interface T1Input {
   readonly events: number;
   readonly devices: number;
+  /** CPU time of uncounted runs before, ms. */
+  readonly warmUpMs: number;
   /** Where files of frames are kept. */
   readonly folder: string;
 }
 
 /** One variant of T1 in a process of its own. */
 export async function t1Process(variant: string, input: T1Input, redisUrl = ''): Promise<Outcome> {
-  const { events, devices, folder } = input;
+  const { events, devices, warmUpMs, folder } = input;
   const once = join(import.meta.dirname, 'once.ts');
-  const args = [once, variant, String(events), String(devices), folder, redisUrl];
+  const numbers = [events, devices].map(String);
+  const args = ['--expose-gc', once, variant, ...numbers, folder, String(warmUpMs), redisUrl];
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1 << 20 });
   return JSON.parse(stdout) as Outcome;
 }

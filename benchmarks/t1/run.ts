@@ -11,6 +11,8 @@ export interface T1Options {
   readonly events: number;
   readonly devices: number;
   readonly runs: number;
+  /** CPU time of uncounted runs before each that counts, ms. */
+  readonly warmUpMs: number;
   readonly variants: readonly string[];
   /** File for the raw outcomes. */
   readonly json?: string;
@@ -20,7 +22,7 @@ const SEED = 42;
 /** How events lie for the variants that read from Redis. */
 const FORMS: Readonly<Record<string, EntryForm>> = { drain: 'frames', json: 'json' };
 
-/** Runs T1 interleaved: every variant once per round, the first round not counted. */
+/** Runs T1 interleaved: every variant once per round, each in a process of its own that has warmed up. */
 export async function runT1(options: T1Options): Promise<void> {
   const folder = join('benchmarks', 'results');
   const { path } = t1File({ events: options.events, devices: options.devices, seed: SEED }, folder);
@@ -32,11 +34,11 @@ export async function runT1(options: T1Options): Promise<void> {
     `Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(2)}`,
   );
   const outcomes = new Map<string, Outcome[]>();
-  for (let round = 0; round <= options.runs; round++) {
+  for (let round = 1; round <= options.runs; round++) {
     for (const variant of options.variants) {
       const outcome = await runOnce(variant, options, folder);
-      if (round > 0) outcomes.set(variant, [...(outcomes.get(variant) ?? []), outcome]);
-      print(`${round === 0 ? 'warm-up' : `round ${round}`}  ${describe(outcome)}`);
+      outcomes.set(variant, [...(outcomes.get(variant) ?? []), outcome]);
+      print(`round ${round}  ${describe(outcome)}`);
     }
   }
   const digests = new Set([...outcomes.values()].flat().map((o) => `${o.rows} rows, digest ${o.digest}`));
@@ -46,8 +48,12 @@ export async function runT1(options: T1Options): Promise<void> {
   if (digests.size !== 1) throw new Error('The variants do not agree on the results.');
 }
 
-function runOnce(variant: string, { events, devices }: T1Options, folder: string): Promise<Outcome> {
-  const input = { events, devices, folder };
+function runOnce(
+  variant: string,
+  { events, devices, warmUpMs }: T1Options,
+  folder: string,
+): Promise<Outcome> {
+  const input = { events, devices, warmUpMs, folder };
   const form = FORMS[variant];
   if (form === undefined) return t1Process(variant, input);
   return withFilledRedis(form, input, (url) => t1Process(variant, input, url));

@@ -21,6 +21,8 @@ export interface VersusOptions {
   readonly engines: readonly string[];
   readonly events: number;
   readonly runs: number;
+  /** CPU time of uncounted runs before each that counts, ms. */
+  readonly warmUpMs: number;
   /** File for all runs. */
   readonly json?: string;
   /** File for the tables. */
@@ -55,28 +57,28 @@ interface Input {
   readonly redis?: { readonly url: string; readonly stream: string };
 }
 
-type Engine = (workload: string, input: Input, events: number) => Promise<VersusOutcome>;
+type Engine = (workload: string, input: Input, run: Run) => Promise<VersusOutcome>;
+type Run = Pick<VersusOptions, 'events' | 'warmUpMs'>;
 
-/** Every workload on every engine, one after another and round after round, each in a process of its own; the first round is not counted. */
+/** Every workload on every engine, one after another and round after round, each in a process of its own that has warmed up. */
 export async function runVersus(options: VersusOptions): Promise<void> {
   const { engines, skipped } = await openEngines(options.engines);
   const inputs = new Map(options.workloads.map((workload) => [workload, inputOf(workload, options.events)]));
   const outcomes: VersusOutcome[] = [];
-  for (let round = 0; round <= options.runs; round++) {
+  for (let round = 1; round <= options.runs; round++) {
     for (const [workload, input] of inputs) {
       for (const [name, engine] of engines) {
         if (name === 'loop' && kindOf(workload) !== 't1') continue;
         if (PEERS[name]?.workloads.includes(kindOf(workload)) === false) continue;
         const outcome = {
-          ...(await runOnce(engine, workload, input, options.events)),
+          ...(await runOnce(engine, workload, input, options)),
           workload,
           engine: name,
         };
         if (outcome.rows === 0)
           throw new Error(`${workload} has no results of ${options.events} events to compare: give more.`);
-        if (round > 0) outcomes.push(outcome);
-        const label = round === 0 ? 'warm-up' : `round ${round}`;
-        say(`${label}  ${workload} ${name}: ${nsPerEvent(outcome).toFixed(0)} ns CPU per event`);
+        outcomes.push(outcome);
+        say(`round ${round}  ${workload} ${name}: ${nsPerEvent(outcome).toFixed(0)} ns CPU per event`);
       }
     }
   }
@@ -125,11 +127,12 @@ function inputOf(workload: string, events: number): Input {
   };
 }
 
-function runOnce(engine: Engine, workload: string, input: Input, events: number): Promise<VersusOutcome> {
+function runOnce(engine: Engine, workload: string, input: Input, run: Run): Promise<VersusOutcome> {
   const { devices, form } = T1[workload] ?? {};
-  if (devices === undefined || form === undefined) return engine(workload, input, events);
-  return withFilledRedis(form, { events, devices, folder: FOLDER }, (url) =>
-    engine(workload, { ...input, redis: { url, stream: streamOf(form, events) } }, events),
+  if (devices === undefined || form === undefined) return engine(workload, input, run);
+  const { events } = run;
+  return withFilledRedis(form, { ...run, devices, folder: FOLDER }, (url) =>
+    engine(workload, { ...input, redis: { url, stream: streamOf(form, events) } }, run),
   );
 }
 
@@ -139,8 +142,7 @@ async function openEngines(names: readonly string[]) {
   const flink = names.some((name) => name.startsWith('flink')) ? await flinkPeer() : null;
   for (const name of names) {
     if (name === 'millrace') engines.set(name, millrace);
-    else if (name === 'loop')
-      engines.set(name, (workload, input, events) => t1('floor', workload, input, events));
+    else if (name === 'loop') engines.set(name, (workload, input, run) => t1('floor', workload, input, run));
     else if (PEERS[name] !== undefined) {
       const peer = await PEERS[name].open();
       if ('skip' in peer) skipped[name] = peer.skip;
@@ -154,10 +156,17 @@ async function openEngines(names: readonly string[]) {
     else if (flink !== null && /^flink(-best)?( 2)?$/.test(name)) {
       const form = name.startsWith('flink-best') ? 'best' : 'ordinary';
       const parallelism = name.endsWith(' 2') ? 2 : 1;
-      engines.set(name, (workload, { path, redis }, events) => {
+      engines.set(name, (workload, { path, redis }, { events, warmUpMs }) => {
         const warmup = Math.min(events, 1_000_000);
         const from = redis === undefined ? {} : { redis };
-        return flink.run(kindOf(workload), path, { form, parallelism, checkpointMs: 1_000, warmup, ...from });
+        return flink.run(kindOf(workload), path, {
+          form,
+          parallelism,
+          checkpointMs: 1_000,
+          warmup,
+          warmUpMs,
+          ...from,
+        });
       });
     } else
       throw new Error(
@@ -173,25 +182,21 @@ function kindOf(workload: string): string {
   return T1[workload] !== undefined && T1[workload].form === undefined ? 't1' : workload;
 }
 
-const millrace: Engine = async (workload, input, events) => {
+const millrace: Engine = async (workload, input, run) => {
   const { form } = T1[workload] ?? {};
-  if (form !== undefined) return t1(form === 'json' ? 'json' : 'drain', workload, input, events);
-  if (T1[workload] !== undefined) return t1('engine', workload, input, events);
+  if (form !== undefined) return t1(form === 'json' ? 'json' : 'drain', workload, input, run);
+  if (T1[workload] !== undefined) return t1('engine', workload, input, run);
   const once = join(import.meta.dirname, '../nexmark/once.ts');
-  const args = [once, workload, String(events), String(NEXMARK_RATE), String(SEED), FOLDER];
+  const numbers = [run.events, NEXMARK_RATE, SEED].map(String);
+  const args = ['--expose-gc', once, workload, ...numbers, FOLDER, String(run.warmUpMs)];
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1 << 20 });
   const outcome = JSON.parse(stdout) as NexmarkOutcome;
   return { ...outcome, workload, checksum: String(outcome.checksum) };
 };
 
-async function t1(
-  variant: string,
-  workload: string,
-  { redis }: Input,
-  events: number,
-): Promise<VersusOutcome> {
+async function t1(variant: string, workload: string, { redis }: Input, run: Run): Promise<VersusOutcome> {
   const { devices } = T1[workload] as { devices: number };
-  const { digest, ...outcome } = await t1Process(variant, { events, devices, folder: FOLDER }, redis?.url);
+  const { digest, ...outcome } = await t1Process(variant, { ...run, devices, folder: FOLDER }, redis?.url);
   return { ...outcome, workload, engine: 'millrace', checksum: digest };
 }
 

@@ -43,9 +43,11 @@ void t.test('T1 gives the same from memory, from frames in Redis and from entrie
   test.equal(memory.rows, 2 * 17);
   for (const form of ['frames', 'json'] as const) {
     await fill(form, frames(), EVENTS, url);
-    const outcome = await runDrain(form, EVENTS, url);
-    test.equal(outcome.rows, memory.rows, form);
-    test.equal(outcome.digest, memory.digest, form);
-    test.ok((outcome.serverCpuMs ?? 0) > 0, `${form}: the server's own CPU`);
+    for (const run of ['first', 'second']) {
+      const outcome = await runDrain(form, EVENTS, url);
+      test.equal(outcome.rows, memory.rows, `${form}, ${run}`);
+      test.equal(outcome.digest, memory.digest, `${form}, ${run}`);
+      test.ok((outcome.serverCpuMs ?? 0) > 0, `${form}, ${run}: the server's own CPU`);
+    }
   }
 });

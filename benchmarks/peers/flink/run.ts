@@ -36,8 +36,10 @@ export interface FlinkOptions {
   readonly parallelism: 1 | 2;
   /** 0 for no checkpoints. */
   readonly checkpointMs: number;
-  /** How many of the first events are run before, again and again for twenty seconds of CPU time; 0 for none. */
+  /** How many of the first events are run before, again and again; 0 for none. */
   readonly warmup: number;
+  /** CPU time for which runs over them are repeated, ms. */
+  readonly warmUpMs: number;
   /** File for the result rows as sorted lines; a run that writes one is no measurement. */
   readonly lines?: string;
   readonly form: FlinkOutcome['form'];
@@ -96,6 +98,8 @@ async function run(workload: string, file: string, options: FlinkOptions): Promi
     String(options.checkpointMs),
     '--warmup',
     String(options.warmup),
+    '--warmup-ms',
+    String(options.warmUpMs),
     ...(options.redis === undefined ? [] : ['--redis', options.redis.url, '--stream', options.redis.stream]),
     ...(options.lines === undefined ? [] : ['--lines', options.lines]),
   ];
