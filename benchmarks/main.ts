@@ -17,7 +17,7 @@ Runs workloads in every variant, interleaved, each run in a process of its own, 
 results differ from the others' fails.
 
   versus                workloads on Millrace and on other engines that read the same bytes, from memory or from Redis
-    --workloads <list>  of t1, t1-100k, t1-1m, t1-drain, t1-json (both from Redis), q0, q1, q2, q3, q4, q5, q7, q8, q11,
+    --workloads <list>  of t1, t1-100k, t1-1m, t1-functions, t1-process, t1-drain, t1-json (both from Redis), q0, q1, q2, q3, q4, q5, q7, q8, q11,
                         q18; default t1, t1-drain, t1-json and all of Nexmark
     --engines <list>    of millrace, loop, flink, flink-best, at parallelism 2 'flink 2', 'flink-best 2', and renoir,
                         bytewax, hazelcast; default the first four
@@ -31,7 +31,7 @@ results differ from the others' fails.
     --events <n>        default 10000000
     --devices <n>       default 10000
     --warm-up-ms <n>    as with versus
-    --variants <list>   of floor, engine, functions, interpreted, drain, json; default floor,engine,functions,drain
+    --variants <list>   of floor, engine, functions, process, interpreted, drain, json; default the first three and drain
 
   micro                 one operator on one core, fed from memory, beside the same query written by hand
     --workloads <list>  of session, sliding, sliding-dense, process, interval-join, top-n; default all

@@ -6,6 +6,7 @@ import {
   type PartitionLog,
   runJob,
   type Sink,
+  type SinkInput,
   type Source,
   systemClock,
   systemRandom,
@@ -22,9 +23,10 @@ import {
   type WindowResult,
 } from '#operators';
 import { cpuMs, digestOf, type Outcome, type ResultRow } from './outcome.ts';
+import { perDevice } from './per-device.ts';
 import { Measure } from './workload.ts';
 
-export type Form = 'built-in' | 'plain-functions' | 'interpreted';
+export type Form = 'built-in' | 'plain-functions' | 'process' | 'interpreted';
 
 type Values = Readonly<
   Record<
@@ -35,40 +37,34 @@ type Values = Readonly<
 type Row = WindowResult<unknown, Values>;
 
 /** Collects results in memory: the benchmark's sink. */
-class ResultSink implements Sink<Row, 'exactly-once'> {
+class ResultSink<Given> implements Sink<Given, 'exactly-once'> {
   readonly kind = 'collect';
   readonly guarantee = 'exactly-once';
   readonly target = 'memory';
-  readonly rows: ResultRow[] = [];
+  readonly rows: ResultRow[];
+  readonly #rowOf: (given: Given) => ResultRow;
+
+  constructor(rows: ResultRow[], rowOf: (given: Given) => ResultRow) {
+    this.rows = rows;
+    this.#rowOf = rowOf;
+  }
 
   async openWriter() {
     return {
-      write: (input: Parameters<Awaited<ReturnType<Sink<Row>['openWriter']>>['write']>[0]) => {
+      write: (input: SinkInput<Given>) => {
         if (input.kind !== 'rows') throw new Error('window results are rows');
-        for (const { key, window, value: v } of input.rows) {
-          const device = typeof key === 'string' ? key : (key as { device: string }).device;
-          const values = [
-            v.n,
-            v.ta,
-            v.tl,
-            v.th,
-            v.ha,
-            v.hl,
-            v.hh,
-            v.pa,
-            v.pl,
-            v.ph,
-            v.ba,
-            v.bl,
-            v.bh,
-          ] as number[];
-          this.rows.push({ device, start: window.start, values });
-        }
+        for (const given of input.rows) this.rows.push(this.#rowOf(given));
       },
       prepareCommit: async () => null,
       close: async () => {},
     };
   }
+}
+
+function rowOfWindow({ key, window, value: v }: Row): ResultRow {
+  const device = typeof key === 'string' ? key : (key as { device: string }).device;
+  const numbers = [v.n, v.ta, v.tl, v.th, v.ha, v.hl, v.hh, v.pa, v.pl, v.ph, v.ba, v.bl, v.bh];
+  return { device, start: window.start, values: numbers as number[] };
 }
 
 const AGGREGATES = {
@@ -87,18 +83,14 @@ const AGGREGATES = {
   bh: max('battery'),
 } as const;
 
-/** T1 as a job author writes it. `plain-functions` adds a filter, a map and a key function in plain TypeScript. */
-function t1Job(
-  form: Form,
-  source: Source<Measure>,
-  sink: ResultSink,
-  checkpointIntervalMs: number,
-): JobDefinition {
+/** T1 as a job author writes it. `plain-functions` adds a filter, a map and a key function in plain TypeScript; `process` is an
+ * operator of its own, with map state and timers. */
+function t1Job(form: Form, source: Source<Measure>, rows: ResultRow[]): JobDefinition {
   return defineJob(
     't1',
     {
       guarantee: 'exactly-once',
-      checkpointInterval: checkpointIntervalMs,
+      checkpointInterval: '1s',
       interpreted: form === 'interpreted',
     },
     (job) => {
@@ -107,6 +99,12 @@ function t1Job(
         idleAfter: '1h',
         maxAhead: '1d',
       });
+      if (form === 'process') {
+        const sink = new ResultSink<ResultRow>(rows, (row) => row);
+        measures.keyBy('device').process('per-device', perDevice).to('out', sink);
+        return;
+      }
+      const sink = new ResultSink(rows, rowOfWindow);
       if (form !== 'plain-functions') {
         measures.keyBy('device').window(tumbling('10s')).aggregate('per-device', AGGREGATES).to('out', sink);
         return;
@@ -145,10 +143,10 @@ export async function runEngine(
   { source = partitionLog('t1', Measure), log, store }: Place,
   events: number,
 ): Promise<Outcome> {
-  const sink = new ResultSink();
+  const rows: ResultRow[] = [];
   const startedCpu = cpuMs();
   const startedWall = performance.now();
-  const handle = runJob(t1Job(form, source, sink, 1_000).graph(), {
+  const handle = runJob(t1Job(form, source, rows).graph(), {
     namespace: 't1',
     log,
     store,
@@ -166,7 +164,7 @@ export async function runEngine(
   const cpu = cpuMs() - startedCpu;
   const wallMs = performance.now() - startedWall;
   await handle.cancel();
-  return { variant, events, cpuMs: cpu, wallMs, rows: sink.rows.length, digest: digestOf(sink.rows) };
+  return { variant, events, cpuMs: cpu, wallMs, rows: rows.length, digest: digestOf(rows) };
 }
 
 /** The same with everything in memory: no Redis, bytes in, results out. */

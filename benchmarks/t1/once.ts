@@ -39,6 +39,7 @@ const run: Record<string, () => Promise<Outcome | null>> = {
   floor: inMemory((some) => runFloor(some)),
   engine: inMemory((some, count) => runEngineOnly('built-in', some, count)),
   functions: inMemory((some, count) => runEngineOnly('plain-functions', some, count)),
+  process: inMemory((some, count) => runEngineOnly('process', some, count)),
   interpreted: inMemory((some, count) => runEngineOnly('interpreted', some, count)),
   'fill-frames': filling('frames'),
   'fill-json': filling('json'),

@@ -32,11 +32,20 @@ export interface VersusOptions {
 const SEED = 42;
 const NEXMARK_RATE = 10_000;
 const FOLDER = join('benchmarks', 'results');
-/** T1's workloads: the number of devices, and how events lie that are read from Redis. */
-const T1: Readonly<Record<string, { readonly devices: number; readonly form?: EntryForm }>> = {
+interface T1Workload {
+  readonly devices: number;
+  /** How events lie that are read from Redis. */
+  readonly form?: EntryForm;
+  /** The job that Millrace runs; another engine has one program for T1. */
+  readonly variant?: 'functions' | 'process';
+}
+
+const T1: Readonly<Record<string, T1Workload>> = {
   t1: { devices: 10_000 },
   't1-100k': { devices: 100_000 },
   't1-1m': { devices: 1_000_000 },
+  't1-functions': { devices: 10_000, variant: 'functions' },
+  't1-process': { devices: 10_000, variant: 'process' },
   't1-drain': { devices: 10_000, form: 'frames' },
   't1-json': { devices: 10_000, form: 'json' },
 };
@@ -183,9 +192,9 @@ function kindOf(workload: string): string {
 }
 
 const millrace: Engine = async (workload, input, run) => {
-  const { form } = T1[workload] ?? {};
+  const { form, variant = 'engine' } = T1[workload] ?? {};
   if (form !== undefined) return t1(form === 'json' ? 'json' : 'drain', workload, input, run);
-  if (T1[workload] !== undefined) return t1('engine', workload, input, run);
+  if (T1[workload] !== undefined) return t1(variant, workload, input, run);
   const once = join(import.meta.dirname, '../nexmark/once.ts');
   const numbers = [run.events, NEXMARK_RATE, SEED].map(String);
   const args = ['--expose-gc', once, workload, ...numbers, FOLDER, String(run.warmUpMs)];

@@ -51,3 +51,9 @@ void t.test('T1 gives the same from memory, from frames in Redis and from entrie
     }
   }
 });
+
+void t.test('T1 gives the same however its job is written', async (test) => {
+  const { digest } = await runEngineOnly('built-in', frames(), EVENTS);
+  for (const form of ['plain-functions', 'process', 'interpreted'] as const)
+    test.equal((await runEngineOnly(form, frames(), EVENTS)).digest, digest, form);
+});
