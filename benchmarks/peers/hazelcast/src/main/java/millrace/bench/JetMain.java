@@ -18,7 +18,7 @@ public final class JetMain {
   private static final String USAGE = "JetMain <t1|q1|q5|q7> <file> <warm-up events> <file for rows>";
   private static final Map<String, Workload> WORKLOADS =
       Map.of("t1", JetT1::pipeline, "q1", JetNexmark::q1, "q5", JetNexmark::q5, "q7", JetNexmark::q7);
-  private static final double WARM_UP_CPU_MS = 20_000;
+  private static final double WARM_UP_CPU_MS = 10_000;
   private static final int SNAPSHOT_MS = 1_000;
 
   private interface Workload {
