@@ -1,18 +1,28 @@
 import type { FieldKeySpace, KeySelector } from '../state/key-space.ts';
+import type { ScalarInterner } from '../state/scalar-interner.ts';
 import type { ValueKeySpace } from '../state/value-key-space.ts';
+import type { StringDictionary } from '../wire/string-dictionary.ts';
 import type { LoopWriter } from './loop-writer.ts';
 import { argumentText, type RowText } from './row-text.ts';
 
 /**
- * Per column of a batch, the id that each dictionary code has got in this batch, −1 = not looked up yet. Valid for one batch:
- * ids may be reused afterwards (ST1).
+ * Per column of a batch, the id that each dictionary code has got in this batch, −1 = not looked up yet, or not held. Valid for one
+ * batch: ids may be reused afterwards (ST1).
  */
 class CodeCache {
+  readonly #interner: ScalarInterner;
   #ids = new Int32Array(1024);
 
-  fresh(size: number): Int32Array {
+  constructor(interner: ScalarInterner) {
+    this.#interner = interner;
+  }
+
+  /** @param all whether most entries will be asked for: then they are looked up together, which costs less than one by one */
+  fresh(dictionary: StringDictionary, all: boolean): Int32Array {
+    const { size } = dictionary;
     if (size > this.#ids.length) this.#ids = new Int32Array(Math.max(size, this.#ids.length * 2));
-    this.#ids.fill(-1, 0, size);
+    if (all) this.#interner.findEntries(dictionary, this.#ids);
+    else this.#ids.fill(-1, 0, size);
     return this.#ids;
   }
 }
@@ -61,17 +71,19 @@ function writeComponentId(
     return id;
   }
   const { codes, dictionary, isNull } = strings;
-  const cache = writer.bind('cache', new CodeCache());
+  const interner = space.components[component] as ScalarInterner;
+  const cache = writer.bind('cache', new CodeCache(interner));
   const known = `known_${cache}`;
-  writer.setup(`const ${known} = ${cache}.fresh(${dictionary}.size);`);
+  const all = writer.leavesRecords ? 'false' : `n >= ${dictionary}.size`;
+  writer.setup(`const ${known} = ${cache}.fresh(${dictionary}, ${all});`);
   writer.setup(`const hashes_${dictionary} = ${dictionary}.hashes();`);
   if (isNull !== null) writer.line(`if (${isNull}) ${keys}.componentId(${component}, null);`);
-  const interner = writer.bind('component', space.components[component]);
+  const held = writer.bind('component', interner);
   const code = writer.local('code');
   writer.line(`const ${code} = ${codes}[${row.columns?.index}];`);
   writer.line(`let ${id} = ${known}[${code}];`);
   writer.line(
-    `if (${id} < 0) ${id} = ${known}[${code}] = ${interner}.internEntry(${dictionary}, ${code}, hashes_${dictionary}[${code}]);`,
+    `if (${id} < 0) ${id} = ${known}[${code}] = ${held}.internEntry(${dictionary}, ${code}, hashes_${dictionary}[${code}]);`,
   );
   return id;
 }

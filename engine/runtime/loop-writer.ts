@@ -5,6 +5,8 @@ let loops = 0;
  * run per record, where `i` is the record's index in its columns or rows.
  */
 export class LoopWriter {
+  /** Whether what is written so far may go on to the next record before its end. */
+  leavesRecords = false;
   readonly #names: string[] = [];
   readonly #values: unknown[] = [];
   readonly #bound = new Map<unknown, string>();

@@ -169,6 +169,7 @@ function writeStages(
   const run = writer.bind(stage.kind, stage.run);
   if (stage.kind === 'filter') {
     writer.line(`if (!${run}(${argumentText(row, stage.run)})) continue;`);
+    writer.leavesRecords = true;
     writeStages(writer, row, rest, consumer);
     return;
   }

@@ -2,7 +2,7 @@
 export const EMPTY = -1;
 
 /**
- * Ids by their hashes, in pairs: the id at 2·i, its hash at 2·i + 1. Open addressing with linear probing over a power of two of places, at most
+ * Ids, or other numbers from 0, by hashes, in pairs: the id at 2·i, its hash at 2·i + 1. Open addressing with linear probing over a power of two of places, at most
  * half of them taken. Whoever looks ids up compares what they stand for, in a loop of its own.
  */
 export function newIdTable(places: number): Int32Array {

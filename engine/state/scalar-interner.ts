@@ -53,6 +53,11 @@ export class ScalarInterner {
     return this.#noted(this.#strings.internEntry(dictionary, code, hash), before);
   }
 
+  /** Ids of the entries that are held, EMPTY for others; see {@link StringInterner.findEntries}. */
+  findEntries(dictionary: StringDictionary, ids: Int32Array): void {
+    this.#strings.findEntries(dictionary, ids);
+  }
+
   intern(value: KeyScalar): number {
     if (typeof value === 'string') {
       if (value.length * 3 >= LIMITS.keyBytesMax) encodeKey(value); // refuses what is too long

@@ -8,6 +8,8 @@ import { EMPTY, grownIdTable, newIdTable, removeId } from './id-table.ts';
 const PAGE_BITS = 18;
 const PAGE_WORDS = 1 << PAGE_BITS;
 const WORD_MASK = PAGE_WORDS - 1;
+/** Words in front of the bytes: id, length. */
+const HEAD_WORDS = 2;
 /** Up to so many bytes a loop copies faster than a call. */
 const COPY_SHORT = 64;
 
@@ -18,12 +20,12 @@ const COPY_SHORT = 64;
  * SI1 equal strings have one id as long as it is held.
  * SI2 an id's hash is MurmurHash3 (seed 0) of its UTF-8, as `hashScalar` makes it.
  *
- * Layout: an open-addressing table of (id, hash) pairs (linear probing, load ≤ ½, deletion by backward shift); per id the
- * address of its bytes in pages of words: the length, then the bytes, zero-padded. A look-up touches three cache lines: the
- * pair, the address, the bytes. Freed chunks are reused by their exact word count.
+ * Layout: an open-addressing table of (address, hash) pairs (linear probing, load ≤ ½, deletion by backward shift); at an address,
+ * in pages of words, the id, the length, and the bytes, zero-padded. A look-up touches two cache lines: the pair and what it
+ * leads to. Freed chunks are reused by their exact word count.
  */
 export class StringInterner {
-  /** Ids by their hashes (id-table.ts). */
+  /** Addresses by hashes (id-table.ts). */
   #table = newIdTable(2048);
   #mask = 2047;
   /** By id; EMPTY when it is free. */
@@ -58,6 +60,30 @@ export class StringInterner {
     );
   }
 
+  /**
+   * Puts the ids of those entries of a frame's dictionary that are held into `ids`, and EMPTY for the others. All take a step before any
+   * takes the next: look-ups of one step do not wait for each other, as two misses of the processor's cache in a row would.
+   */
+  findEntries(dictionary: StringDictionary, ids: Int32Array): void {
+    const { words, starts, lengths, size } = dictionary;
+    const hashes = dictionary.hashes();
+    const table = this.#table;
+    const mask = this.#mask;
+    for (let i = 0; i < size; i++) {
+      const hash = hashes[i] as number;
+      let at = hash & mask;
+      while (table[2 * at] !== EMPTY && table[2 * at + 1] !== hash) at = (at + 1) & mask;
+      ids[i] = table[2 * at] as number;
+    }
+    for (let i = 0; i < size; i++) {
+      const address = ids[i] as number;
+      if (address === EMPTY) continue;
+      // Another string of the same hash may be in front of it: that is for internEntry.
+      const isIt = this.#isAt(address, words, (starts[i] as number) >>> 2, lengths[i] as number);
+      ids[i] = isIt ? this.#idAt(address) : EMPTY;
+    }
+  }
+
   /** Id of a JS string; its dictionary path is {@link internEntry}. */
   internText(text: string): number {
     const length = encode(text);
@@ -85,7 +111,7 @@ export class StringInterner {
     const address = this.#addresses[id] as number;
     const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
     const at = address & WORD_MASK;
-    const bytes = Buffer.from(page.buffer, (at + 1) * 4, page[at] as number);
+    const bytes = Buffer.from(page.buffer, (at + HEAD_WORDS) * 4, page[at + 1] as number);
     const text = bytes.toString('utf8');
     this.#texts[id] = text;
     return text;
@@ -116,7 +142,7 @@ export class StringInterner {
   writeAt(address: number, target: Uint8Array, start: number): void {
     const bytes = this.#pageBytes[address >>> PAGE_BITS] as Uint8Array;
     const length = this.#lengthAt(address);
-    const from = ((address & WORD_MASK) + 1) * 4;
+    const from = ((address & WORD_MASK) + HEAD_WORDS) * 4;
     if (length > COPY_SHORT) target.set(bytes.subarray(from, from + length), start);
     else for (let i = 0; i < length; i++) target[start + i] = bytes[from + i] as number;
   }
@@ -131,15 +157,15 @@ export class StringInterner {
     const address = this.#addresses[id] as number;
     const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
     const at = address & WORD_MASK;
-    return murmur3Words(page, at + 1, page[at] as number, 0);
+    return murmur3Words(page, at + HEAD_WORDS, page[at + 1] as number, 0);
   }
 
   /** Forgets a string; its id and bytes are used again. */
   release(id: number): void {
     const address = this.#addresses[id] as number;
     invariant(address !== EMPTY, `string id ${id} is released twice`);
-    removeId(this.#table, id, this.hash(id));
-    const words = 1 + ((this.#lengthAt(address) + 3) >>> 2);
+    removeId(this.#table, address, this.hash(id));
+    const words = HEAD_WORDS + ((this.#lengthAt(address) + 3) >>> 2);
     const free = this.#freeChunks.get(words);
     if (free === undefined) this.#freeChunks.set(words, [address]);
     else free.push(address);
@@ -150,6 +176,10 @@ export class StringInterner {
   }
 
   #lengthAt(address: number): number {
+    return (this.#pages[address >>> PAGE_BITS] as Int32Array)[(address & WORD_MASK) + 1] as number;
+  }
+
+  #idAt(address: number): number {
     return (this.#pages[address >>> PAGE_BITS] as Int32Array)[address & WORD_MASK] as number;
   }
 
@@ -157,36 +187,36 @@ export class StringInterner {
     const table = this.#table;
     const mask = this.#mask;
     let at = hash & mask;
-    for (let id = table[2 * at] as number; id !== EMPTY; id = table[2 * at] as number) {
-      if (table[2 * at + 1] === hash && this.#equals(id, words, first, length)) return id;
+    for (let address = table[2 * at] as number; address !== EMPTY; address = table[2 * at] as number) {
+      if (table[2 * at + 1] === hash && this.#isAt(address, words, first, length)) return this.#idAt(address);
       at = (at + 1) & mask;
     }
     return this.#add(words, first, length, hash, at);
   }
 
-  #equals(id: number, words: Int32Array, first: number, length: number): boolean {
-    const address = this.#addresses[id] as number;
+  #isAt(address: number, words: Int32Array, first: number, length: number): boolean {
     const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
     const start = address & WORD_MASK;
-    if (page[start] !== length) return false;
+    if (page[start + 1] !== length) return false;
     const count = (length + 3) >>> 2;
-    for (let i = 0; i < count; i++) if (page[start + 1 + i] !== words[first + i]) return false;
+    for (let i = 0; i < count; i++) if (page[start + HEAD_WORDS + i] !== words[first + i]) return false;
     return true;
   }
 
   #add(words: Int32Array, first: number, length: number, hash: number, tableAt: number): number {
     const id = this.#freeIds.pop() ?? this.#next++;
     if (id >= this.#addresses.length) this.#growIds();
-    this.#addresses[id] = this.#store(words, first, length);
-    this.#table[2 * tableAt] = id;
+    const address = this.#store(id, words, first, length);
+    this.#addresses[id] = address;
+    this.#table[2 * tableAt] = address;
     this.#table[2 * tableAt + 1] = hash;
     this.#size++;
     if (this.#size * 2 > this.#mask) this.#growTable();
     return id;
   }
 
-  #store(words: Int32Array, first: number, length: number): number {
-    const count = 1 + ((length + 3) >>> 2);
+  #store(id: number, words: Int32Array, first: number, length: number): number {
+    const count = HEAD_WORDS + ((length + 3) >>> 2);
     let address = this.#freeChunks.get(count)?.pop();
     if (address === undefined) {
       if (this.#pageUsed + count > PAGE_WORDS) {
@@ -200,8 +230,9 @@ export class StringInterner {
     }
     const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
     const start = address & WORD_MASK;
-    page[start] = length;
-    for (let i = 1; i < count; i++) page[start + i] = words[first + i - 1] as number;
+    page[start] = id;
+    page[start + 1] = length;
+    for (let i = HEAD_WORDS; i < count; i++) page[start + i] = words[first + i - HEAD_WORDS] as number;
     return address;
   }
 
