@@ -5,8 +5,11 @@ import { COST_HELP, runCost } from './cost/run.ts';
 import { FOOTPRINT_HELP, runFootprint } from './footprint/run.ts';
 import { LATENCY_HELP, runLatency } from './latency/run.ts';
 import { runMicro } from './micro/run.ts';
+import type { Dataflow } from './riot/engine.ts';
+import { RIOT_HELP, runRiot } from './riot/run.ts';
 import { runRescale } from './rescale/run.ts';
 import { runT1 } from './t1/run.ts';
+import { plotFile } from './versus/plot.ts';
 import { compareVersus, runVersus } from './versus/run.ts';
 import { runWorkers, WORKERS_JOBS, type WorkersJob } from './workers/run.ts';
 
@@ -22,9 +25,14 @@ results differ from the others' fails.
                         bytewax, hazelcast; default the first four
     --events <n>        default 2000000
     --report <file>     also writes the tables there
+    --plots <folder>    draws a plot per workload there, which the tables link
 
   compare <a> <b>       two files that versus wrote with --json, as ratios
 
+  plot <file>           a plot per workload of a file that versus or riot wrote with --json
+    --to <folder>       default benchmarks/plots
+
+${RIOT_HELP}
   t1                    10 s windows per device: count and average, minimum, maximum of four fields
     --events <n>        default 10000000
     --devices <n>       default 10000
@@ -70,6 +78,8 @@ const { values, positionals } = parseArgs({
     engines: { type: 'string' },
     json: { type: 'string' },
     report: { type: 'string' },
+    plots: { type: 'string' },
+    to: { type: 'string' },
     units: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -98,6 +108,17 @@ function workersJob(name: string): WorkersJob {
 }
 
 const json = values.json === undefined ? {} : { json: values.json };
+const files = {
+  ...json,
+  ...(values.report === undefined ? {} : { report: values.report }),
+  ...(values.plots === undefined ? {} : { plots: values.plots }),
+};
+
+function dataflows(name: string | undefined): readonly Dataflow[] {
+  if (name === undefined) return ['etl', 'stats'];
+  if (name === 'etl' || name === 'stats') return [name];
+  throw new UsageError(`There is no dataflow '${name}'.`);
+}
 
 const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
   versus: () =>
@@ -106,14 +127,26 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
       engines: list('engines', 'millrace,loop,flink,flink-best'),
       events: number('events', 2_000_000),
       runs: runs(),
-      ...json,
-      ...(values.report === undefined ? {} : { report: values.report }),
+      ...files,
     }),
   async compare() {
     const [, base, now] = positionals;
     if (base === undefined || now === undefined) throw new UsageError('Give two files.');
     compareVersus(base, now);
   },
+  async plot() {
+    const [, file] = positionals;
+    if (file === undefined) throw new UsageError('Give a file.');
+    const plots = plotFile(file, values.to ?? join('benchmarks', 'plots'));
+    process.stdout.write(plots.map(({ path }) => `${path}\n`).join(''));
+  },
+  riot: () =>
+    runRiot({
+      dataflows: dataflows(positionals[1]),
+      events: number('events', 100_000),
+      runs: runs(),
+      ...files,
+    }),
   t1: () =>
     runT1({
       events: number('events', 10_000_000),
