@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { runCheckpoint } from './checkpoint/run.ts';
 import { COST_HELP, runCost } from './cost/run.ts';
 import { FOOTPRINT_HELP, runFootprint } from './footprint/run.ts';
+import { HTTP_HELP, runHttp } from './http/run.ts';
 import { LATENCY_HELP, runLatency } from './latency/run.ts';
 import { runMicro } from './micro/run.ts';
 import type { Dataflow } from './riot/engine.ts';
@@ -55,6 +56,7 @@ ${RIOT_HELP}
     --job <which>       all, or windows: without registry and lake; default all
 
 ${LATENCY_HELP}
+${HTTP_HELP}
 ${FOOTPRINT_HELP}
 ${COST_HELP}
   --runs <n>            counted runs of each variant, default 5 where nothing else is said
@@ -180,6 +182,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
       parallelism: number('parallelism', 1),
       ...json,
     }),
+  http: () => runHttp({ seconds: number('seconds', 10), runs: number('runs', 3), ...json }),
   async cost() {
     runCost({ units: values.units ?? join('benchmarks', 'cost', 'units.json') });
   },

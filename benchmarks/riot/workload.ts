@@ -79,7 +79,7 @@ export function readSample(path: string): readonly SenmlRow[] {
 }
 
 /** Rows again and again, each round a second after the one before it ended. */
-export function* repeated(rows: readonly SenmlRow[], events: number): Generator<SenmlRow> {
+function* repeated(rows: readonly SenmlRow[], events: number): Generator<SenmlRow> {
   const spanMs = (rows.at(-1)?.at ?? 0) - (rows[0]?.at ?? 0) + 1_000;
   for (let message = 0; message < events; message++) {
     const { at, pack } = rows[message % rows.length] as SenmlRow;
