@@ -89,16 +89,16 @@ function* repeated(rows: readonly SenmlRow[], events: number): Generator<SenmlRo
 }
 
 /** Messages shaped as the sample's: text values, five walks per sensor that stay mostly in range. */
-export function* seededRows(events: number, seed: number): Generator<SenmlRow> {
+export function* seededRows(events: number, seed: number, sensorCount = SENSORS): Generator<SenmlRow> {
   const random = seededRandom(seed);
-  const sensors = Array.from({ length: SENSORS }, (_, sensor) => ({
+  const sensors = Array.from({ length: sensorCount }, (_, sensor) => ({
     name: sensorName(sensor, seed),
     longitude: (random() * 360 - 180).toFixed(6),
     latitude: (random() * 180 - 90).toFixed(6),
     values: OBSERVED.map(({ low, high }) => low + random() * (high - low)),
   }));
   for (let message = 0; message < events; message++) {
-    const sensor = sensors[Math.floor(random() * SENSORS)] as (typeof sensors)[number];
+    const sensor = sensors[Math.floor(random() * sensorCount)] as (typeof sensors)[number];
     const at = START_MS + Math.floor((message * 1_000) / RATE);
     const e: object[] = [
       { u: 'string', n: 'source', sv: sensor.name },

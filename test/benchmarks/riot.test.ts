@@ -64,7 +64,8 @@ void t.test('STATS publishes averages, predictions, moments and distinct counts'
 
 for (const dataflow of DATAFLOWS) {
   void t.test(`${dataflow} publishes what a recount by plain loops says`, async (test) => {
-    const rows = [...seededRows(3_000, 7)];
+    // Fifty messages of each sensor: blocks and regressions need more than ten.
+    const rows = [...seededRows(2_000, 7, 40)];
     const frames = [...framesOf(rows)];
     const registry = registryOf(rows.map(({ pack }) => /"sv":"(\w+)"/.exec(pack)?.[1] ?? ''));
     await agree(test, dataflow, frames, rows.length, registry);
@@ -75,7 +76,7 @@ for (const dataflow of DATAFLOWS) {
     { skip: sample === null ? `the sample is not at ${SAMPLE}` : false },
     async (test) => {
       const path = sample as string;
-      const events = readSample(path).length * 2;
+      const events = readSample(path).length * 4;
       const { file, registry } = riotInput({ events, seed: 1, sample: path }, test.testdir());
       await agree(test, dataflow, file.frames(), events, registry);
     },
