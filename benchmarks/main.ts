@@ -3,12 +3,16 @@ import { parseArgs } from 'node:util';
 import { runCheckpoint } from './checkpoint/run.ts';
 import { COST_HELP, runCost } from './cost/run.ts';
 import { FOOTPRINT_HELP, runFootprint } from './footprint/run.ts';
+import { HTTP_HELP, runHttp } from './http/run.ts';
 import { LATENCY_HELP, runLatency } from './latency/run.ts';
 import { runMicro } from './micro/run.ts';
+import type { Dataflow } from './riot/engine.ts';
+import { RIOT_HELP, runRiot } from './riot/run.ts';
 import { runRescale } from './rescale/run.ts';
 import { runT1 } from './t1/run.ts';
-import { WARM_UP_CPU_MS } from './warm-up.ts';
+import { plotFile } from './versus/plot.ts';
 import { compareVersus, runVersus } from './versus/run.ts';
+import { WARM_UP_CPU_MS } from './warm-up.ts';
 import { runWorkers, WORKERS_JOBS, type WorkersJob } from './workers/run.ts';
 
 const HELP = `Usage: npm run bench -- <command> [options]
@@ -24,9 +28,14 @@ results differ from the others' fails.
     --events <n>        default 2000000
     --warm-up-ms <n>    CPU time that every process first spends on runs that do not count, default 10000
     --report <file>     also writes the tables there
+    --plots <folder>    draws a plot per workload there, which the tables link
 
   compare <a> <b>       two files that versus wrote with --json, as ratios
 
+  plot <file>           a plot per workload of a file that versus or riot wrote with --json
+    --to <folder>       default benchmarks/plots
+
+${RIOT_HELP}
   t1                    10 s windows per device: count and average, minimum, maximum of four fields
     --events <n>        default 10000000
     --devices <n>       default 10000
@@ -50,6 +59,7 @@ results differ from the others' fails.
     --job <which>       all, or windows: without registry and lake; default all
 
 ${LATENCY_HELP}
+${HTTP_HELP}
 ${FOOTPRINT_HELP}
 ${COST_HELP}
   --runs <n>            counted runs of each variant, default 5 where nothing else is said
@@ -74,6 +84,8 @@ const { values, positionals } = parseArgs({
     engines: { type: 'string' },
     json: { type: 'string' },
     report: { type: 'string' },
+    plots: { type: 'string' },
+    to: { type: 'string' },
     units: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -103,6 +115,17 @@ function workersJob(name: string): WorkersJob {
 }
 
 const json = values.json === undefined ? {} : { json: values.json };
+const files = {
+  ...json,
+  ...(values.report === undefined ? {} : { report: values.report }),
+  ...(values.plots === undefined ? {} : { plots: values.plots }),
+};
+
+function dataflows(name: string | undefined): readonly Dataflow[] {
+  if (name === undefined) return ['etl', 'stats'];
+  if (name === 'etl' || name === 'stats') return [name];
+  throw new UsageError(`There is no dataflow '${name}'.`);
+}
 
 const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
   versus: () =>
@@ -112,14 +135,26 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
       events: number('events', 2_000_000),
       runs: runs(),
       warmUpMs: warmUpMs(),
-      ...json,
-      ...(values.report === undefined ? {} : { report: values.report }),
+      ...files,
     }),
   async compare() {
     const [, base, now] = positionals;
     if (base === undefined || now === undefined) throw new UsageError('Give two files.');
     compareVersus(base, now);
   },
+  async plot() {
+    const [, file] = positionals;
+    if (file === undefined) throw new UsageError('Give a file.');
+    const plots = plotFile(file, values.to ?? join('benchmarks', 'plots'));
+    process.stdout.write(plots.map(({ path }) => `${path}\n`).join(''));
+  },
+  riot: () =>
+    runRiot({
+      dataflows: dataflows(positionals[1]),
+      events: number('events', 100_000),
+      runs: runs(),
+      ...files,
+    }),
   t1: () =>
     runT1({
       events: number('events', 10_000_000),
@@ -154,6 +189,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
       parallelism: number('parallelism', 1),
       ...json,
     }),
+  http: () => runHttp({ seconds: number('seconds', 10), runs: number('runs', 3), ...json }),
   async cost() {
     runCost({ units: values.units ?? join('benchmarks', 'cost', 'units.json') });
   },
