@@ -15,7 +15,7 @@ import { type ArraySource, newArrays } from './array-source.ts';
 import { EMPTY, grownIdTable, newIdTable, removeId } from './id-table.ts';
 import { GroupLists, listed } from './group-lists.ts';
 import { type GroupRange, keyMisplaced } from './own-groups.ts';
-import type { PackedKeys, StoredKeys } from './packed-keys.ts';
+import type { KeyPacker, NumberKeys, PackedKeys, StoredKeys } from './packed-keys.ts';
 import { type ScalarEncodings, ScalarInterner } from './scalar-interner.ts';
 import { SlotTable } from './slot-table.ts';
 import { noKey, ValueKeySpace } from './value-key-space.ts';
@@ -29,7 +29,7 @@ export type KeySelector =
  * The keys of one keyed operator's subtask, each with a dense slot that all its state is indexed by. Slots are given back
  * when nothing holds them (slot-table.ts).
  */
-export interface KeySpace {
+export interface KeySpace extends KeyPacker {
   readonly selector: KeySelector;
   readonly slots: SlotTable;
   /** Keys held. */
@@ -46,7 +46,7 @@ export interface KeySpace {
   readonly groups: () => number[];
   /** A group's slots, copied. */
   readonly slotsOfGroup: (group: number, arrays?: ArraySource) => Int32Array;
-  /** The keys of some slots, as a snapshot stores them. */
+  /** The keys of some slots, one after another. */
   readonly pack: (slots: Int32Array, arrays?: ArraySource) => PackedKeys;
   /** Slots of stored keys, in their order. @throws MR_KEY_INVALID, MR_STATE_INCOMPATIBLE */
   readonly slotsOf: (keys: StoredKeys) => Int32Array;
@@ -117,6 +117,10 @@ export class FieldKeySpace implements KeySpace {
     return this.#size;
   }
 
+  get tupleWidth(): number {
+    return this.#width > 1 ? this.#width : 0;
+  }
+
   slotOfRow(row: unknown): number {
     const record = row as Readonly<Record<string, unknown>>;
     if (this.#width === 1)
@@ -174,8 +178,9 @@ export class FieldKeySpace implements KeySpace {
   }
 
   slotsOf(keys: StoredKeys): Int32Array {
-    if (Array.isArray(keys)) return Int32Array.from(keys, (key: Uint8Array) => this.slotOfCanonical(key));
-    const { bytes, ends } = keys as PackedKeys;
+    if ('numbers' in keys) return this.#slotsOfNumbers(keys);
+    if (!('ends' in keys)) return Int32Array.from(keys, (key) => this.slotOfCanonical(key));
+    const { bytes, ends } = keys;
     const slots = new Int32Array(ends.length);
     for (let i = 0, from = 0; i < slots.length; i++) {
       const to = ends[i] as number;
@@ -221,6 +226,14 @@ export class FieldKeySpace implements KeySpace {
     return { bytes, ends };
   }
 
+  readNumbers(slots: Int32Array, component: number, target: Float64Array): boolean {
+    const width = this.#width;
+    const ids = this.#tuples;
+    const scalars = this.components[component] as ScalarInterner;
+    for (let i = 0; i < slots.length; i++) target[i] = ids[(slots[i] as number) * width + component] as number;
+    return scalars.readNumbers(target);
+  }
+
   groups(): number[] {
     return listed(this.#lists).groups();
   }
@@ -233,13 +246,26 @@ export class FieldKeySpace implements KeySpace {
   #slotOfDecoded(bytes: Uint8Array): number {
     const key = decodeKey(bytes);
     const parts = (Array.isArray(key) ? key : [key]) as readonly KeyScalar[];
-    if (parts.length !== this.#width) {
-      throw new MillraceError(
-        'MR_STATE_INCOMPATIBLE',
-        `A stored key has ${parts.length} fields, the job keys by ${this.selector.fields.join(', ')}.`,
-      );
-    }
+    this.#refuseWidth(parts.length);
     return this.slotOfIds(parts.map((part, i) => this.componentId(i, part)));
+  }
+
+  #refuseWidth(fields: number): void {
+    if (fields === this.#width) return;
+    throw new MillraceError(
+      'MR_STATE_INCOMPATIBLE',
+      `A stored key has ${fields} fields, the job keys by ${this.selector.fields.join(', ')}.`,
+    );
+  }
+
+  #slotsOfNumbers({ numbers }: NumberKeys): Int32Array {
+    this.#refuseWidth(numbers.length);
+    const slots = new Int32Array(numbers[0]?.length ?? 0);
+    for (let i = 0; i < slots.length; i++) {
+      for (let c = 0; c < numbers.length; c++) this.#ids[c] = this.componentId(c, numbers[c]?.[i]);
+      slots[i] = this.slotOfIds(this.#ids);
+    }
+    return slots;
   }
 
   /** Straight from the bytes; EMPTY where a component is more than an ASCII string, and for what is no key of this width. */
