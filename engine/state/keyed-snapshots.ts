@@ -20,7 +20,7 @@ export interface KeyedForm<Draft, Body> {
    * the same memory.
    */
   readonly storeAll?: (slots: Int32Array, draft: Draft) => Int32Array;
-  /** A draft will have at most so many keys. Called once, before `storeAll`; what is added until it is stored may lie in `arrays`. */
+  /** A draft will have at most so many keys that have a slot. Called once, before `storeAll`; what is added from then on may lie in `arrays`. */
   readonly reserve?: (draft: Draft, keys: number, arrays: ArraySource) => void;
   /** What is stored beside the keys, with the arrays in it from `arrays`; missing where that is the draft itself. */
   readonly body?: (draft: Draft, arrays: ArraySource) => Body;

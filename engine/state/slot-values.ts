@@ -1,4 +1,4 @@
-import { type FieldColumn, ValueShape } from './value-shape.ts';
+import { type FieldColumn, grownColumns, ValueShape } from './value-shape.ts';
 
 const FIRST_SLOTS = 1024;
 
@@ -49,7 +49,7 @@ export class SlotValues {
     this.#isEmpty = false;
     this.#shape = ValueShape.ofValue(value);
     const slots = this.#known.length;
-    if (this.#shape === null) this.#values = withoutHoles([], slots);
+    if (this.#shape === null) grownColumns([this.#values], slots);
     else this.#columns = this.#shape.names.map(() => new Float64Array(slots));
   }
 
@@ -58,13 +58,8 @@ export class SlotValues {
     const known = new Uint8Array(slots);
     known.set(this.#known);
     this.#known = known;
-    if (this.#shape === null) withoutHoles(this.#values, slots);
-    this.#columns = this.#columns.map((column) => {
-      if (Array.isArray(column)) return withoutHoles(column, slots);
-      const numbers = new Float64Array(slots);
-      numbers.set(column);
-      return numbers;
-    });
+    if (this.#shape === null) grownColumns([this.#values], slots);
+    this.#columns = grownColumns(this.#columns, slots);
   }
 
   #giveUpShape(): void {
@@ -72,10 +67,4 @@ export class SlotValues {
     this.#shape = null;
     this.#columns = [];
   }
-}
-
-/** V8 looks for what is missing in a list along its prototypes. */
-function withoutHoles(list: unknown[], length: number): unknown[] {
-  while (list.length < length) list.push(undefined);
-  return list;
 }

@@ -1,7 +1,7 @@
 import { type ArraySource, newArrays } from './array-source.ts';
 import { type NumberList, numberList } from './number-list.ts';
 import type { SlotValues } from './slot-values.ts';
-import { type FieldColumn, ValueShape } from './value-shape.ts';
+import { type FieldColumn, grownColumns, ValueShape } from './value-shape.ts';
 
 /** Values by index: numbers as such, anything else as a list. */
 type StoredList = NumberList | readonly unknown[];
@@ -26,6 +26,8 @@ function isList(stored: StoredValues): stored is StoredList {
   return Array.isArray(stored) || ArrayBuffer.isView(stored);
 }
 
+const FIRST_ROOM = 16;
+
 /**
  * Values on their way into a snapshot. The fields of flat objects of one shape go into a list each, numbers without an object of
  * their own: that takes a fraction of the time, and leaves the garbage collector nothing to walk through.
@@ -39,21 +41,22 @@ export class ValuesDraft {
   /** Copies, where values have no shape in common. */
   #copies: unknown[] = [];
   #size = 0;
-  /** Room for numbers that all values will find; none before it is known how many may come. */
-  #room: (() => Float64Array) | null = null;
+  /** The values that columns reach to. */
+  #room = FIRST_ROOM;
+  #newColumn = (): Float64Array => new Float64Array(this.#room);
 
   constructor(copyOf: (value: unknown) => unknown) {
     this.#copyOf = copyOf;
   }
 
-  /** There will be at most so many values, with those that are there. Once. */
+  /** Takes room for so many values, with those that are there. */
   reserve(count: number, arrays: ArraySource): void {
-    const room = () => arrays.float64(count);
-    this.#room = room;
+    this.#room = count;
+    this.#newColumn = () => arrays.float64(count);
     this.#columns = this.#columns.map((column) => {
-      if (!column.every((it) => typeof it === 'number')) return column;
-      const numbers = room();
-      numbers.set(column as number[]);
+      if (Array.isArray(column)) return grownColumns([column], count)[0] as FieldColumn;
+      const numbers = this.#newColumn();
+      numbers.set(column.subarray(0, this.#size));
       return numbers;
     });
   }
@@ -62,13 +65,14 @@ export class ValuesDraft {
     const index = this.#size++;
     if (index === 0) this.#choose(ValueShape.ofValue(value));
     if (this.#shape !== null) {
+      if (index >= this.#room) this.#grow();
       if (this.#shape.takeApart(value, this.#columns, index)) return;
       this.#giveUpShape(this.#shape, index);
     }
     this.#copies.push(this.#copyOf(value));
   }
 
-  /** Adds the values of some slots, which all have one. After {@link reserve}. */
+  /** Adds the values of some slots, which all have one. There must be room for them. */
   addAll(values: SlotValues, slots: Int32Array): void {
     if (this.#size === 0) this.#choose(values.shape);
     if (this.#shape === null || this.#shape.names !== values.shape?.names) {
@@ -90,7 +94,12 @@ export class ValuesDraft {
 
   #choose(shape: ValueShape | null): void {
     this.#shape = shape;
-    this.#columns = shape?.names.map(() => this.#room?.() ?? []) ?? [];
+    this.#columns = shape?.names.map(() => this.#newColumn()) ?? [];
+  }
+
+  #grow(): void {
+    this.#room = Math.max(FIRST_ROOM, this.#room * 2);
+    this.#columns = grownColumns(this.#columns, this.#room);
   }
 
   #giveUpShape(shape: ValueShape, count: number): void {
@@ -104,7 +113,7 @@ export class ValuesDraft {
 function gathered(from: FieldColumn, slots: Int32Array, into: FieldColumn, start: number): FieldColumn {
   if (from instanceof Float64Array) gatherNumbers(from, slots, into, start);
   else {
-    if (into instanceof Float64Array) into = Array.from(into.subarray(0, start));
+    if (into instanceof Float64Array) into = Array.from(into);
     for (let i = 0; i < slots.length; i++) into[start + i] = from[slots[i] as number];
   }
   return into;
@@ -120,7 +129,7 @@ function gatherNumbers(from: Float64Array, slots: Int32Array, into: FieldColumn,
 /** Numbers as such, anything else as it is. */
 function storedList(values: FieldColumn, count: number, arrays: ArraySource): StoredList {
   if (values instanceof Float64Array) return numberList(values.subarray(0, count), arrays);
-  // A list that took the place of numbers has room behind.
+  // There may be room behind.
   values.length = count;
   if (!values.every((value) => typeof value === 'number')) return values;
   const numbers = arrays.float64(count);

@@ -7,8 +7,9 @@ type FieldList = ArrayLike<unknown>;
 export type FieldColumn = Float64Array | unknown[];
 
 /**
- * Puts each field of a value into its column, at `index`; false, with nothing done, when it has another shape. Columns go by the names; one
- * of numbers must reach to `index`, and gives way to a list when something else comes.
+ * Puts each field of a value into its column, at `index`, which all columns reach to; false, with nothing done, when it has another shape.
+ * Columns go by the names; one of numbers gives way to a list when something else comes. One that grew by what is put into it would have V8
+ * give up the fast way for all.
  */
 type TakeApart = (value: unknown, columns: FieldColumn[], index: number) => boolean;
 /** A value with the fields that are in the lists at `index`. */
@@ -59,6 +60,19 @@ export class ValueShape {
 }
 
 const shapes = new Map<string, ValueShape>();
+
+/** The same columns with room for more. Without holes: V8 looks for what is missing in a list along its prototypes. */
+export function grownColumns(columns: readonly FieldColumn[], length: number): FieldColumn[] {
+  return columns.map((column) => {
+    if (Array.isArray(column)) {
+      while (column.length < length) column.push(undefined);
+      return column;
+    }
+    const numbers = new Float64Array(length);
+    numbers.set(column);
+    return numbers;
+  });
+}
 
 /** A column that takes what comes. */
 function asList(column: FieldColumn): unknown[] {

@@ -134,8 +134,11 @@ void t.test('VD1: what is changed in a value after it was added is not stored', 
 
 void t.test('numbers lie in the arrays that are given', async (test) => {
   const draft = new ValuesDraft(copyOf);
-  for (let i = 0; i < 100; i++) draft.add({ i, half: i / 2 });
-  const { fields } = draft.stored(new ReusedArrays()) as { fields: Record<'i' | 'half', Float64Array> };
+  const arrays = new ReusedArrays();
+  for (let i = 0; i < 40; i++) draft.add({ i, half: i / 2 });
+  draft.reserve(100, arrays);
+  for (let i = 40; i < 100; i++) draft.add({ i, half: i / 2 });
+  const { fields } = draft.stored(arrays) as { fields: Record<'i' | 'half', Float64Array> };
   test.equal(fields.i.buffer, fields.half.buffer);
   test.strictSame(
     [...fields.half],
