@@ -236,7 +236,8 @@ export class FieldKeySpace implements KeySpace {
     const width = this.#width;
     const ids = this.#tuples;
     const scalars = this.components[component] as ScalarInterner;
-    for (let i = 0; i < slots.length; i++) target[i] = ids[(slots[i] as number) * width + component] as number;
+    for (let i = 0; i < slots.length; i++)
+      target[i] = ids[(slots[i] as number) * width + component] as number;
     return scalars.readNumbers(target);
   }
 

@@ -83,10 +83,10 @@ export function* packBytesInSteps(
   return joinKeys(parts, arrays);
 }
 
-/** Null when a key is not of numbers. */
+/** Null when a key is not of numbers, or none is there to tell. */
 function* numbersInSteps(keys: KeyPacker, slots: Int32Array, arrays: ArraySource): Steps<NumberKeys | null> {
+  if (slots.length === 0) return null;
   const numbers: NumberList[] = [];
-  const isTuple = keys.tupleWidth > 0;
   for (let component = 0; component < Math.max(1, keys.tupleWidth); component++) {
     const values = arrays.float64(slots.length);
     let areNumbers = true;
@@ -96,7 +96,7 @@ function* numbersInSteps(keys: KeyPacker, slots: Int32Array, arrays: ArraySource
     if (!areNumbers) return null;
     numbers.push(numberList(values, arrays));
   }
-  return { numbers, isTuple };
+  return { numbers, isTuple: keys.tupleWidth > 0 };
 }
 
 /** Packed keys behind one another. */
