@@ -71,7 +71,7 @@ export {
   type KeySelector,
   type KeySpace,
 } from './state/key-space.ts';
-export { type PackedKeys, packInSteps, type StoredKeys } from './state/packed-keys.ts';
+export { type PackedKeys, packInSteps, storedKeyBytes, type StoredKeys } from './state/packed-keys.ts';
 export type { ValueKeySpace } from './state/value-key-space.ts';
 export { KeyGroupWriter, type StoredGroup } from './state/key-groups.ts';
 export { type FrozenRest, KeyedSnapshots, type StoredKeyGroup } from './state/keyed-snapshots.ts';

@@ -88,6 +88,15 @@ class ReduceOperator implements Operator {
         if (value !== undefined) draft.add(value);
         return value !== undefined;
       },
+      reserve: (draft, keys, arrays) => draft.reserve(keys, arrays),
+      storeAll: (slots, draft) => {
+        // A key on whose only record `reduce` threw has a slot for a while, and no value.
+        const kept = slots.every((slot) => this.#values.has(slot))
+          ? slots
+          : slots.filter((slot) => this.#values.has(slot));
+        draft.addAll(this.#values, kept);
+        return kept;
+      },
       body: (draft, arrays) => ({ values: draft.stored(arrays) }),
     });
     this.#emitter = new RowEmitter(context.output);

@@ -1,6 +1,6 @@
 import { errorText, MillraceError } from '../base/errors.ts';
 import type { DescribeGroup, KeyedStateView } from '../runtime/operator.ts';
-import type { PackedKeys, StoredKeys } from '../state/packed-keys.ts';
+import { type NumberKeys, type PackedKeys, storedKeyBytes, type StoredKeys } from '../state/packed-keys.ts';
 
 /** The keys of one stored key group, numbered, and what it holds of each. */
 export interface StoredGroupView {
@@ -18,13 +18,7 @@ export interface StoredGroupView {
  */
 export function viewGroup(group: unknown, describe: DescribeGroup | null): StoredGroupView {
   const keys = keysOf(group);
-  const isPacked = !Array.isArray(keys);
-  const { bytes, ends } = keys as PackedKeys;
-  const keyAt = (number: number) =>
-    isPacked
-      ? bytes.subarray(ends[number - 1] ?? 0, ends[number])
-      : ((keys as readonly Uint8Array[])[number] as Uint8Array);
-  const keyCount = isPacked ? ends.length : (keys as readonly Uint8Array[]).length;
+  const { count: keyCount, at: keyAt } = storedKeyBytes(keys);
   let view: ((number: number) => KeyedStateView) | null = null;
   return {
     keyCount,
@@ -72,7 +66,11 @@ function keysOf(group: unknown): StoredKeys {
   const isPacked =
     (keys as PackedKeys | undefined)?.bytes instanceof Uint8Array &&
     (keys as PackedKeys).ends instanceof Uint32Array;
-  if (keys !== undefined && (isList || isPacked)) return keys;
+  const { numbers } = (keys ?? {}) as Partial<NumberKeys>;
+  const areNumbers =
+    Array.isArray(numbers) &&
+    numbers.every((list) => list instanceof Int32Array || list instanceof Float64Array);
+  if (keys !== undefined && (isList || isPacked || areNumbers)) return keys;
   throw new MillraceError(
     'MR_STATE_INCOMPATIBLE',
     'A stored key group has no list of keys that this version can read. Inspect it with the version that wrote it.',

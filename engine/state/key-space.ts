@@ -15,8 +15,9 @@ import { type ArraySource, newArrays } from './array-source.ts';
 import { EMPTY, grownIdTable, newIdTable, removeId } from './id-table.ts';
 import { GroupLists, listed } from './group-lists.ts';
 import { type GroupRange, keyMisplaced } from './own-groups.ts';
-import type { PackedKeys, StoredKeys } from './packed-keys.ts';
+import type { KeyPacker, NumberKeys, PackedKeys, StoredKeys } from './packed-keys.ts';
 import { type ScalarEncodings, ScalarInterner } from './scalar-interner.ts';
+import { SlotRuns } from './slot-runs.ts';
 import { SlotTable } from './slot-table.ts';
 import { noKey, ValueKeySpace } from './value-key-space.ts';
 
@@ -29,7 +30,7 @@ export type KeySelector =
  * The keys of one keyed operator's subtask, each with a dense slot that all its state is indexed by. Slots are given back
  * when nothing holds them (slot-table.ts).
  */
-export interface KeySpace {
+export interface KeySpace extends KeyPacker {
   readonly selector: KeySelector;
   readonly slots: SlotTable;
   /** Keys held. */
@@ -46,7 +47,7 @@ export interface KeySpace {
   readonly groups: () => number[];
   /** A group's slots, copied. */
   readonly slotsOfGroup: (group: number, arrays?: ArraySource) => Int32Array;
-  /** The keys of some slots, as a snapshot stores them. */
+  /** The keys of some slots, one after another. */
   readonly pack: (slots: Int32Array, arrays?: ArraySource) => PackedKeys;
   /** Slots of stored keys, in their order. @throws MR_KEY_INVALID, MR_STATE_INCOMPATIBLE */
   readonly slotsOf: (keys: StoredKeys) => Int32Array;
@@ -86,6 +87,8 @@ export class FieldKeySpace implements KeySpace {
   #tuples: Int32Array;
   readonly #freeSlots: number[] = [];
   #next = 0;
+  /** Of keys of several fields, where slots are listed by key group. */
+  readonly #runs: SlotRuns | null;
   #size = 0;
   #known = new Uint8Array(1024);
   readonly #values: unknown[] = [];
@@ -107,6 +110,7 @@ export class FieldKeySpace implements KeySpace {
     this.#width = fields.length;
     this.#maxParallelism = maxParallelism;
     this.#lists = lists;
+    this.#runs = lists === null || fields.length === 1 ? null : new SlotRuns(maxParallelism);
     this.#ownGroups = ownGroups;
     this.#ids = fields.map(() => EMPTY);
     this.#hashes = fields.map(() => 0);
@@ -115,6 +119,10 @@ export class FieldKeySpace implements KeySpace {
 
   get size(): number {
     return this.#size;
+  }
+
+  get tupleWidth(): number {
+    return this.#width > 1 ? this.#width : 0;
   }
 
   slotOfRow(row: unknown): number {
@@ -150,7 +158,9 @@ export class FieldKeySpace implements KeySpace {
       if (table[2 * at + 1] === hash && tuples[slot * 2] === a && tuples[slot * 2 + 1] === b) return slot;
       at = (at + 1) & this.#mask;
     }
-    return this.#addTuple([a, b], hash, at);
+    this.#ids[0] = a;
+    this.#ids[1] = b;
+    return this.#addTuple(this.#ids, hash, at);
   }
 
   /** Slot from any number of components' ids. */
@@ -174,8 +184,9 @@ export class FieldKeySpace implements KeySpace {
   }
 
   slotsOf(keys: StoredKeys): Int32Array {
-    if (Array.isArray(keys)) return Int32Array.from(keys, (key: Uint8Array) => this.slotOfCanonical(key));
-    const { bytes, ends } = keys as PackedKeys;
+    if ('numbers' in keys) return this.#slotsOfNumbers(keys);
+    if (!('ends' in keys)) return Int32Array.from(keys, (key) => this.slotOfCanonical(key));
+    const { bytes, ends } = keys;
     const slots = new Int32Array(ends.length);
     for (let i = 0, from = 0; i < slots.length; i++) {
       const to = ends[i] as number;
@@ -221,6 +232,15 @@ export class FieldKeySpace implements KeySpace {
     return { bytes, ends };
   }
 
+  readNumbers(slots: Int32Array, component: number, target: Float64Array): boolean {
+    const width = this.#width;
+    const ids = this.#tuples;
+    const scalars = this.components[component] as ScalarInterner;
+    for (let i = 0; i < slots.length; i++)
+      target[i] = ids[(slots[i] as number) * width + component] as number;
+    return scalars.readNumbers(target);
+  }
+
   groups(): number[] {
     return listed(this.#lists).groups();
   }
@@ -233,13 +253,26 @@ export class FieldKeySpace implements KeySpace {
   #slotOfDecoded(bytes: Uint8Array): number {
     const key = decodeKey(bytes);
     const parts = (Array.isArray(key) ? key : [key]) as readonly KeyScalar[];
-    if (parts.length !== this.#width) {
-      throw new MillraceError(
-        'MR_STATE_INCOMPATIBLE',
-        `A stored key has ${parts.length} fields, the job keys by ${this.selector.fields.join(', ')}.`,
-      );
-    }
+    this.#refuseWidth(parts.length);
     return this.slotOfIds(parts.map((part, i) => this.componentId(i, part)));
+  }
+
+  #refuseWidth(fields: number): void {
+    if (fields === this.#width) return;
+    throw new MillraceError(
+      'MR_STATE_INCOMPATIBLE',
+      `A stored key has ${fields} fields, the job keys by ${this.selector.fields.join(', ')}.`,
+    );
+  }
+
+  #slotsOfNumbers({ numbers }: NumberKeys): Int32Array {
+    this.#refuseWidth(numbers.length);
+    const slots = new Int32Array(numbers[0]?.length ?? 0);
+    for (let i = 0; i < slots.length; i++) {
+      for (let c = 0; c < numbers.length; c++) this.#ids[c] = this.componentId(c, numbers[c]?.[i]);
+      slots[i] = this.slotOfIds(this.#ids);
+    }
+    return slots;
   }
 
   /** Straight from the bytes; EMPTY where a component is more than an ASCII string, and for what is no key of this width. */
@@ -268,6 +301,7 @@ export class FieldKeySpace implements KeySpace {
     if (known !== undefined) return known;
     const scalars = this.#scalars(slot);
     const value = Object.fromEntries(this.selector.fields.map((field, i) => [field, scalars[i]]));
+    while (this.#values.length < slot) this.#values.push(undefined);
     this.#values[slot] = value;
     return value;
   }
@@ -281,7 +315,7 @@ export class FieldKeySpace implements KeySpace {
   group(slot: number): number {
     const known = this.#groups[slot] as number;
     if (known !== EMPTY) return known;
-    const group = keyGroupOf(this.#hash(slot), this.#maxParallelism);
+    const group = this.#groupOfIds(this.#tuples, slot * this.#width);
     this.#groups[slot] = group;
     return group;
   }
@@ -292,23 +326,21 @@ export class FieldKeySpace implements KeySpace {
     this.slots.reclaim((slot) => this.#free(slot));
   }
 
-  #hash(slot: number): number {
-    return this.#hashOfIds(this.#tuples, slot * this.#width);
-  }
-
   /** Of the key whose components' ids begin at `from`. */
-  #hashOfIds(ids: ArrayLike<number>, from: number): number {
+  #groupOfIds(ids: ArrayLike<number>, from: number): number {
     for (let i = 0; i < this.#width; i++)
       this.#hashes[i] = (this.components[i] as ScalarInterner).hash(ids[from + i] as number);
-    return this.#width === 1 ? (this.#hashes[0] as number) : hashTuple(this.#hashes);
+    const hash = this.#width === 1 ? (this.#hashes[0] as number) : hashTuple(this.#hashes);
+    return keyGroupOf(hash, this.#maxParallelism);
   }
 
-  /** Before a key leaves a trace here. */
-  #refuseMisplaced(ids: readonly number[]): void {
-    if (this.#ownGroups === null) return;
+  /** Key group of a new key, where somebody must know it now; refuses one that is misplaced before it leaves a trace here. */
+  #groupOfNew(ids: readonly number[]): number {
+    if (this.#lists === null && this.#ownGroups === null) return EMPTY;
+    const group = this.#groupOfIds(ids, 0);
+    if (this.#ownGroups === null) return group;
     const [first, last] = this.#ownGroups;
-    const group = keyGroupOf(this.#hashOfIds(ids, 0), this.#maxParallelism);
-    if (group >= first && group <= last) return;
+    if (group >= first && group <= last) return group;
     const key = this.components.map((component, i) => component.value(ids[i] as number));
     throw keyMisplaced(this.selector.fields, key, group, this.#ownGroups);
   }
@@ -318,32 +350,34 @@ export class FieldKeySpace implements KeySpace {
   }
 
   #addScalar(id: number): void {
-    this.#refuseMisplaced([id]);
-    this.#admit(id, [id]);
+    this.#ids[0] = id;
+    this.#admit(id, this.#ids, this.#groupOfNew(this.#ids));
   }
 
   #addTuple(ids: readonly number[], hash: number, tableAt: number): number {
-    this.#refuseMisplaced(ids);
-    const bytes = ids.reduce((sum, id, i) => sum + 4 + (this.components[i] as ScalarInterner).bytes(id), 2);
+    const group = this.#groupOfNew(ids);
+    let bytes = 2;
+    for (let i = 0; i < ids.length; i++)
+      bytes += 4 + (this.components[i] as ScalarInterner).bytes(ids[i] as number);
     if (bytes > LIMITS.keyBytesMax) throw keyTooLong(bytes);
-    const slot = this.#freeSlots.pop() ?? this.#next++;
+    const slot = this.#runs?.take(group) ?? this.#freeSlots.pop() ?? this.#next++;
     this.#table[2 * tableAt] = slot;
     this.#table[2 * tableAt + 1] = hash;
-    this.#admit(slot, ids);
+    this.#admit(slot, ids, group);
     if (this.#size * 2 > this.#mask) this.#growTable();
     return slot;
   }
 
-  #admit(slot: number, ids: readonly number[]): void {
+  /** @param group EMPTY when nobody has asked for it yet */
+  #admit(slot: number, ids: readonly number[], group: number): void {
     if (slot >= this.#known.length) this.#growSlots(slot);
     this.#known[slot] = 1;
-    this.#groups[slot] = EMPTY;
-    this.#values[slot] = undefined;
+    this.#groups[slot] = group;
     for (let i = 0; i < this.#width; i++) {
       this.#tuples[slot * this.#width + i] = ids[i] as number;
       (this.components[i] as ScalarInterner).hold(ids[i] as number);
     }
-    if (this.#lists !== null) this.#lists.add(slot, this.group(slot));
+    this.#lists?.add(slot, group);
     this.slots.add(slot);
     this.#size++;
   }
@@ -352,10 +386,11 @@ export class FieldKeySpace implements KeySpace {
     this.#lists?.remove(slot, this.group(slot));
     if (this.#width > 1) {
       removeId(this.#table, slot, this.#hashOfSlot(slot));
-      this.#freeSlots.push(slot);
+      if (this.#runs === null) this.#freeSlots.push(slot);
+      else this.#runs.giveBack(slot, this.group(slot));
     }
     this.#known[slot] = 0;
-    this.#values[slot] = undefined;
+    if (slot < this.#values.length) this.#values[slot] = undefined;
     this.#size--;
     for (let i = 0; i < this.#width; i++) {
       (this.components[i] as ScalarInterner).drop(this.#tuples[slot * this.#width + i] as number);

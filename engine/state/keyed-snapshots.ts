@@ -3,7 +3,7 @@ import type { OperatorState } from '../runtime/operator.ts';
 import type { ArraySource } from './array-source.ts';
 import type { KeySpace } from './key-space.ts';
 import { LazyGroups } from './lazy-groups.ts';
-import { joinKeys, packInSteps, packKeys, type StoredKeys } from './packed-keys.ts';
+import { joinKeys, packBytesInSteps, packInSteps, packKeys, type StoredKeys } from './packed-keys.ts';
 import { checked, inSteps, type Steps } from './steps.ts';
 
 /** How an operator stores what it keeps by key. A group may stay half made for as long as the snapshot is being written. */
@@ -15,6 +15,13 @@ export interface KeyedForm<Draft, Body> {
    * number `key` (from 0) from then on; false when nothing is kept.
    */
   readonly store: (slot: number, draft: Draft, key: number) => boolean;
+  /**
+   * The same for slots in their order, whose keys get the next numbers, faster than one by one. Gives those of which something is kept, in
+   * the same memory.
+   */
+  readonly storeAll?: (slots: Int32Array, draft: Draft) => Int32Array;
+  /** A draft will have at most so many keys that have a slot. Called once, before `storeAll`; what is added from then on may lie in `arrays`. */
+  readonly reserve?: (draft: Draft, keys: number, arrays: ArraySource) => void;
   /** What is stored beside the keys, with the arrays in it from `arrays`; missing where that is the draft itself. */
   readonly body?: (draft: Draft, arrays: ArraySource) => Body;
 }
@@ -34,7 +41,9 @@ const [AS_IT_WAS, STORED, TOUCHED] = [0, 1, 2];
 
 /** A key group in the making. */
 interface Draft<Body> {
-  readonly slots: number[];
+  /** Of its keys, by their numbers; room for all once it is known how many there may be. */
+  slots: number[] | Int32Array;
+  count: number;
   readonly body: Body;
 }
 
@@ -123,30 +132,49 @@ export class KeyedSnapshots<Body extends object, Stored extends object = Body> {
     );
     const slots = this.#keys.slotsOfGroup(number, arrays);
     const draft = this.#draftOf(reading, number);
-    yield* inSteps(slots.length, (from, to) => this.#storeRange(draft, slots, from, to));
+    const room = arrays.int32(slots.length);
+    room.set(draft.slots);
+    draft.slots = room;
+    this.#form.reserve?.(draft.body, slots.length, arrays);
+    yield* inSteps(slots.length, (from, to) => this.#storeRange(draft, slots.subarray(from, to)));
     reading.drafts.delete(number);
     reading.made.add(number);
-    const named = arrays.int32(draft.slots.length);
-    named.set(draft.slots);
+    const named = room.subarray(0, draft.count);
     const rest: Uint8Array[] = [];
     reading.rest?.addTo(draft.body, number, (key) => named.length + rest.push(key) - 1);
     yield;
-    const packed = yield* packInSteps(this.#keys, named, arrays);
-    const keys = rest.length === 0 ? packed : joinKeys([packed, packKeys(rest, arrays)], arrays);
+    const keys =
+      rest.length === 0
+        ? yield* packInSteps(this.#keys, named, arrays)
+        : joinKeys([yield* packBytesInSteps(this.#keys, named, arrays), packKeys(rest, arrays)], arrays);
     if (--reading.left === 0) this.#end(reading);
     const { body = (it: Body) => it as unknown as Stored } = this.#form;
     return { keys, ...body(draft.body, arrays) };
   }
 
-  /** Stores what is still as it was, so that a later touch of it need not. */
-  #storeRange({ slots, body }: Draft<Body>, among: Int32Array, from: number, to: number): void {
-    const { store } = this.#form;
-    for (let i = from; i < to; i++) {
+  /** Stores what is still as it was, so that a later touch of it need not. `among` is written over. */
+  #storeRange(draft: Draft<Body>, among: Int32Array): void {
+    const { storeAll } = this.#form;
+    const marks = this.#marks;
+    let left = 0;
+    for (let i = 0; i < among.length; i++) {
       const slot = among[i] as number;
-      if (this.#marks[slot] !== AS_IT_WAS) continue;
-      this.#marks[slot] = STORED;
-      if (store(slot, body, slots.length)) slots.push(slot);
+      if (marks[slot] !== AS_IT_WAS) continue;
+      marks[slot] = STORED;
+      among[left++] = slot;
     }
+    const slots = among.subarray(0, left);
+    if (storeAll === undefined) {
+      for (const slot of slots) this.#store(draft, slot);
+      return;
+    }
+    const kept = storeAll(slots, draft.body);
+    (draft.slots as Int32Array).set(kept, draft.count);
+    draft.count += kept.length;
+  }
+
+  #store(draft: Draft<Body>, slot: number): void {
+    if (this.#form.store(slot, draft.body, draft.count)) draft.slots[draft.count++] = slot;
   }
 
   #end(reading: Reading<Body>): void {
@@ -166,14 +194,13 @@ export class KeyedSnapshots<Body extends object, Stored extends object = Body> {
 
   #storeEarly(reading: Reading<Body>, slot: number, group: number): void {
     if (reading.made.has(group)) return;
-    const { slots, body } = this.#draftOf(reading, group);
-    if (this.#form.store(slot, body, slots.length)) slots.push(slot);
+    this.#store(this.#draftOf(reading, group), slot);
   }
 
   #draftOf({ drafts }: Reading<Body>, group: number): Draft<Body> {
     let draft = drafts.get(group);
     if (draft === undefined) {
-      draft = { slots: [], body: this.#form.empty() };
+      draft = { slots: [], count: 0, body: this.#form.empty() };
       drafts.set(group, draft);
     }
     return draft;
@@ -185,6 +212,7 @@ export class KeyedSnapshots<Body extends object, Stored extends object = Body> {
       marks.set(this.#marks);
       this.#marks = marks;
     }
-    this.#marks[slot] = AS_IT_WAS;
+    // What has come after a snapshot is not in it.
+    this.#marks[slot] = this.#reading === null ? AS_IT_WAS : STORED;
   }
 }

@@ -130,6 +130,17 @@ export class ScalarInterner {
     };
   }
 
+  /** Puts numbers in the place of their ids; false where there are other scalars. */
+  readNumbers(ids: Float64Array): boolean {
+    if (this.#isText === true) return false;
+    for (let i = 0; i < ids.length; i++) {
+      const value = this.#values[ids[i] as number];
+      if (typeof value !== 'number') return false;
+      ids[i] = value;
+    }
+    return true;
+  }
+
   /** Length of its canonical encoding. */
   bytes(id: number): number {
     if (this.#isText) return this.#strings.bytes(id) + 1;

@@ -1,8 +1,10 @@
 import { type ArraySource, newArrays } from './array-source.ts';
-import { ValueShape } from './value-shape.ts';
+import { type NumberList, numberList } from './number-list.ts';
+import type { SlotValues } from './slot-values.ts';
+import { type FieldColumn, grownColumns, ValueShape } from './value-shape.ts';
 
-/** Values by index: whole numbers of 32 bits and other numbers as such, anything else as a list. */
-type StoredList = Int32Array | Float64Array | readonly unknown[];
+/** Values by index: numbers as such, anything else as a list. */
+type StoredList = NumberList | readonly unknown[];
 
 /** The values of flat objects of one shape, a list per field: names are stored once, numbers in a row. */
 interface StoredFields {
@@ -24,6 +26,8 @@ function isList(stored: StoredValues): stored is StoredList {
   return Array.isArray(stored) || ArrayBuffer.isView(stored);
 }
 
+const FIRST_ROOM = 16;
+
 /**
  * Values on their way into a snapshot. The fields of flat objects of one shape go into a list each, numbers without an object of
  * their own: that takes a fraction of the time, and leaves the garbage collector nothing to walk through.
@@ -33,53 +37,102 @@ function isList(stored: StoredValues): stored is StoredList {
 export class ValuesDraft {
   readonly #copyOf: (value: unknown) => unknown;
   #shape: ValueShape | null = null;
-  #lists: unknown[][] = [];
+  #columns: FieldColumn[] = [];
   /** Copies, where values have no shape in common. */
   #copies: unknown[] = [];
   #size = 0;
+  /** The values that columns reach to. */
+  #room = FIRST_ROOM;
+  #newColumn = (): Float64Array => new Float64Array(this.#room);
 
   constructor(copyOf: (value: unknown) => unknown) {
     this.#copyOf = copyOf;
   }
 
+  /** Takes room for so many values, with those that are there. */
+  reserve(count: number, arrays: ArraySource): void {
+    this.#room = count;
+    this.#newColumn = () => arrays.float64(count);
+    this.#columns = this.#columns.map((column) => {
+      if (Array.isArray(column)) return grownColumns([column], count)[0] as FieldColumn;
+      const numbers = this.#newColumn();
+      numbers.set(column.subarray(0, this.#size));
+      return numbers;
+    });
+  }
+
   add(value: unknown): void {
     const index = this.#size++;
-    if (index === 0) {
-      this.#shape = ValueShape.ofValue(value);
-      this.#lists = this.#shape?.names.map(() => []) ?? [];
-    }
+    if (index === 0) this.#choose(ValueShape.ofValue(value));
     if (this.#shape !== null) {
-      if (this.#shape.takeApart(value, this.#lists, index)) return;
+      if (index >= this.#room) this.#grow();
+      if (this.#shape.takeApart(value, this.#columns, index)) return;
       this.#giveUpShape(this.#shape, index);
     }
     this.#copies.push(this.#copyOf(value));
   }
 
+  /** Adds the values of some slots, which all have one. There must be room for them. */
+  addAll(values: SlotValues, slots: Int32Array): void {
+    if (this.#size === 0) this.#choose(values.shape);
+    if (this.#shape === null || this.#shape.names !== values.shape?.names) {
+      for (const slot of slots) this.add(values.get(slot));
+      return;
+    }
+    for (let f = 0; f < this.#columns.length; f++)
+      this.#columns[f] = gathered(values.column(f), slots, this.#columns[f] as FieldColumn, this.#size);
+    this.#size += slots.length;
+  }
+
   stored(arrays: ArraySource = newArrays): StoredValues {
-    if (this.#shape === null) return storedList(this.#copies, arrays);
+    if (this.#shape === null) return storedList(this.#copies, this.#size, arrays);
     const lists = this.#shape.names.map(
-      (name, f) => [name, storedList(this.#lists[f] as unknown[], arrays)] as const,
+      (name, f) => [name, storedList(this.#columns[f] as FieldColumn, this.#size, arrays)] as const,
     );
     return { fields: Object.fromEntries(lists) };
   }
 
+  #choose(shape: ValueShape | null): void {
+    this.#shape = shape;
+    this.#columns = shape?.names.map(() => this.#newColumn()) ?? [];
+  }
+
+  #grow(): void {
+    this.#room = Math.max(FIRST_ROOM, this.#room * 2);
+    this.#columns = grownColumns(this.#columns, this.#room);
+  }
+
   #giveUpShape(shape: ValueShape, count: number): void {
-    for (let i = 0; i < count; i++) this.#copies.push(shape.putTogether(this.#lists, i));
+    for (let i = 0; i < count; i++) this.#copies.push(shape.putTogether(this.#columns, i));
     this.#shape = null;
-    this.#lists = [];
+    this.#columns = [];
   }
 }
 
-/** Numbers as such, anything else as it is. */
-function storedList(values: readonly unknown[], arrays: ArraySource): StoredList {
-  let areInts = true;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i];
-    if (typeof value !== 'number') return values;
-    // Of −0 a whole number would lose the sign.
-    if ((value | 0) !== value || Object.is(value, -0)) areInts = false;
+/** What a column has for some slots, put into another one from `start` on, which becomes a list where it must. */
+function gathered(from: FieldColumn, slots: Int32Array, into: FieldColumn, start: number): FieldColumn {
+  if (from instanceof Float64Array) gatherNumbers(from, slots, into, start);
+  else {
+    if (into instanceof Float64Array) into = Array.from(into);
+    for (let i = 0; i < slots.length; i++) into[start + i] = from[slots[i] as number];
   }
-  const numbers = areInts ? arrays.int32(values.length) : arrays.float64(values.length);
-  for (let i = 0; i < values.length; i++) numbers[i] = values[i] as number;
-  return numbers;
+  return into;
+}
+
+/** A loop with nothing else in it: the processor then waits for many cells at once. */
+function gatherNumbers(from: Float64Array, slots: Int32Array, into: FieldColumn, start: number): void {
+  if (into instanceof Float64Array)
+    for (let i = 0; i < slots.length; i++) into[start + i] = from[slots[i] as number] as number;
+  else for (let i = 0; i < slots.length; i++) into[start + i] = from[slots[i] as number];
+}
+
+/** Numbers as such, anything else as it is. */
+function storedList(values: FieldColumn, count: number, arrays: ArraySource): StoredList {
+  if (values instanceof Float64Array) return numberList(values.subarray(0, count), arrays);
+  // There may be room behind.
+  values.length = count;
+  if (!values.every((value) => typeof value === 'number')) return values;
+  const numbers = arrays.float64(count);
+  numbers.set(values as number[]);
+  return numberList(numbers, arrays);
 }

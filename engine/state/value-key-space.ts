@@ -15,7 +15,7 @@ import { keyGroupOf } from '../key/key-group.ts';
 import { type ArraySource, newArrays } from './array-source.ts';
 import { type GroupLists, listed } from './group-lists.ts';
 import type { KeySelector, KeySpace } from './key-space.ts';
-import { type PackedKeys, packKeys, type StoredKeys } from './packed-keys.ts';
+import { type PackedKeys, packKeys, storedKeyBytes, type StoredKeys } from './packed-keys.ts';
 import { ScalarIds } from './scalar-ids.ts';
 import { SlotTable } from './slot-table.ts';
 
@@ -25,6 +25,8 @@ const EMPTY = -1;
 export class ValueKeySpace implements KeySpace {
   readonly selector: { readonly kind: 'function'; readonly select: (row: unknown) => unknown };
   readonly slots = new SlotTable();
+  /** Tuples that a function returns may be of any width: they are packed one by one. */
+  readonly tupleWidth = 0;
   readonly #maxParallelism: number;
   readonly #ids = new ScalarIds();
   readonly #tupleIds = new Map<string, number>();
@@ -62,9 +64,8 @@ export class ValueKeySpace implements KeySpace {
   }
 
   slotsOf(keys: StoredKeys): Int32Array {
-    if (Array.isArray(keys)) return Int32Array.from(keys, (key: Uint8Array) => this.slotOfCanonical(key));
-    const { bytes, ends } = keys as PackedKeys;
-    return Int32Array.from(ends, (to, i) => this.slotOfCanonical(bytes.subarray(ends[i - 1] ?? 0, to)));
+    const { count, at } = storedKeyBytes(keys);
+    return Int32Array.from({ length: count }, (_, i) => this.slotOfCanonical(at(i)));
   }
 
   pack(slots: Int32Array, arrays: ArraySource = newArrays): PackedKeys {
@@ -73,6 +74,16 @@ export class ValueKeySpace implements KeySpace {
       Array.from(slots, (slot) => this.canonical(slot)),
       arrays,
     );
+  }
+
+  readNumbers(slots: Int32Array, _component: number, target: Float64Array): boolean {
+    const keys = this.#keys;
+    for (let i = 0; i < slots.length; i++) {
+      const key = keys[slots[i] as number];
+      if (typeof key !== 'number') return false;
+      target[i] = key;
+    }
+    return true;
   }
 
   groups(): number[] {

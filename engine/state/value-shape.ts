@@ -3,8 +3,15 @@ import { generate, type GenerationOptions } from '../wire/code-generation.ts';
 /** Where the values of one field lie, key by key. */
 type FieldList = ArrayLike<unknown>;
 
-/** Puts each field of a value into its list, at `index`; false, with nothing done, when it has another shape. Lists go by the names. */
-type TakeApart = (value: unknown, lists: readonly unknown[][], index: number) => boolean;
+/** The values of one field while they are worked with: numbers outside of the heap, or whatever comes. */
+export type FieldColumn = Float64Array | unknown[];
+
+/**
+ * Puts each field of a value into its column, at `index`, which all columns reach to; false, with nothing done, when it has another shape.
+ * Columns go by the names; one of numbers gives way to a list when something else comes. One that grew by what is put into it would have V8
+ * give up the fast way for all.
+ */
+type TakeApart = (value: unknown, columns: FieldColumn[], index: number) => boolean;
 /** A value with the fields that are in the lists at `index`. */
 type PutTogether = (lists: readonly FieldList[], index: number) => unknown;
 
@@ -54,6 +61,24 @@ export class ValueShape {
 
 const shapes = new Map<string, ValueShape>();
 
+/** The same columns with room for more. Without holes: V8 looks for what is missing in a list along its prototypes. */
+export function grownColumns(columns: readonly FieldColumn[], length: number): FieldColumn[] {
+  return columns.map((column) => {
+    if (Array.isArray(column)) {
+      while (column.length < length) column.push(undefined);
+      return column;
+    }
+    const numbers = new Float64Array(length);
+    numbers.set(column);
+    return numbers;
+  });
+}
+
+/** A column that takes what comes. */
+function asList(column: FieldColumn): unknown[] {
+  return Array.isArray(column) ? column : Array.from(column);
+}
+
 function isFlat(value: unknown): boolean {
   switch (typeof value) {
     case 'object':
@@ -71,7 +96,7 @@ function generateTakeApart(names: readonly string[]): TakeApart | null {
   const body = [
     `const names = ${JSON.stringify(names)};`,
     'const plain = Object.prototype, prototypeOf = Object.getPrototypeOf;',
-    'return function takeApart(value, lists, index) {',
+    'return function takeApart(value, columns, index) {',
     "if (typeof value !== 'object' || value === null) return false;",
     ...names.map((name, f) => `const v${f} = value[${JSON.stringify(name)}];`),
     'if (prototypeOf(value) !== plain) return false;',
@@ -79,11 +104,12 @@ function generateTakeApart(names: readonly string[]): TakeApart | null {
     'for (const name in value) if (name !== names[j++]) return false;',
     `if (j !== ${names.length}) return false;`,
     ...names.map((_, f) => `if (typeof v${f} !== 'number' && !isFlat(v${f})) return false;`),
-    ...names.map((_, f) => `lists[${f}][index] = v${f};`),
+    ...names.map((_, f) => `if (typeof v${f} !== 'number') columns[${f}] = asList(columns[${f}]);`),
+    ...names.map((_, f) => `columns[${f}][index] = v${f};`),
     'return true;',
     '};',
   ].join('\n');
-  return generate('state/take-apart', { isFlat }, body);
+  return generate('state/take-apart', { isFlat, asList }, body);
 }
 
 function generatePutTogether(names: readonly string[]): PutTogether | null {
@@ -96,14 +122,17 @@ function generatePutTogether(names: readonly string[]): PutTogether | null {
 }
 
 function interpretTakeApart(names: readonly string[]): TakeApart {
-  return (value, lists, index) => {
+  return (value, columns, index) => {
     if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype)
       return false;
     const own = Object.keys(value);
     if (own.length !== names.length || own.some((name, f) => name !== names[f])) return false;
     const fields = Object.values(value) as unknown[];
     if (!fields.every(isFlat)) return false;
-    for (const [f, field] of fields.entries()) (lists[f] as unknown[])[index] = field;
+    for (const [f, field] of fields.entries()) {
+      if (typeof field !== 'number') columns[f] = asList(columns[f] as FieldColumn);
+      (columns[f] as FieldColumn)[index] = field;
+    }
     return true;
   };
 }

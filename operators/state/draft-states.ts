@@ -9,6 +9,13 @@ import { formOf, type StoredStates } from './stored-states.ts';
  */
 export class DraftStates {
   readonly #states = new Map<string, DraftState>();
+  #reserve: ((values: ValuesDraft) => void) | null = null;
+
+  /** Takes room for the values of so many keys. */
+  reserve(keys: number, arrays: ArraySource): void {
+    this.#reserve = (values) => values.reserve(keys, arrays);
+    for (const { values } of this.#states.values()) this.#reserve(values);
+  }
 
   /**
    * @param key the cell's key by its index in the group
@@ -18,6 +25,7 @@ export class DraftStates {
     let state = this.#states.get(name);
     if (state === undefined) {
       const values = new ValuesDraft(kind.isStoredAsIs === true ? copyOf : (it) => it);
+      this.#reserve?.(values);
       state = { declaration, keys: [], values };
       this.#states.set(name, state);
     }

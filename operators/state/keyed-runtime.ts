@@ -94,6 +94,7 @@ export class KeyedRuntime {
         processingTimers: new DraftTimers(),
       }),
       store: (slot, draft, key) => this.#store(slot, draft, key),
+      reserve: ({ states }, keys, arrays) => states.reserve(keys, arrays),
       body: ({ states, timers, processingTimers }, arrays) => ({
         state: states.stored(arrays),
         timers: timers.stored(arrays),

@@ -1,4 +1,4 @@
-import { type StoredKeyGroup, type StoredValues, valueReader } from '#engine';
+import { storedKeyBytes, type StoredKeyGroup, type StoredValues, valueReader } from '#engine';
 import { listedState, type StoredStates } from '../../operators/state/stored-states.ts';
 import { listedTimers, type StoredTimers } from '../../operators/state/stored-timers.ts';
 
@@ -106,7 +106,6 @@ function addStates(
 }
 
 function namesOf(keys: StoredKeyGroup<object>['keys']): string[] {
-  if (Array.isArray(keys)) return keys.map((key: Uint8Array) => Buffer.from(key).toString('hex'));
-  const { bytes, ends } = keys as Exclude<typeof keys, readonly Uint8Array[]>;
-  return Array.from(ends, (end, i) => Buffer.from(bytes.subarray(ends[i - 1] ?? 0, end)).toString('hex'));
+  const { count, at } = storedKeyBytes(keys);
+  return Array.from({ length: count }, (_, i) => Buffer.from(at(i)).toString('hex'));
 }

@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import t from 'tap';
 import { encodeKey, hashKey, type Key, type KeyScalar } from '../../../engine/key/key.ts';
 import { keyGroupOf, keyGroupRange } from '../../../engine/key/key-group.ts';
+import { decodeGroup, encodeGroup } from '../../../engine/checkpoint/snapshot-codec.ts';
+import { viewGroup } from '../../../engine/inspect/stored-group.ts';
+import { newArrays } from '../../../engine/state/array-source.ts';
 import { createKeySpace, type FieldKeySpace, type KeySelector } from '../../../engine/state/key-space.ts';
+import { packInSteps, type StoredKeys } from '../../../engine/state/packed-keys.ts';
+import { finish } from '../../../engine/state/steps.ts';
 
 const MAX_PARALLELISM = 128;
 const LISTED = { listsGroups: true };
@@ -272,3 +277,57 @@ void t.test(
     }
   },
 );
+
+const keyNumber = fc.oneof(
+  fc.integer(),
+  fc.double({ noNaN: true }),
+  fc.constantFrom(-0, 2 ** 31, -(2 ** 31), Number.POSITIVE_INFINITY),
+);
+
+void t.test('keys are stored, shown and restored alike, of numbers alone or not', async () => {
+  const scalar = fc.oneof({ weight: 9, arbitrary: keyNumber }, { weight: 1, arbitrary: fc.bigInt() });
+  const ofFields = (fields: readonly string[]): KeySelector => ({ kind: 'fields', fields });
+  const selectors: readonly KeySelector[] = [
+    ofFields(['a']),
+    ofFields(['a', 'b']),
+    ofFields(['a', 'b', 'c']),
+    { kind: 'function', select: (it) => (it as Row).a },
+    { kind: 'function', select: (it) => [(it as Row).a, (it as Row).b] },
+  ];
+  const script = fc.record({
+    selector: fc.constantFrom(...selectors),
+    rows: fc.array(fc.record({ a: scalar, b: keyNumber, c: keyNumber }), { maxLength: 40 }),
+  });
+  fc.assert(
+    fc.property(script, ({ selector, rows }) => {
+      const [space, restored] = [selector, selector].map((it) => createKeySpace(it, MAX_PARALLELISM)) as [
+        Space,
+        Space,
+      ];
+      const slots = Int32Array.from(new Set(rows.map((it) => space.slotOfRow(it))));
+      const canonical = Array.from(slots, (slot) => Buffer.from(space.canonical(slot)).toString('hex'));
+      const group = { keys: finish(packInSteps(space, slots, newArrays)) };
+      const stored = decodeGroup(encodeGroup(group)) as { readonly keys: StoredKeys };
+      const view = viewGroup(stored, null);
+      const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+      return (
+        view.keyCount === slots.length &&
+        canonical.every((key, i) => hex(view.keyAt(i)) === key) &&
+        [...restored.slotsOf(stored.keys)].every((slot, i) => hex(restored.canonical(slot)) === canonical[i])
+      );
+    }),
+    { numRuns: 300 },
+  );
+});
+
+void t.test('keys of numbers are stored as a list per field', async (test) => {
+  const space = createKeySpace({ kind: 'fields', fields: ['a', 'b'] }, MAX_PARALLELISM);
+  const slots = Int32Array.from([1, 2], (a) => space.slotOfRow({ a, b: a / 2 }));
+  const keys = finish(packInSteps(space, slots, newArrays));
+  test.strictSame(keys, { numbers: [Int32Array.of(1, 2), Float64Array.of(0.5, 1)], isTuple: true });
+  test.throws(
+    () => createKeySpace({ kind: 'fields', fields: ['a'] }, MAX_PARALLELISM).slotsOf(keys),
+    { code: 'MR_STATE_INCOMPATIBLE' },
+    'of another number of fields',
+  );
+});

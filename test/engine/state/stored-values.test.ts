@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { decodeGroup, encodeGroup } from '../../../engine/checkpoint/snapshot-codec.ts';
 import { ReusedArrays } from '../../../engine/state/array-source.ts';
+import { SlotValues } from '../../../engine/state/slot-values.ts';
 import { type StoredValues, valueReader, ValuesDraft } from '../../../engine/state/stored-values.ts';
 import { ValueShape } from '../../../engine/state/value-shape.ts';
 import { copyOf } from '../../../operators/state/cell-kind.ts';
@@ -134,12 +135,36 @@ void t.test('VD1: what is changed in a value after it was added is not stored', 
 
 void t.test('numbers lie in the arrays that are given', async (test) => {
   const draft = new ValuesDraft(copyOf);
-  for (let i = 0; i < 100; i++) draft.add({ i, half: i / 2 });
-  const { fields } = draft.stored(new ReusedArrays()) as { fields: Record<'i' | 'half', Float64Array> };
+  const arrays = new ReusedArrays();
+  for (let i = 0; i < 40; i++) draft.add({ i, half: i / 2 });
+  draft.reserve(100, arrays);
+  for (let i = 40; i < 100; i++) draft.add({ i, half: i / 2 });
+  const { fields } = draft.stored(arrays) as { fields: Record<'i' | 'half', Float64Array> };
   test.equal(fields.i.buffer, fields.half.buffer);
   test.strictSame(
     [...fields.half],
     Array.from({ length: 100 }, (_, i) => i / 2),
+  );
+});
+
+void t.test('values of slots, added together, are stored as when they are added one by one', async () => {
+  const script = fc.record({ before: values, them: values, more: values });
+  fc.assert(
+    fc.property(script, ({ before, them, more }) => {
+      const slots = new SlotValues();
+      for (const [i, value] of them.entries()) slots.set(2 * i, value);
+      const [one, together] = [new ValuesDraft(copyOf), new ValuesDraft(copyOf)];
+      for (const value of before) for (const draft of [one, together]) draft.add(value);
+      together.reserve(before.length + them.length, new ReusedArrays());
+      for (const value of them) one.add(value);
+      together.addAll(
+        slots,
+        Int32Array.from(them, (_, i) => 2 * i),
+      );
+      for (const value of more) for (const draft of [one, together]) draft.add(value);
+      return isDeepStrictEqual(together.stored(), one.stored());
+    }),
+    { numRuns: propertyRuns(500) },
   );
 });
 
