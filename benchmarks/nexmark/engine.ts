@@ -9,7 +9,8 @@ import {
 } from '#engine';
 import { cpuMs } from '../t1/outcome.ts';
 import { NexmarkEvent } from './event.ts';
-import { type PlannedQuery, QUERIES, type QueryName, TOPIC } from './queries.ts';
+import { QUERIES, type QueryName } from './queries.ts';
+import { type PlannedQuery, TOPIC } from './query.ts';
 
 export interface NexmarkOutcome {
   readonly query: QueryName;
