@@ -7,6 +7,7 @@ import { LATENCY_HELP, runLatency } from './latency/run.ts';
 import { runMicro } from './micro/run.ts';
 import { runRescale } from './rescale/run.ts';
 import { runT1 } from './t1/run.ts';
+import { runTruth, TRUTH_WORKLOADS } from './truth/run.ts';
 import { compareVersus, runVersus } from './versus/run.ts';
 import { runWorkers, WORKERS_JOBS, type WorkersJob } from './workers/run.ts';
 
@@ -16,12 +17,17 @@ Runs workloads in every variant, interleaved, each run in a process of its own, 
 results differ from the others' fails.
 
   versus                workloads on Millrace and on other engines that read the same bytes, from memory or from Redis
-    --workloads <list>  of t1, t1-100k, t1-1m, t1-drain, t1-json (both from Redis), q0, q1, q2, q3, q4, q5, q7, q8, q11,
-                        q18; default t1, t1-drain, t1-json and all of Nexmark
+    --workloads <list>  of t1, t1-100k, t1-1m, t1-drain, t1-json (both from Redis), and Nexmark's q0 to q22 without q10;
+                        default t1, t1-drain, t1-json and Nexmark's core ten
     --engines <list>    of millrace, loop, flink, flink-best, at parallelism 2 'flink 2', 'flink-best 2', and renoir,
                         bytewax, hazelcast; default the first four
     --events <n>        default 2000000
     --report <file>     also writes the tables there
+
+  truth                 every result row of Millrace beside those of a plain loop and of Flink
+    --workloads <list>  of q0 to q22 without q10; default all
+    --events <n>        default 100000
+    --rate <n>          events per second of event time, default 2000
 
   compare <a> <b>       two files that versus wrote with --json, as ratios
 
@@ -108,6 +114,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
       runs: runs(),
       ...json,
       ...(values.report === undefined ? {} : { report: values.report }),
+    }),
+  truth: () =>
+    runTruth({
+      workloads: list('workloads', TRUTH_WORKLOADS.join(',')),
+      events: number('events', 100_000),
+      rate: number('rate', 2_000),
     }),
   async compare() {
     const [, base, now] = positionals;

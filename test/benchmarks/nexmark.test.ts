@@ -20,6 +20,7 @@ import {
   rowHash,
   type Value,
 } from '../../benchmarks/nexmark/result-sink.ts';
+import { firstDifference } from '../../benchmarks/truth/difference.ts';
 
 /**
  * Two and a half seconds; fifty: several windows, and people that come back after a session; a fifth of one: bids of an auction's first
@@ -234,14 +235,6 @@ void t.test('a wrong result is noticed', async (test) => {
   ] as const)
     test.not(checksumOf(expectedLines(query, some)), checksumOf(expectedLines(query, events)), query);
 });
-
-/** The first line in which they differ, or null. */
-function firstDifference(lines: readonly string[], expected: readonly string[]): string | null {
-  const count = Math.max(lines.length, expected.length);
-  for (let i = 0; i < count; i++)
-    if (lines[i] !== expected[i]) return `line ${i} of ${lines.length}: ${lines[i]}, expected ${expected[i]}`;
-  return null;
-}
 
 /** From the lines alone: six decimals say as much as the three that count. */
 function checksumOf(lines: readonly string[]): number {

@@ -31,7 +31,8 @@ final class Workloads {
           Map.entry("q19", TopBids::define),
           Map.entry("q20", ItemBids::define),
           Map.entry("q21", FullBidQueries::q21),
-          Map.entry("q22", FullBidQueries::q22));
+          Map.entry("q22", FullBidQueries::q22),
+          Map.entry("edges", Edges::define));
 
   private Workloads() {}
 }
