@@ -20,22 +20,25 @@ export type EdgeEvent = Infer<typeof EdgeEvent>;
  */
 export const EDGE_BOUND_MS = 500;
 
+export const EDGE_EVENTS = 2_500;
+
+const SEED = 42;
 const BASE_MS = 1_700_000_000_000;
 const STEP_MS = 50;
 const FRAME_EVENTS_MAX = 6;
 
 /** Events out of order, within the bound and beyond it, at the watermark itself, at and beside edges of windows, and after long pauses. */
-export function edgeFile(count: number, seed: number, folder: string): FrameFile {
-  return frameFile(join(folder, `edges-${count}-${seed}.frames`), () => framesOf(count, seed));
+export function edgeFile(folder: string): FrameFile {
+  return frameFile(join(folder, `edges-${EDGE_EVENTS}-${SEED}.frames`), framesOf);
 }
 
-function* framesOf(count: number, seed: number): Generator<Uint8Array> {
-  const random = new EventRandom(seed);
+function* framesOf(): Generator<Uint8Array> {
+  const random = new EventRandom(SEED);
   let newest = BASE_MS;
   let watermark = 0;
-  for (let made = 0; made < count; ) {
+  for (let made = 0; made < EDGE_EVENTS; ) {
     random.begin(made);
-    const size = Math.min(1 + random.below(FRAME_EVENTS_MAX), count - made);
+    const size = Math.min(1 + random.below(FRAME_EVENTS_MAX), EDGE_EVENTS - made);
     const events = Array.from({ length: size }, () => {
       const at = timeOf(random, newest, watermark);
       newest = Math.max(newest, at);

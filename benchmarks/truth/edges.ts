@@ -18,24 +18,24 @@ import {
   type,
   valueState,
 } from '#operators';
+import { runPlanned } from '../nexmark/engine.ts';
 import { type PlannedQuery, TOPIC } from '../nexmark/query.ts';
 import { ResultSink } from '../nexmark/result-sink.ts';
-import { EDGE_BOUND_MS, EdgeEvent } from './edge-events.ts';
+import { EDGE_BOUND_MS, EDGE_EVENTS, EdgeEvent } from './edge-events.ts';
 
 /** Number of its case, then the values. */
 interface Row {
-  readonly values: readonly number[];
+  readonly values: number[];
 }
 type Rows = DataStream<Row, 'exactly-once'>;
+type Windows = TumblingWindows | SlidingWindows | SessionWindows<EdgeEvent>;
 type Keyed = KeyedStream<{ readonly key: number }, EdgeEvent, 'exactly-once'>;
 
 /** Added to the number of a case for the rows of its late events. */
 const LATE = 100;
 
 /** Windows by case, with the lateness that they allow. */
-const WINDOWS: Readonly<
-  Record<number, readonly [TumblingWindows | SlidingWindows | SessionWindows<unknown>, lateness: number]>
-> = {
+const WINDOWS: Readonly<Record<number, readonly [Windows, lateness: number]>> = {
   1: [tumbling('1s'), 0],
   2: [tumbling('1s', { offset: '300ms' }), 700],
   3: [tumbling('1s', { offset: '-150ms' }), 0],
@@ -48,8 +48,20 @@ const WINDOWS: Readonly<
   9: [session<EdgeEvent>(({ value }) => 100 + value), 0],
 };
 
-/** @param isGeneral windows by the operator for any trigger, with the one that they have anyway */
-export function edges(isGeneral: boolean): PlannedQuery {
+/**
+ * The results, sorted.
+ * @param isGeneral windows by the operator for any trigger, with the one that they have anyway
+ */
+export async function edgeLines(
+  frames: readonly Uint8Array[],
+  isGeneral: boolean,
+): Promise<readonly string[]> {
+  const planned = plan(isGeneral);
+  await runPlanned(planned, EdgeEvent, frames, EDGE_EVENTS);
+  return planned.results.lines();
+}
+
+function plan(isGeneral: boolean): PlannedQuery {
   const results = new ResultSink<Row>({ values: ({ values }) => values }, true);
   const job = defineJob('edges', { guarantee: 'exactly-once', checkpointInterval: '1s' }, (build) => {
     const events = eventsOf(build);
@@ -78,7 +90,7 @@ function eventsOf(build: JobBuilder<'exactly-once'>): DataStream<EdgeEvent, 'exa
 function windowed(
   byKey: Keyed,
   number: number,
-  windows: TumblingWindows | SlidingWindows | SessionWindows<unknown>,
+  windows: Windows,
   lateness: number,
   isGeneral: boolean,
 ): Rows[] {
