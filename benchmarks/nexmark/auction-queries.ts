@@ -1,21 +1,7 @@
 import { defineCoOperator, defineOperator, listState, type, valueState } from '#operators';
 import { type Auction, auctionOf, isAuction, isAuctionOrBid, isBid } from './event-kinds.ts';
 import { type Offer, offerOf, query } from './query.ts';
-import { winningBids } from './winning-bid.ts';
-
-interface WonAuction extends Pick<Auction, 'seller' | 'category'> {
-  readonly auction: number;
-  readonly opened: number;
-  readonly expires: number;
-  readonly bid: Omit<Offer, 'auction'>;
-}
-
-const winners = winningBids({
-  auction: ({ id, seller, category, at }) => ({ auction: id, seller, category, opened: at }),
-  bid: ({ bidder, price, at }) => ({ bidder, price, at }),
-  price: ({ price }) => price,
-  result: (auction, bid, expires): WonAuction => ({ ...auction, expires, bid }),
-});
+import { winningBid, type WonAuction } from './winning-bid.ts';
 
 interface SellersAverage extends Pick<WonAuction, 'seller' | 'auction'> {
   readonly average: number;
@@ -52,13 +38,13 @@ const sellersAverages = query<SellersAverage>(
     events
       .filter(isAuctionOrBid)
       .keyBy(auctionOf)
-      .process('winners', winners)
+      .process('winning-bids', winningBid)
       .keyBy('seller')
       .process('averages', averageOfLast),
 );
 
 /** q9: the winning bid of each auction. */
-const winningBid = query<WonAuction>(
+const winningBids = query<WonAuction>(
   {
     values: ({ auction, seller, category, opened, expires, bid }) => [
       auction,
@@ -71,7 +57,7 @@ const winningBid = query<WonAuction>(
       bid.at,
     ],
   },
-  (events) => events.filter(isAuctionOrBid).keyBy(auctionOf).process('winners', winners),
+  (events) => events.filter(isAuctionOrBid).keyBy(auctionOf).process('winning-bids', winningBid),
 );
 
 type Item = Pick<Auction, 'itemName' | 'initialBid' | 'reserve' | 'seller' | 'expiresAfter'>;
@@ -133,4 +119,4 @@ const expandedBids = query<OfferForItem>(
 );
 
 /** Queries that bring auctions and their bids together, beside q4. */
-export const AUCTION_QUERIES = { q6: sellersAverages, q9: winningBid, q20: expandedBids };
+export const AUCTION_QUERIES = { q6: sellersAverages, q9: winningBids, q20: expandedBids };

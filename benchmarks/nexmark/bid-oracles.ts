@@ -2,7 +2,6 @@ import type { Bid } from './event-kinds.ts';
 import type { Value } from './result-sink.ts';
 
 const TUMBLE_MS = 10_000;
-const DAY_MS = 24 * 60 * 60 * 1000;
 /** From which price on a bid is of a rank. */
 const RANKS = [0, 10_000, 1_000_000, Number.POSITIVE_INFINITY];
 

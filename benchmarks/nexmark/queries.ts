@@ -25,7 +25,7 @@ import { AUCTION_QUERIES } from './auction-queries.ts';
 import { BID_QUERIES } from './bid-queries.ts';
 import { BID_STATISTICS } from './bid-statistics.ts';
 import { type Offer, offerOf, offerValues, type Query, query } from './query.ts';
-import { winningBids } from './winning-bid.ts';
+import { type ClosedAuction, winningPrice } from './winning-price.ts';
 
 /** q0: bids as they are. */
 const passThrough = query<Bid>(
@@ -101,19 +101,6 @@ const localItems = query<LocalAuction>(
     return sellers.keyBy('seller').connect(auctions.keyBy('seller')).process('sellers', sellerWithAuctions);
   },
 );
-
-interface ClosedAuction {
-  readonly category: number;
-  /** The highest bid, cents. */
-  readonly price: number;
-}
-
-const winningPrice = winningBids({
-  auction: ({ category }) => category,
-  bid: ({ price }) => price,
-  price: (price) => price,
-  result: (category, price): ClosedAuction => ({ category, price }),
-});
 
 const averagePrice = defineOperator({
   key: type<number>(),

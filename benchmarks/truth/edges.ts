@@ -49,16 +49,16 @@ const WINDOWS: Readonly<Record<number, readonly [Windows, lateness: number]>> = 
 };
 
 /**
- * The results, sorted.
+ * Runs all cases and gives their results.
  * @param isGeneral windows by the operator for any trigger, with the one that they have anyway
  */
-export async function edgeLines(
+export async function runEdges(
   frames: readonly Uint8Array[],
   isGeneral: boolean,
-): Promise<readonly string[]> {
+): Promise<PlannedQuery['results']> {
   const planned = plan(isGeneral);
   await runPlanned(planned, EdgeEvent, frames, EDGE_EVENTS);
-  return planned.results.lines();
+  return planned.results;
 }
 
 function plan(isGeneral: boolean): PlannedQuery {

@@ -12,7 +12,7 @@ import type { NexmarkEvent } from '../../benchmarks/nexmark/event.ts';
 import { runQuery } from '../../benchmarks/nexmark/engine.ts';
 import { BASE_MS, nexmarkGenerator } from '../../benchmarks/nexmark/generator.ts';
 import { eventsOf, expectedLines } from '../../benchmarks/nexmark/oracle.ts';
-import { QUERY_NAMES, type QueryName } from '../../benchmarks/nexmark/queries.ts';
+import { QUERY_NAMES } from '../../benchmarks/nexmark/queries.ts';
 import {
   canonicalLine,
   fileText,
@@ -205,17 +205,14 @@ void t.test('all of the best are given where there are several', async (test) =>
   }
 });
 
-const CHANGED_BY_PRICES = [
-  ...['q0', 'q1', 'q4', 'q6', 'q7', 'q9', 'q13'],
-  ...['q15', 'q16', 'q17', 'q18', 'q19', 'q21', 'q22'],
-] as readonly QueryName[];
+const UNCHANGED_BY_PRICES: readonly string[] = ['q2', 'q3', 'q5', 'q8', 'q11', 'q12', 'q14', 'q20'];
 
 void t.test('a wrong result is noticed', async (test) => {
   const events = made({ events: 10_000, rate: 10_000, seed: 7 });
   const bids = events.filter(isBid);
   const others = [bids.at(-1), bids.reduce((most, bid) => (bid.price > most.price ? bid : most))];
   const wrong = events.map((event) => (others.includes(event as Bid) ? { ...event, price: 99 } : event));
-  for (const query of CHANGED_BY_PRICES) {
+  for (const query of QUERY_NAMES.filter((name) => !UNCHANGED_BY_PRICES.includes(name))) {
     const expected = expectedLines(query, events);
     const found = expectedLines(query, wrong);
     test.not(firstDifference(found, expected), null, query);

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { edgeDigests, GIVEN_BY_FLINK } from '../../benchmarks/truth/edge-digests.ts';
 import { edgeFile } from '../../benchmarks/truth/edge-events.ts';
-import { edgeLines } from '../../benchmarks/truth/edges.ts';
+import { runEdges } from '../../benchmarks/truth/edges.ts';
 
 t.setTimeout(60_000);
 
@@ -10,8 +10,8 @@ for (const isGeneral of [false, true]) {
   void t.test(
     `windows, timers and joins at their edges give row for row what Flink gives, ${how}`,
     async (test) => {
-      const lines = await edgeLines(edgeFile(test.testdir()).frames(), isGeneral);
-      test.same(edgeDigests(lines), GIVEN_BY_FLINK);
+      const results = await runEdges(edgeFile(test.testdir()).frames(), isGeneral);
+      test.same(edgeDigests(results.lines()), GIVEN_BY_FLINK);
     },
   );
 }
