@@ -20,8 +20,9 @@ import org.apache.flink.streaming.api.windowing.windows.TimeWindow;
 import org.apache.flink.util.Collector;
 
 /**
- * How often people bid: q12 in each 10 s, of event time, q11 until they pause for 10 s. Flink's session windows make a window of every record and merge it into the one
- * before, with its timers and its place in state; the best form is a process function that extends a session.
+ * How often people bid: q12 in each 10 s, of event time, q11 until they pause for 10 s. Flink's session windows make a window of every
+ * record and merge it into the one before, with its timers and its place in state; the best form is a process function that extends a
+ * session.
  */
 final class BiddingSessions {
   private static final long GAP_MS = 10_000;

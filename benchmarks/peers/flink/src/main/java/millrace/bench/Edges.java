@@ -76,7 +76,9 @@ final class Edges {
             .sideOutputLateData(late)
             .aggregate(
                 new Sums(),
-                new Row<TimeWindow>((key, window, sum) -> Values.of(number, key, window.getStart(), window.getEnd(), sum.n, sum.sum)),
+                new Row<TimeWindow>(
+                    (key, window, sum) ->
+                        Values.of(number, key, window.getStart(), window.getEnd(), sum.n, sum.sum)),
                 FlatType.forClass(Sum.class),
                 VALUES);
     return sums.union(
