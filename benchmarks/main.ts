@@ -10,6 +10,7 @@ import type { Dataflow } from './riot/engine.ts';
 import { RIOT_HELP, runRiot } from './riot/run.ts';
 import { runRescale } from './rescale/run.ts';
 import { runT1 } from './t1/run.ts';
+import { runTruth, TRUTH_WORKLOADS } from './truth/run.ts';
 import { plotFile } from './versus/plot.ts';
 import { compareVersus, runVersus } from './versus/run.ts';
 import { WARM_UP_CPU_MS } from './warm-up.ts';
@@ -21,14 +22,19 @@ Runs workloads in every variant, interleaved, each run in a process of its own, 
 results differ from the others' fails.
 
   versus                workloads on Millrace and on other engines that read the same bytes, from memory or from Redis
-    --workloads <list>  of t1, t1-100k, t1-1m, t1-functions, t1-process, t1-drain, t1-json (both from Redis), q0, q1, q2, q3, q4, q5, q7, q8, q11,
-                        q18; default t1, t1-drain, t1-json and all of Nexmark
+    --workloads <list>  of t1, t1-100k, t1-1m (devices), t1-functions, t1-process, t1-drain, t1-json (both from Redis), and
+                        Nexmark's q0 to q22 without q10; default t1, t1-drain, t1-json and Nexmark's core ten
     --engines <list>    of millrace, loop, flink, flink-best, at parallelism 2 'flink 2', 'flink-best 2', and renoir,
                         bytewax, hazelcast; default the first four
     --events <n>        default 2000000
     --warm-up-ms <n>    CPU time that every process first spends on runs that do not count, default 10000
     --report <file>     also writes the tables there
     --plots <folder>    draws a plot per workload there, which the tables link
+
+  truth                 every result row of Millrace beside those of a plain loop and of Flink
+    --workloads <list>  of q0 to q22 without q10; default all
+    --events <n>        default 100000
+    --rate <n>          events per second of event time, default 2000
 
   compare <a> <b>       two files that versus wrote with --json, as ratios
 
@@ -136,6 +142,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
       runs: runs(),
       warmUpMs: warmUpMs(),
       ...files,
+    }),
+  truth: () =>
+    runTruth({
+      workloads: list('workloads', TRUTH_WORKLOADS.join(',')),
+      events: number('events', 100_000),
+      rate: number('rate', 2_000),
     }),
   async compare() {
     const [, base, now] = positionals;

@@ -7,13 +7,14 @@ import {
   systemClock,
   systemRandom,
 } from '#engine';
+import type { Schema } from '#wire';
 import { cpuMs } from '../t1/outcome.ts';
 import { NexmarkEvent } from './event.ts';
-import { type PlannedQuery, QUERIES, type QueryName, TOPIC } from './queries.ts';
+import { QUERIES, type QueryName } from './queries.ts';
+import { type PlannedQuery, TOPIC } from './query.ts';
 
-export interface NexmarkOutcome {
-  readonly query: QueryName;
-  readonly engine: 'millrace';
+/** What one run of a job costs and gives. */
+export interface PlanOutcome {
   readonly events: number;
   /** CPU time of the whole process, all threads. */
   readonly cpuMs: number;
@@ -24,25 +25,41 @@ export interface NexmarkOutcome {
   readonly rssMb: number;
 }
 
+export interface NexmarkOutcome extends PlanOutcome {
+  readonly query: QueryName;
+  readonly engine: 'millrace';
+}
+
 export interface QueryRun {
   readonly outcome: NexmarkOutcome;
   readonly results: PlannedQuery['results'];
 }
 
-/**
- * Runs a query to the end of its input: frames in memory, decoding and a checkpoint every second to memory included, everything
- * exactly-once.
- */
+/** Runs a query to the end of its input. */
 export async function runQuery(
   query: QueryName,
   frames: readonly Uint8Array[],
   events: number,
   keepsLines = false,
 ): Promise<QueryRun> {
+  const planned = QUERIES[query]({ keepsLines });
+  const outcome = await runPlanned(planned, NexmarkEvent, frames, events);
+  return { outcome: { query, engine: 'millrace', ...outcome }, results: planned.results };
+}
+
+/**
+ * Runs a job to the end of its input, which is in one topic: frames in memory, decoding and a checkpoint every second to memory
+ * included, everything exactly-once.
+ */
+export async function runPlanned(
+  { job, results }: PlannedQuery,
+  schema: Schema<unknown>,
+  frames: readonly Uint8Array[],
+  events: number,
+): Promise<PlanOutcome> {
   const log = openMemoryPartitionLog({ clock: systemClock });
-  await log.createTopic(TOPIC, { partitions: 1, schema: NexmarkEvent, quotaBytes: 64 * 1024 ** 3 });
+  await log.createTopic(TOPIC, { partitions: 1, schema, quotaBytes: 64 * 1024 ** 3 });
   for (const frame of frames) await log.append(TOPIC, 0, frame);
-  const { job, results } = QUERIES[query]({ keepsLines });
   const startedCpu = cpuMs();
   const startedWall = performance.now();
   const handle = runJob(job.graph(), {
@@ -63,9 +80,7 @@ export async function runQuery(
     await handle.cancel();
   }
   const { rows, checksum } = results.summary();
-  const outcome: NexmarkOutcome = {
-    query,
-    engine: 'millrace',
+  const outcome = {
     events,
     cpuMs: cpuMs() - startedCpu,
     wallMs: performance.now() - startedWall,
@@ -74,7 +89,7 @@ export async function runQuery(
     rssMb: process.resourceUsage().maxRSS / 1024,
   };
   await log.close();
-  return { outcome, results };
+  return outcome;
 }
 
 /** @throws what has made the job fail */

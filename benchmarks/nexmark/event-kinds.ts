@@ -6,9 +6,16 @@ type Kind<K extends keyof typeof KIND, F extends keyof NexmarkEvent> = NexmarkEv
 } & { readonly [field in F]: NonNullable<NexmarkEvent[field]> };
 
 export type Person = Kind<'person', 'id' | 'name' | 'city' | 'state'>;
-export type Auction = Kind<'auction', 'id' | 'expiresAfter' | 'seller' | 'category'>;
-export type Bid = Kind<'bid', 'auction' | 'bidder' | 'price'>;
+export type Auction = Kind<
+  'auction',
+  'id' | 'itemName' | 'initialBid' | 'reserve' | 'expiresAfter' | 'seller' | 'category'
+>;
+export type Bid = Kind<'bid', 'auction' | 'bidder' | 'price' | 'channel' | 'url'>;
 
 export const isPerson = (event: NexmarkEvent): event is Person => event.kind === KIND.person;
 export const isAuction = (event: NexmarkEvent): event is Auction => event.kind === KIND.auction;
 export const isBid = (event: NexmarkEvent): event is Bid => event.kind === KIND.bid;
+export const isAuctionOrBid = (event: NexmarkEvent): event is Auction | Bid => event.kind !== KIND.person;
+
+/** Of an auction its id, of a bid the one that it is on. */
+export const auctionOf = (event: Auction | Bid): number => event.auction ?? (event as Auction).id;

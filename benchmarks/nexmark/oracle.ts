@@ -1,4 +1,15 @@
 import { type Batch, decodeFrame, rowReader } from '#wire';
+import { averagesOfLast, bidsWithItems, winners } from './auction-oracles.ts';
+import {
+  auctionStatistics,
+  channelIds,
+  distinctStatistics,
+  folders,
+  middlingBids,
+  topBids,
+  windowCounts,
+  withSideInput,
+} from './bid-oracles.ts';
 import { type Auction, type Bid, isAuction, isBid, isPerson, type Person } from './event-kinds.ts';
 import { NexmarkEvent } from './event.ts';
 import type { QueryName } from './queries.ts';
@@ -15,15 +26,16 @@ export function eventsOf(frames: readonly Uint8Array[]): NexmarkEvent[] {
 
 /** What a query must give, as sorted canonical lines: plain loops over all events, without the engine. */
 export function expectedLines(query: QueryName, events: readonly NexmarkEvent[]): readonly string[] {
-  const decimal = query === 'q1' ? 2 : query === 'q4' ? 1 : undefined;
   return ORACLES[query]({
     people: events.filter(isPerson),
     auctions: events.filter(isAuction),
     bids: events.filter(isBid),
   })
-    .map((row) => canonicalLine(row, decimal))
+    .map((row) => canonicalLine(row, DECIMALS[query]))
     .sort();
 }
+
+const DECIMALS: Readonly<Partial<Record<QueryName, number>>> = { q1: 2, q4: 1, q6: 2, q14: 2, q17: 9 };
 
 interface Input {
   readonly people: readonly Person[];
@@ -40,10 +52,32 @@ const ORACLES: Readonly<Record<QueryName, (input: Input) => Rows>> = {
   q3: localItems,
   q4: closingPrices,
   q5: hotItems,
+  q6: ({ auctions, bids }) => averagesOfLast(winners(auctions, bids)),
   q7: highestBids,
   q8: newSellers,
+  q9: ({ auctions, bids }) =>
+    winners(auctions, bids).map(({ auction, expires, bid }) => [
+      auction.id,
+      auction.seller,
+      auction.category,
+      auction.at,
+      expires,
+      bid.bidder,
+      bid.price,
+      bid.at,
+    ]),
   q11: sessions,
+  q12: ({ bids }) => windowCounts(bids),
+  q13: ({ bids }) => withSideInput(bids),
+  q14: ({ bids }) => middlingBids(bids),
+  q15: ({ bids }) => distinctStatistics(bids, () => ''),
+  q16: ({ bids }) => distinctStatistics(bids, ({ channel }) => channel),
+  q17: ({ bids }) => auctionStatistics(bids),
   q18: lastBids,
+  q19: ({ bids }) => topBids(bids),
+  q20: ({ auctions, bids }) => bidsWithItems(auctions, bids),
+  q21: ({ bids }) => channelIds(bids),
+  q22: ({ bids }) => folders(bids),
 };
 
 function localItems({ people, auctions }: Input): Rows {
@@ -59,17 +93,10 @@ function localItems({ people, auctions }: Input): Rows {
 }
 
 function closingPrices({ auctions, bids }: Input): Rows {
-  const bidsOf = Map.groupBy(bids, ({ auction }) => auction);
-  const pricesOf = new Map<number, number[]>();
-  for (const { id, at, expiresAfter, category } of auctions) {
-    const counting = (bidsOf.get(id) ?? []).filter((bid) => bid.at >= at && bid.at <= at + expiresAfter);
-    if (counting.length === 0) continue;
-    const highest = counting.reduce((most, { price }) => Math.max(most, price), 0);
-    pricesOf.set(category, [...(pricesOf.get(category) ?? []), highest]);
-  }
-  return [...pricesOf].map(([category, prices]) => [
+  const pricesOf = Map.groupBy(winners(auctions, bids), ({ auction }) => auction.category);
+  return [...pricesOf].map(([category, won]) => [
     category,
-    prices.reduce((sum, price) => sum + price, 0) / prices.length,
+    won.reduce((sum, { bid }) => sum + bid.price, 0) / won.length,
   ]);
 }
 

@@ -2,13 +2,9 @@ import {
   aggregatingState,
   type AggregateFunction,
   count,
-  type DataStream,
   defineCoOperator,
-  defineJob,
   defineOperator,
-  type JobDefinition,
   listState,
-  partitionLog,
   session,
   sliding,
   tumbling,
@@ -16,36 +12,20 @@ import {
   valueState,
   type WindowResult,
 } from '#operators';
-import { type Auction, type Bid, isAuction, isBid, isPerson, type Person } from './event-kinds.ts';
-import { KIND, NexmarkEvent } from './event.ts';
-import { type ResultForm, ResultSink } from './result-sink.ts';
+import {
+  auctionOf,
+  type Bid,
+  isAuction,
+  isAuctionOrBid,
+  isBid,
+  isPerson,
+  type Person,
+} from './event-kinds.ts';
+import { AUCTION_QUERIES } from './auction-queries.ts';
+import { BID_QUERIES } from './bid-queries.ts';
+import { BID_STATISTICS } from './bid-statistics.ts';
+import { type Offer, offerOf, offerValues, type Query, query } from './query.ts';
 import { type ClosedAuction, winningPrice } from './winning-price.ts';
-
-export const QUERY_NAMES = ['q0', 'q1', 'q2', 'q3', 'q4', 'q5', 'q7', 'q8', 'q11', 'q18'] as const;
-export type QueryName = (typeof QUERY_NAMES)[number];
-
-export const TOPIC = 'nexmark';
-
-export interface PlannedQuery {
-  readonly job: JobDefinition;
-  readonly results: Pick<ResultSink<unknown>, 'summary' | 'lines'>;
-}
-
-/** Plans one run of a query. */
-type Query = (options: { readonly keepsLines: boolean }) => PlannedQuery;
-
-type Events = DataStream<NexmarkEvent, 'exactly-once'>;
-
-/** What bids are in results. */
-interface Offer {
-  readonly auction: number;
-  readonly bidder: number;
-  readonly price: number;
-  readonly at: number;
-}
-
-const offerOf = ({ auction, bidder, price, at }: Bid): Offer => ({ auction, bidder, price, at });
-const offerValues = ({ auction, bidder, price, at }: Offer) => [auction, bidder, price, at];
 
 /** q0: bids as they are. */
 const passThrough = query<Bid>(
@@ -144,8 +124,8 @@ const closingPrices = query<ClosedAuction>(
   { values: ({ category, price }) => [category, price], key: ({ category }) => category, decimal: 1 },
   (events) =>
     events
-      .filter((event): event is Auction | Bid => event.kind !== KIND.person)
-      .keyBy((event) => event.auction ?? (event as Auction).id)
+      .filter(isAuctionOrBid)
+      .keyBy(auctionOf)
       .process('winning-prices', winningPrice)
       .keyBy(({ category }) => category)
       .process('average-prices', averagePrice),
@@ -244,8 +224,7 @@ const lastBids = query<Offer>(
       .reduce('last-bids', (last, bid) => (bid.at < last.at ? last : bid)),
 );
 
-/** The queries as a job's author writes them, by name. */
-export const QUERIES: Readonly<Record<QueryName, Query>> = {
+const ALL = {
   q0: passThrough,
   q1: currencyConversion,
   q2: selection,
@@ -256,19 +235,16 @@ export const QUERIES: Readonly<Record<QueryName, Query>> = {
   q8: newSellers,
   q11: biddingSessions,
   q18: lastBids,
+  ...AUCTION_QUERIES,
+  ...BID_QUERIES,
+  ...BID_STATISTICS,
 };
 
-/** Events come in the order of their times, so that no bound is needed. */
-function query<Row>(
-  form: ResultForm<Row>,
-  describe: (events: Events) => DataStream<Row, 'exactly-once'>,
-): Query {
-  return ({ keepsLines }) => {
-    const results = new ResultSink(form, keepsLines);
-    const job = defineJob('nexmark', { guarantee: 'exactly-once', checkpointInterval: '1s' }, (build) => {
-      const events = build.source('events', partitionLog(TOPIC, NexmarkEvent), { idleAfter: '1h' });
-      describe(events).to('results', results);
-    });
-    return { job, results };
-  };
-}
+export type QueryName = keyof typeof ALL;
+
+/** The queries as a job's author writes them, by name; here are the core ten. */
+export const QUERIES: Readonly<Record<QueryName, Query>> = ALL;
+
+export const QUERY_NAMES = Object.keys(ALL).sort(
+  (a, b) => Number(a.slice(1)) - Number(b.slice(1)),
+) as readonly QueryName[];

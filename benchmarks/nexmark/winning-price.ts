@@ -9,7 +9,7 @@ export interface ClosedAuction {
 }
 
 /** How long after its end an auction is known, so that bids that come then are not taken for early ones; ms of event time. */
-const REMEMBERED_MS = 60_000;
+export const REMEMBERED_MS = 60_000;
 
 /** Nobody has bid; prices are 100 at least. */
 const NONE = 0;

@@ -248,6 +248,10 @@ for (const interpreted of [false, true]) {
     test.same(give(bench), [watermark(299)], 'a shorter gap does not shorten a session');
     operator.watermark(300);
     test.same(give(bench), [result('b', 200, 301, 3, 102), watermark(300)]);
+    operator.records(records(['c', 400, 2], ['c', 400, 6], ['c', 400, 6]));
+    operator.watermark(500);
+    const own = 'a record whose own window is the session joins what is in it';
+    test.same(give(bench), [result('c', 400, 406, 3, 14), watermark(500)], own);
   });
 
   void t.test(`a gap that is no whole number above 0 is an operator error (${how})`, async (test) => {

@@ -1,7 +1,6 @@
 package millrace.bench;
 
 import java.io.IOException;
-import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.FilterFunction;
 import org.apache.flink.api.common.functions.MapFunction;
 import org.apache.flink.core.memory.DataInputView;
@@ -26,7 +25,7 @@ final class BidQueries {
   }
 
   private static DataStream<Bid> bids(Pipeline pipeline) {
-    return pipeline.spread(new Bid.All(), FlatType.forClass(Bid.class), WatermarkStrategy.forMonotonousTimestamps());
+    return pipeline.spread(new Bid.All(), Bid.class);
   }
 
   private static final class Conversion implements MapFunction<Bid, ConvertedBid> {

@@ -2,7 +2,6 @@ package millrace.bench;
 
 import java.io.IOException;
 import java.time.Duration;
-import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
@@ -12,32 +11,45 @@ import org.apache.flink.core.memory.DataInputView;
 import org.apache.flink.core.memory.DataOutputView;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.KeyedStream;
+import org.apache.flink.streaming.api.datastream.WindowedStream;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.streaming.api.functions.windowing.WindowFunction;
 import org.apache.flink.streaming.api.windowing.assigners.EventTimeSessionWindows;
+import org.apache.flink.streaming.api.windowing.assigners.TumblingEventTimeWindows;
 import org.apache.flink.streaming.api.windowing.windows.TimeWindow;
 import org.apache.flink.util.Collector;
 
 /**
- * q11: how often people bid until they pause for 10 s. Flink's session windows make a window of every record and merge it into the one
- * before, with its timers and its place in state; the best form is a process function that extends a session.
+ * How often people bid: q12 in each 10 s, of event time, q11 until they pause for 10 s. Flink's session windows make a window of every
+ * record and merge it into the one before, with its timers and its place in state; the best form is a process function that extends a
+ * session.
  */
 final class BiddingSessions {
   private static final long GAP_MS = 10_000;
+  private static final long SIZE_MS = 10_000;
 
   private BiddingSessions() {}
 
   static void define(Pipeline pipeline) {
-    DataStream<Bid> bids =
-        pipeline.inOrder(new Bid.All(), FlatType.forClass(Bid.class), WatermarkStrategy.forMonotonousTimestamps());
-    KeyedStream<Bid, Integer> byBidder = pipeline.keyBy(bids, new Bidder(), Types.INT);
-    pipeline.sink(pipeline.best() ? extended(byBidder) : windowed(byBidder));
+    KeyedStream<Bid, Integer> bids = byBidder(pipeline);
+    pipeline.sink(
+        pipeline.best()
+            ? extended(bids)
+            : counted(bids.window(EventTimeSessionWindows.withGap(Duration.ofMillis(GAP_MS)))));
   }
 
-  private static DataStream<Session> windowed(KeyedStream<Bid, Integer> byBidder) {
-    return byBidder
-        .window(EventTimeSessionWindows.withGap(Duration.ofMillis(GAP_MS)))
-        .aggregate(new Counter.OfBids(), new Row(), FlatType.forClass(Counter.class), FlatType.forClass(Session.class));
+  static void defineTumbling(Pipeline pipeline) {
+    pipeline.sink(
+        counted(pipeline.window(byBidder(pipeline), TumblingEventTimeWindows.of(Duration.ofMillis(SIZE_MS)))));
+  }
+
+  private static KeyedStream<Bid, Integer> byBidder(Pipeline pipeline) {
+    return pipeline.keyBy(pipeline.inOrder(new Bid.All(), Bid.class), new Bidder(), Types.INT);
+  }
+
+  private static DataStream<Session> counted(WindowedStream<Bid, Integer, TimeWindow> windows) {
+    return windows.aggregate(
+        new Counter.OfBids(), new Row(), FlatType.forClass(Counter.class), FlatType.forClass(Session.class));
   }
 
   private static DataStream<Session> extended(KeyedStream<Bid, Integer> byBidder) {
@@ -99,7 +111,7 @@ final class BiddingSessions {
     }
   }
 
-  /** Result of q11. */
+  /** Result of q11 and q12. */
   static final class Session implements Flat<Session>, ResultRow {
     private int bidder;
     private int n;

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.AggregateFunction;
 import org.apache.flink.api.common.functions.FilterFunction;
 import org.apache.flink.api.common.typeinfo.Types;
@@ -27,8 +26,7 @@ final class HighestBid {
   private HighestBid() {}
 
   static void define(Pipeline pipeline) {
-    DataStream<Bid> bids =
-        pipeline.spread(new Bid.All(), FlatType.forClass(Bid.class), WatermarkStrategy.forMonotonousTimestamps());
+    DataStream<Bid> bids = pipeline.spread(new Bid.All(), Bid.class);
     DataStream<Bid> candidates = pipeline.best() ? bids.filter(new Candidates()) : bids;
     pipeline.sink(
         pipeline

@@ -2,7 +2,6 @@ package millrace.bench;
 
 import java.io.IOException;
 import java.time.Duration;
-import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.AggregateFunction;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.api.java.functions.KeySelector;
@@ -27,8 +26,7 @@ final class HotItems {
   private HotItems() {}
 
   static void define(Pipeline pipeline) {
-    DataStream<Bid> bids =
-        pipeline.inOrder(new Bid.All(), FlatType.forClass(Bid.class), WatermarkStrategy.forMonotonousTimestamps());
+    DataStream<Bid> bids = pipeline.inOrder(new Bid.All(), Bid.class);
     // The counts of a sliding window come at its last millisecond, which one window of a slide has to itself.
     WindowAssigner<Object, TimeWindow> sliding = SlidingEventTimeWindows.of(SIZE, SLIDE);
     WindowAssigner<Object, TimeWindow> slides = TumblingEventTimeWindows.of(SLIDE);

@@ -1,7 +1,6 @@
 package millrace.bench;
 
 import java.io.IOException;
-import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
@@ -21,8 +20,7 @@ final class LastBids {
   private LastBids() {}
 
   static void define(Pipeline pipeline) {
-    DataStream<Bid> bids =
-        pipeline.inOrder(new Bid.All(), FlatType.forClass(Bid.class), WatermarkStrategy.forMonotonousTimestamps());
+    DataStream<Bid> bids = pipeline.inOrder(new Bid.All(), Bid.class);
     pipeline.sink(
         pipeline
             .keyBy(bids, new BidderAndAuction(), Types.LONG)

@@ -1,7 +1,6 @@
 package millrace.bench;
 
 import java.io.IOException;
-import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.FilterFunction;
 import org.apache.flink.api.common.functions.OpenContext;
 import org.apache.flink.api.common.state.ListState;
@@ -21,11 +20,7 @@ final class LocalItems {
 
   static void define(Pipeline pipeline) {
     DataStream<PersonOrAuction> local =
-        pipeline
-            .inOrder(
-                new PersonOrAuction.All(true),
-                FlatType.forClass(PersonOrAuction.class),
-                WatermarkStrategy.forMonotonousTimestamps())
+        pipeline.inOrder(new PersonOrAuction.All(true), PersonOrAuction.class)
             .filter(new Local())
             .setParallelism(1);
     pipeline.sink(

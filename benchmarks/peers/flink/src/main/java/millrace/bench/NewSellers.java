@@ -2,7 +2,6 @@ package millrace.bench;
 
 import java.io.IOException;
 import java.time.Duration;
-import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.AggregateFunction;
 import org.apache.flink.api.common.typeinfo.Types;
 import org.apache.flink.core.memory.DataInputView;
@@ -21,11 +20,7 @@ final class NewSellers {
   private NewSellers() {}
 
   static void define(Pipeline pipeline) {
-    DataStream<PersonOrAuction> events =
-        pipeline.inOrder(
-            new PersonOrAuction.All(false),
-            FlatType.forClass(PersonOrAuction.class),
-            WatermarkStrategy.forMonotonousTimestamps());
+    DataStream<PersonOrAuction> events = pipeline.inOrder(new PersonOrAuction.All(false), PersonOrAuction.class);
     pipeline.sink(
         pipeline
             .window(

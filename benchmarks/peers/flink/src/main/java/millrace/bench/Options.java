@@ -34,7 +34,7 @@ record Options(
           "--form", "--parallelism", "--warmup", "--warmup-ms", "--checkpoint-ms", "--watermark-ms", "--columns",
           "--redis", "--stream", "--lines");
   private static final String USAGE =
-      "<t1|t1-drain|t1-json|q0|q1|q2|q3|q4|q5|q7|q8|q11|q18> <file> [--form ordinary|best] [--parallelism 1|2] [--warmup n]"
+      "<t1|t1-drain|t1-json|q0 to q22 without q10|edges> <file> [--form ordinary|best] [--parallelism 1|2] [--warmup n]"
           + " [--warmup-ms 20000] [--checkpoint-ms 1000|0] [--watermark-ms 200] [--columns needed|all]"
           + " [--redis socket --stream key, with t1-drain and t1-json] [--lines file]";
 

@@ -28,7 +28,11 @@ record Pipeline(StreamExecutionEnvironment env, Options options, int entries) {
     return options.best();
   }
 
-  /** All frames in their order: one split, as Millrace reads one partition. Queries with keys read so. */
+  /** All frames in their order: one split, as Millrace reads one partition. Queries with keys read so. Times never fall. */
+  <T extends Flat<T>> DataStream<T> inOrder(Emitter<T> emitter, Class<T> type) {
+    return inOrder(emitter, FlatType.forClass(type), WatermarkStrategy.forMonotonousTimestamps());
+  }
+
   <T> DataStream<T> inOrder(Emitter<T> emitter, TypeInformation<T> type, WatermarkStrategy<T> watermarks) {
     return options.redis() == null
         ? frames(emitter, type, watermarks, 1)
@@ -36,8 +40,9 @@ record Pipeline(StreamExecutionEnvironment env, Options options, int entries) {
   }
 
   /** One split per slot. Queries without keys read so. */
-  <T> DataStream<T> spread(Emitter<T> emitter, TypeInformation<T> type, WatermarkStrategy<T> watermarks) {
-    return frames(emitter, type, watermarks, options.parallelism());
+  <T extends Flat<T>> DataStream<T> spread(Emitter<T> emitter, Class<T> type) {
+    return frames(
+        emitter, FlatType.forClass(type), WatermarkStrategy.forMonotonousTimestamps(), options.parallelism());
   }
 
   /** The entries of a stream that others have filled, one record in the field {@code data} of each. */

@@ -16,10 +16,23 @@ final class Workloads {
           Map.entry("q3", LocalItems::define),
           Map.entry("q4", ClosingPrices::define),
           Map.entry("q5", HotItems::define),
+          Map.entry("q6", WonAuctions::q6),
           Map.entry("q7", HighestBid::define),
           Map.entry("q8", NewSellers::define),
+          Map.entry("q9", WonAuctions::q9),
           Map.entry("q11", BiddingSessions::define),
-          Map.entry("q18", LastBids::define));
+          Map.entry("q12", BiddingSessions::defineTumbling),
+          Map.entry("q13", FullBidQueries::q13),
+          Map.entry("q14", FullBidQueries::q14),
+          Map.entry("q15", DistinctStatistics::q15),
+          Map.entry("q16", DistinctStatistics::q16),
+          Map.entry("q17", AuctionStatistics::define),
+          Map.entry("q18", LastBids::define),
+          Map.entry("q19", TopBids::define),
+          Map.entry("q20", ItemBids::define),
+          Map.entry("q21", FullBidQueries::q21),
+          Map.entry("q22", FullBidQueries::q22),
+          Map.entry("edges", Edges::define));
 
   private Workloads() {}
 }
