@@ -97,7 +97,14 @@ async function byFlink(
 ): Promise<Found> {
   const file = join(FOLDER, `flink-lines-${process.pid}.csv`);
   try {
-    const options = { form, parallelism: 1, checkpointMs: 1_000, warmup: 0, lines: file } as const;
+    const options = {
+      form,
+      parallelism: 1,
+      checkpointMs: 1_000,
+      warmup: 0,
+      warmUpMs: 0,
+      lines: file,
+    } as const;
     const { checksum } = await flink.run(workload, path, options);
     return { by: `Flink, ${form}`, lines: readFileSync(file, 'utf8').split('\n').slice(0, -1), checksum };
   } finally {
