@@ -41,12 +41,11 @@ export class JsonScanner<Row> {
   }
 
   /**
-   * Adds the record of one JSON object.
+   * Adds the record of one JSON object, which lies from `start` to `end` of the bytes.
    * @throws MR_RECORD_INVALID when it is none, or does not fit the schema; MR_FRAME_TOO_LARGE as {@link BatchBuilder.append} does
    */
-  append(bytes: Uint8Array): void {
-    const buffer = asBuffer(bytes);
-    this.#append(buffer, 0, buffer.length);
+  append(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
+    this.#append(asBuffer(bytes), start, end);
   }
 
   /**
