@@ -23,12 +23,14 @@ const LINE = 1;
 const STRING = 2;
 const ITEMS = 3;
 const PAIRS = 4;
+const NOTHING = 5;
 const KINDS = new Uint8Array(256);
 for (const [types, kind] of [
-  ['+-:_#,(', LINE],
+  ['+-:#,(', LINE],
   ['$=!', STRING],
   ['*~>', ITEMS],
   ['%', PAIRS],
+  ['_', NOTHING],
 ] as const)
   for (const type of Buffer.from(types)) KINDS[type] = kind;
 
@@ -85,7 +87,7 @@ export class RespScanner {
         continue;
       }
       if (this.#kind === 0) this.#beginValue(piece[at++] as number, base + at);
-      at = this.#kind === LINE ? lineEnd(piece, at) : this.#readLength(piece, at);
+      at = this.#kind === LINE ? lineEnd(piece, at) : this.#readNumber(piece, at);
       if (piece[at - 1] === LF && this.#lineEnded(base + at)) return at;
     }
     this.#seen = base + at;
@@ -100,8 +102,8 @@ export class RespScanner {
     this.#negative = false;
   }
 
-  /** Reads a length, up to behind its line or to the end of the piece. */
-  #readLength(piece: Uint8Array, from: number): number {
+  /** Reads a length or nothing, up to behind its line or to the end of the piece. */
+  #readNumber(piece: Uint8Array, from: number): number {
     let number = this.#number;
     let at = from;
     while (at < piece.length) {
@@ -122,7 +124,7 @@ export class RespScanner {
     const number = this.#number;
     this.#kind = 0;
     if (kind === LINE) this.#note(this.#lineStart, end - 2 - this.#lineStart);
-    else if (this.#negative) this.#note(NIL, 0);
+    else if (this.#negative || kind === NOTHING) this.#note(NIL, 0);
     else if (kind === STRING) {
       this.#note(end, number);
       this.#skip = number + 2;

@@ -1,4 +1,5 @@
-import { type RespReply, RespScanner } from '../../engine/redis/resp-scanner.ts';
+import type { Random } from '../../engine/base/random.ts';
+import { LIST, NIL, type RespReply, RespScanner } from '../../engine/redis/resp-scanner.ts';
 
 /** A reply as ioredis gives it with its strings as bytes. */
 export type PlainReply = null | number | Buffer | readonly PlainReply[];
@@ -18,4 +19,35 @@ export function scannedReply(bytes: Buffer): RespReply {
   scanner.start(true);
   if (scanner.scan(bytes, 0) !== bytes.length) throw new Error('These bytes are not one reply.');
   return { bytes, values: scanner.values() };
+}
+
+/** Its strings, numbers and errors as bytes, its lists as arrays. */
+export type ReplyTree = null | Buffer | readonly ReplyTree[];
+
+export function replyTree({ bytes, values }: RespReply): ReplyTree {
+  let at = 0;
+  const next = (): ReplyTree => {
+    const start = values[at++] as number;
+    const size = values[at++] as number;
+    if (start === NIL) return null;
+    if (start === LIST) return Array.from({ length: size }, next);
+    return bytes.subarray(start, start + size);
+  };
+  const tree = next();
+  if (at !== values.length) throw new Error('The reply has values behind its end.');
+  return tree;
+}
+
+const PIECES_ABOUT = 200;
+
+/** Cut into pieces at random places; some of one byte, some of many. */
+export function pieces(bytes: Buffer, random: Random): Buffer[] {
+  const cut: Buffer[] = [];
+  const most = 1 + Math.floor(Math.max(random() ** 3, 1 / PIECES_ABOUT) * bytes.length);
+  for (let at = 0; at < bytes.length; ) {
+    const length = 1 + Math.floor(random() * most);
+    cut.push(bytes.subarray(at, at + length));
+    at += length;
+  }
+  return cut;
 }
