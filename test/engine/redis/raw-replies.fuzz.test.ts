@@ -112,10 +112,12 @@ async function answersOf(
   );
   const settled = await Promise.allSettled(calls);
   client.disconnect();
-  return settled.map((one) => {
+  return settled.map((one, i) => {
     if (one.status === 'rejected') return `refused: ${(one.reason as Error).message}`;
     const { value: reply } = one;
-    return isRespReply(reply) ? replyTree(reply) : plain(reply);
+    if (!isRespReply(reply)) return plain(reply);
+    deepStrictEqual(isRaw[i], true, 'RR1: no other call gets a raw reply');
+    return replyTree(reply);
   });
 }
 
