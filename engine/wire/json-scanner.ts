@@ -2,12 +2,12 @@ import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { BatchBuilder } from './batch-builder.ts';
 import type { GenerationOptions } from './code-generation.ts';
-import type { ColumnStore } from './column-store.ts';
+import { type ColumnStore, StringStore } from './column-store.ts';
 import { refusal } from './field-check.ts';
 import { generateJsonScan } from './json-scanner-code.ts';
 import { JsonCursor, QUOTE } from './json-scanner-cursor.ts';
 import { JsonNames, UNKNOWN_FIELD, UNUSUAL_KEY } from './json-scanner-names.ts';
-import { JsonTexts } from './json-scanner-texts.ts';
+import { type JsonText, JsonTexts } from './json-scanner-texts.ts';
 import { parseField, parseJsonRecord } from './record-parser.ts';
 import type { NamedField, Schema } from './schema.ts';
 
@@ -31,7 +31,7 @@ export class JsonScanner<Row> {
     const { schema, stores } = builder;
     const parts: JsonScanParts = {
       stores,
-      texts: schema.fields.map(() => new JsonTexts()),
+      texts: stores.map((store) => (store instanceof StringStore ? new JsonTexts(store.dictionary) : null)),
       names: new JsonNames(schema),
       fieldValue: (f) => fieldValue(schema, schema.fields[f] as NamedField, this.#cursor),
       order: new Int16Array(ORDER_KEYS_MAX).fill(UNKNOWN_FIELD),
@@ -94,8 +94,8 @@ export type JsonScan = (cursor: JsonCursor, i: number) => boolean;
 /** What a scan works with. */
 export interface JsonScanParts {
   readonly stores: readonly ColumnStore[];
-  /** Per field. */
-  readonly texts: readonly JsonTexts[];
+  /** Per field; null where it holds no strings. */
+  readonly texts: readonly (JsonTexts | null)[];
   readonly names: JsonNames;
   /** A value of field `f` by JSON.parse; undefined when it is none, or is refused. */
   readonly fieldValue: (f: number) => unknown;
@@ -120,7 +120,7 @@ function fieldValue(schema: Schema, field: NamedField, cursor: JsonCursor): unkn
 
 /** Same as the generated scan, with its values in an array. */
 function interpretedScan({ fields }: Schema, parts: JsonScanParts): JsonScan {
-  const { stores, names } = parts;
+  const { stores, names, texts } = parts;
   const values = new Array<unknown>(fields.length);
   const readFields = (cursor: JsonCursor): boolean => {
     if (cursor.space() !== 0x7b) return false;
@@ -158,6 +158,8 @@ function interpretedScan({ fields }: Schema, parts: JsonScanParts): JsonScan {
       const store = stores[f] as ColumnStore;
       const value = values[f] ?? null;
       if (value === null) store.setNull(i);
+      else if (store instanceof StringStore)
+        store.values[i] = (texts[f] as JsonTexts).code(value as JsonText);
       else store.set(i, value);
     }
     return true;
