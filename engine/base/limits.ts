@@ -79,7 +79,7 @@ export const LIMITS = {
   /** Frames per partition of one read over several partitions. */
   readFramesPerPoll: 2,
   /** Entries of one read of a foreign stream. */
-  streamReadEntriesMax: 1_024,
+  streamReadEntriesMax: 4_096,
   /** What one read of a foreign stream should hold at most, in bytes, by the sizes seen so far. */
   streamReadBytes: 1024 * 1024,
   /** Reads and bytes that wait ahead per foreign stream. */

@@ -74,7 +74,8 @@ export class RawReplies {
   }
 
   #begin(type: number): void {
-    const isChosen = type === LIST_TYPE && this.#client.commandQueue.peekFront()?.command instanceof RawCommand;
+    const isChosen =
+      type === LIST_TYPE && this.#client.commandQueue.peekFront()?.command instanceof RawCommand;
     this.#taken = isChosen ? [] : null;
     this.#takenBytes = 0;
     this.#scanner.start(isChosen);

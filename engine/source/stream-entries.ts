@@ -75,7 +75,11 @@ export function streamsOf(reply: RespReply): ReadonlyMap<string, StreamEntries> 
   let at = 2;
   for (let left = listLength(values, 0); left > 0; left--) {
     assertForm(listLength(values, at) === 2);
-    const name = bytes.toString('utf8', values[at + 2], (values[at + 2] as number) + textLength(values, at + 2));
+    const name = bytes.toString(
+      'utf8',
+      values[at + 2],
+      (values[at + 2] as number) + textLength(values, at + 2),
+    );
     const ids = new Int32Array(listLength(values, at + 4));
     let fieldBytes = 0;
     at += 6;
