@@ -28,12 +28,13 @@ let answer: readonly Buffer[] = [];
 const server = createServer((socket: Socket) => {
   socket.setNoDelay(true);
   socket.on('error', () => undefined);
-  socket.once('data', async () => {
+  const write = async () => {
     for (const piece of answer) {
       socket.write(piece);
       await turn();
     }
-  });
+  };
+  socket.once('data', () => void write());
 }).listen(path);
 await once(server, 'listening');
 t.teardown(async () => {
@@ -90,7 +91,7 @@ function plain(reply: unknown): ReplyTree {
   if (reply === null) return null;
   if (Array.isArray(reply)) return reply.map(plain);
   if (Buffer.isBuffer(reply)) return reply;
-  return Buffer.from(reply instanceof Error ? reply.message : String(reply));
+  return Buffer.from(reply instanceof Error ? reply.message : String(reply as number));
 }
 
 function isRespReply(reply: unknown): reply is RespReply {
@@ -167,7 +168,7 @@ void t.test('RS1: the same values wherever the bytes are cut; damaged bytes end'
       deepStrictEqual(end >= -1 && end <= damaged.length, true);
       deepStrictEqual(scanner.values().length <= 2 * damaged.length, true, 'RS1');
     } catch (error) {
-      if (!/^Redis sent /.test((error as Error).message)) throw error;
+      if (!(error as Error).message.startsWith('Redis sent ')) throw error;
       refused++;
     }
     if (n % 1_000 === 0) await turn();
