@@ -112,6 +112,7 @@ class StageTrace {
       },
       call: (...call) => link.call(...call),
       callBuffer: (...call) => link.callBuffer(...call),
+      callRaw: (...call) => link.callRaw(...call),
       script,
       missing: (...names) => link.missing(...names),
       close: () => link.close(),

@@ -62,6 +62,8 @@ export const LIMITS = {
   /** A socket with an unanswered command and no byte for this long is dead. */
   redisSocketTimeoutMs: 10_000,
   redisReconnectMsMax: 2_000,
+  /** One reply that is read as bytes; a longer one ends the connection. */
+  redisReplyBytesMax: 1024 * 1024 * 1024,
   /** Between two readings of a cluster's map while its nodes fail. */
   clusterMapReadMs: 100,
   /** An unanswered call has a cluster's map read again this often. */
@@ -77,7 +79,7 @@ export const LIMITS = {
   /** Frames per partition of one read over several partitions. */
   readFramesPerPoll: 2,
   /** Entries of one read of a foreign stream. */
-  streamReadEntriesMax: 1_024,
+  streamReadEntriesMax: 4_096,
   /** What one read of a foreign stream should hold at most, in bytes, by the sizes seen so far. */
   streamReadBytes: 1024 * 1024,
   /** Reads and bytes that wait ahead per foreign stream. */

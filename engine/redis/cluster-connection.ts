@@ -8,10 +8,12 @@ import { commandKey } from './command-key.ts';
 import { keyInSlot, keySlot } from './key-slot.ts';
 import { missingLinks } from './missing-links.ts';
 import { OrderedCalls } from './ordered-calls.ts';
+import type { RawReplies } from './raw-replies.ts';
 import { scriptSender } from './redis-client.ts';
 import { redisError, redisFailure } from './redis-error.ts';
 import type { RedisArgument, RedisLink, RedisLinkOptions, RedisPrimary } from './redis-link.ts';
 import { addressText, type RedisAddress, type RedisTarget, targetText } from './redis-url.ts';
+import type { RespReply } from './resp-scanner.ts';
 import type { Script } from './script.ts';
 import { assertSupported, probeServer, type ServerFacts } from './server-facts.ts';
 
@@ -97,6 +99,11 @@ export class ClusterConnection implements RedisLink {
     return this.#run(command, commandKey(command, args), (client) => client.callBuffer(command, args));
   }
 
+  callRaw(command: string, ...args: RedisArgument[]): Promise<RespReply | null> {
+    const send = (_: Redis, raw: RawReplies) => raw.call(command, args);
+    return this.#run(command, commandKey(command, args), send) as Promise<RespReply | null>;
+  }
+
   script(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
     return this.#run(`script ${script.name}`, keys[0] ?? null, scriptSender(script, keys, args));
   }
@@ -121,7 +128,7 @@ export class ClusterConnection implements RedisLink {
   #run(
     doing: string,
     key: string | Buffer | null,
-    send: (client: Redis) => Promise<unknown>,
+    send: (client: Redis, raw: RawReplies) => Promise<unknown>,
   ): Promise<unknown> {
     const slot = key === null ? 0 : keySlot(key);
     let calls = this.#slots.get(slot);
@@ -134,12 +141,12 @@ export class ClusterConnection implements RedisLink {
       const elsewhere = asked;
       asked = null;
       const address = elsewhere ?? (ownerOf(this.#maps.map, slot) as RedisAddress);
-      const { client, opened } = this.#nodes.at(address);
+      const { client, raw, opened } = this.#nodes.at(address);
       const stopWatch = this.#watch(address);
       try {
         if (elsewhere !== null && client.status !== 'ready') await opened;
         const asking = elsewhere === null ? null : client.call('ASKING');
-        const [answer] = await Promise.all([send(client), asking]);
+        const [answer] = await Promise.all([send(client, raw), asking]);
         return answer;
       } catch (error) {
         const to = redirection(error, address);

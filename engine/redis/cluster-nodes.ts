@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { MillraceError } from '../base/errors.ts';
+import { RawReplies } from './raw-replies.ts';
 import { nodeClient } from './redis-client.ts';
 import { addressText, type RedisAddress, type RedisNodes } from './redis-url.ts';
 
@@ -7,6 +8,7 @@ import { addressText, type RedisAddress, type RedisNodes } from './redis-url.ts'
 export interface ClusterNode {
   readonly address: RedisAddress;
   readonly client: Redis;
+  readonly raw: RawReplies;
   /** Resolves when the connection is up, or will not be. */
   readonly opened: Promise<void>;
 }
@@ -63,6 +65,7 @@ export class ClusterNodes {
   #open(address: RedisAddress): ClusterNode {
     const { target, name, onError, onEnd } = this.#options;
     const client = nodeClient(target, address, name);
+    const raw = new RawReplies(client);
     let wasUp = false;
     const opened = new Promise<void>((resolve) => {
       client.once('ready', () => {
@@ -79,7 +82,7 @@ export class ClusterNodes {
     });
     client.on('error', onError);
     client.connect().catch(() => undefined); // the error event carries why
-    return { address, client, opened };
+    return { address, client, raw, opened };
   }
 
   #drop(text: string, { client }: ClusterNode): void {

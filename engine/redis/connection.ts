@@ -6,9 +6,11 @@ import { backoffMs, systemRandom } from '../base/random.ts';
 import { ClusterConnection } from './cluster-connection.ts';
 import { OrderedCalls } from './ordered-calls.ts';
 import { lastingClient, scriptSender } from './redis-client.ts';
+import { RawReplies } from './raw-replies.ts';
 import { linkName, missingLinks } from './missing-links.ts';
 import type { RedisArgument, RedisLink, RedisLinkOptions } from './redis-link.ts';
 import { parseRedisUrl, type RedisTarget, targetText } from './redis-url.ts';
+import type { RespReply } from './resp-scanner.ts';
 import type { Script } from './script.ts';
 import { SentinelWatch } from './sentinel-watch.ts';
 import { assertSupported, probeServer, type ServerFacts } from './server-facts.ts';
@@ -28,6 +30,7 @@ import { assertSupported, probeServer, type ServerFacts } from './server-facts.t
  */
 export class RedisConnection implements RedisLink {
   readonly #redis: Redis;
+  readonly #raw: RawReplies;
   readonly #watch: SentinelWatch | null;
   readonly #options: Required<RedisLinkOptions>;
   readonly #calls: OrderedCalls;
@@ -47,6 +50,7 @@ export class RedisConnection implements RedisLink {
     const { name, random } = options;
     const retryMs = (attempt: number) => backoffMs(attempt - 1, 50, LIMITS.redisReconnectMsMax, random);
     this.#redis = lastingClient(target, name, retryMs);
+    this.#raw = new RawReplies(this.#redis);
     this.#watch =
       target.kind === 'sentinel'
         ? new SentinelWatch({ target, name, retryMs, onSwitch: () => this.#leave() })
@@ -116,6 +120,10 @@ export class RedisConnection implements RedisLink {
 
   callBuffer(command: string, ...args: RedisArgument[]): Promise<unknown> {
     return this.#calls.run(command, () => this.#redis.callBuffer(command, args));
+  }
+
+  callRaw(command: string, ...args: RedisArgument[]): Promise<RespReply | null> {
+    return this.#calls.run(command, () => this.#raw.call(command, args)) as Promise<RespReply | null>;
   }
 
   script(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {

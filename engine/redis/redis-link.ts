@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import type { RespReply } from './resp-scanner.ts';
 import type { Script } from './script.ts';
 import type { ServerFacts } from './server-facts.ts';
 
@@ -18,6 +19,8 @@ export interface RedisLink {
   readonly call: (command: string, ...args: RedisArgument[]) => Promise<unknown>;
   /** The same with strings as Buffers, which may be views of a larger one: copy what you keep. */
   readonly callBuffer: (command: string, ...args: RedisArgument[]) => Promise<unknown>;
+  /** The same with the reply as it came, where it is a list of very many strings; null for nil. */
+  readonly callRaw: (command: string, ...args: RedisArgument[]) => Promise<RespReply | null>;
   /** Runs an idempotent script; its keys lie in one slot. Strings in the reply are decoded as UTF-8. */
   readonly script: (
     script: Script,

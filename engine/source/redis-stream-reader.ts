@@ -5,7 +5,7 @@ import { RedisConnection } from '../redis/connection.ts';
 import { redisError } from '../redis/redis-error.ts';
 import type { OpenRedisLink, RedisLink } from '../redis/redis-link.ts';
 import { slotGroups } from '../redis/slot-groups.ts';
-import type { StreamEntry } from './stream-entry.ts';
+import { type StreamEntries, streamsOf } from './stream-entries.ts';
 import {
   compareIds,
   positionAfter,
@@ -26,8 +26,7 @@ export interface RedisStreamReaderOptions {
 
 /** Entries of one stream, in order. */
 export interface StreamRead {
-  readonly entries: readonly StreamEntry[];
-  readonly bytes: number;
+  readonly entries: StreamEntries;
   /** Where the stream stands after them. */
   readonly next: StreamPosition;
 }
@@ -38,7 +37,8 @@ export interface StreamRead {
  * Owns the connection and the entries read ahead. Suspends in one loop only (#run): for replies and for room. Writes nothing.
  *
  * RR1 Per stream, entries come in id order, each once, by XREAD from our own position; reads are repeated from there after a loss.
- * RR2 Per stream at most streamReadsAheadMax reads and, give or take one read, streamBytesAheadMax bytes wait here.
+ * RR2 Per stream at most streamReadsAheadMax reads and, give or take one read, streamBytesAheadMax bytes wait here. What other streams
+ *     have in the same reply counts too, since it is kept as long.
  * RR3 Every read is checked against the stream's counters, taken after it, before it is given: what was trimmed unread, and a stream that
  *     ran backwards, end the reading (see positionAfter). Heads are checked with every look at them.
  *
@@ -109,7 +109,7 @@ export class RedisStreamReader {
     const cursor = this.#cursors[stream] as StreamCursor;
     const read = cursor.queue.shift();
     if (read === undefined) return null;
-    cursor.bytesAhead -= read.bytes;
+    cursor.bytesAhead -= heldBytes(read.entries);
     this.#roomSignal?.resolve();
     return read;
   }
@@ -144,7 +144,7 @@ export class RedisStreamReader {
   }
 
   #start(): void {
-    for (const cursor of this.#cursors) this.#accept(cursor, [], Number.NEGATIVE_INFINITY);
+    for (const cursor of this.#cursors) this.#accept(cursor, null, Number.NEGATIVE_INFINITY);
     if (this.#failure === null && this.#cursors.length > 0) this.#running = this.#run();
   }
 
@@ -174,7 +174,7 @@ export class RedisStreamReader {
         : PARTIAL_BLOCK_MS;
     const askedAtMs = this.#options.clock.monotonic();
     const groups = slotGroups(this.#connection, open, ({ name }) => name);
-    const entriesOf = new Map<string, readonly StreamEntry[]>();
+    const entriesOf = new Map<string, StreamEntries>();
     const reads = groups.map((group) => this.#read(group, count, groups.length === 1 ? blockMs : null));
     for (const read of await Promise.all(reads))
       for (const [name, entries] of read) entriesOf.set(name, entries);
@@ -183,9 +183,9 @@ export class RedisStreamReader {
     // Only now: facts from before the read say nothing of what it passed over.
     const facts = await Promise.all(open.map(({ name }) => streamFacts(this.#connection, name)));
     for (const [i, cursor] of open.entries()) {
-      const entries = entriesOf.get(cursor.name) ?? [];
+      const entries = entriesOf.get(cursor.name) ?? null;
       cursor.facts = facts[i] ?? null;
-      cursor.behind = entries.length >= count;
+      cursor.behind = entries !== null && entries.length >= count;
       this.#accept(cursor, entries, lookedAtMs);
     }
     if (this.#cursors.some(({ queue }) => queue.length > 0)) this.#wake();
@@ -198,35 +198,18 @@ export class RedisStreamReader {
     open: readonly StreamCursor[],
     count: number,
     blockMs: number | null,
-  ): Promise<ReadonlyMap<string, readonly StreamEntry[]>> {
+  ): Promise<ReadonlyMap<string, StreamEntries>> {
     const block = blockMs === null ? [] : ['BLOCK', blockMs];
     const names = open.map(({ name }) => name);
     const ids = open.map(({ next }) => next.id);
-    const reply = (await this.#connection.callBuffer(
-      'XREAD',
-      'COUNT',
-      count,
-      ...block,
-      'STREAMS',
-      ...names,
-      ...ids,
-    )) as XreadReply;
-    return new Map(
-      reply?.map(([key, entries]) => [
-        key.toString(),
-        entries.map(([id, fields]): StreamEntry => ({ id: id.toString('latin1'), fields })),
-      ]),
-    );
+    const args = ['COUNT', count, ...block, 'STREAMS', ...names, ...ids];
+    const reply = await this.#connection.callRaw('XREAD', ...args);
+    return reply === null ? new Map() : streamsOf(reply);
   }
 
   /** Queues what was read once the stream's facts vouch for it (RR3). */
-  #accept(cursor: StreamCursor, entries: readonly StreamEntry[], lookedAtMs: number): void {
-    const after = positionAfter(
-      cursor.name,
-      cursor.next,
-      entries.map(({ id }) => id),
-      cursor.facts,
-    );
+  #accept(cursor: StreamCursor, entries: StreamEntries | null, lookedAtMs: number): void {
+    const after = positionAfter(cursor.name, cursor.next, entries ?? [], cursor.facts);
     if (after instanceof MillraceError) {
       this.#failure ??= after;
       return;
@@ -234,14 +217,10 @@ export class RedisStreamReader {
     cursor.next = after;
     if (cursor.facts === null || compareIds(cursor.facts.lastId, after.id) === 0)
       cursor.lookedAtMs = lookedAtMs;
-    if (entries.length === 0) return;
-    const bytes = entries.reduce(
-      (sum, { fields }) => fields.reduce((inner, field) => inner + field.length, sum),
-      0,
-    );
-    cursor.queue.push({ entries, bytes, next: after });
-    cursor.bytesAhead += bytes;
-    cursor.entryBytes = Math.max(1, cursor.entryBytes * 0.5 + (bytes / entries.length) * 0.5);
+    if (entries === null || entries.length === 0) return;
+    cursor.queue.push({ entries, next: after });
+    cursor.bytesAhead += heldBytes(entries);
+    cursor.entryBytes = Math.max(1, (cursor.entryBytes + entries.fieldBytes / entries.length) / 2);
   }
 
   #wake(): void {
@@ -267,13 +246,6 @@ interface StreamCursor {
   lookedAtMs: number;
 }
 
-type XreadReply =
-  | readonly (readonly [
-      key: Buffer,
-      entries: readonly (readonly [id: Buffer, fields: readonly Buffer[]])[],
-    ])[]
-  | null;
-
 /** How long to block over some streams while others have no room. */
 const PARTIAL_BLOCK_MS = 10;
 /** Size of an entry before one was seen; a first read so takes few. */
@@ -295,6 +267,10 @@ function newCursor(name: string, next: StreamPosition, facts: StreamFacts | null
 
 function hasRoom({ queue, bytesAhead }: StreamCursor): boolean {
   return queue.length < LIMITS.streamReadsAheadMax && bytesAhead < LIMITS.streamBytesAheadMax;
+}
+
+function heldBytes({ reply }: StreamEntries): number {
+  return reply.bytes.length + reply.values.byteLength;
 }
 
 function entriesToRead({ entryBytes }: StreamCursor): number {

@@ -8,13 +8,8 @@ import type { Schema } from '../wire/schema.ts';
 import { admitRecords } from './future-records.ts';
 import type { RedisStreamReader, StreamRead } from './redis-stream-reader.ts';
 import { LOOK_EVERY_MS, SourceTime } from './source-time.ts';
-import {
-  type EntryDecoder,
-  entryDecoder,
-  rawEntry,
-  type StreamEntry,
-  type StreamFormat,
-} from './stream-entry.ts';
+import type { StreamEntries } from './stream-entries.ts';
+import { type EntryDecoder, entryDecoder, rawEntry, type StreamFormat } from './stream-entry.ts';
 import type { StreamPosition } from './stream-position.ts';
 
 /** One stream's part of a snapshot: where to go on, and its event time. */
@@ -131,8 +126,8 @@ export class RedisStreamSource implements SourceReader {
   #give(channel: number, read: StreamRead): Element | null {
     const partition = this.#partitions[channel] as StreamPartition;
     partition.position = read.next;
-    partition.bytes += read.bytes;
-    for (const entry of read.entries) this.#add(partition, entry);
+    partition.bytes += read.entries.fieldBytes;
+    for (let entry = 0; entry < read.entries.length; entry++) this.#add(partition, read.entries, entry);
     this.#time.active();
     if (this.#builder.count === 0) return this.#nothingOf();
     const batch = this.#builder.finish();
@@ -155,18 +150,19 @@ export class RedisStreamSource implements SourceReader {
     return this.#time.shift();
   }
 
-  #add({ stream }: StreamPartition, entry: StreamEntry): void {
+  #add({ stream }: StreamPartition, entries: StreamEntries, entry: number): void {
     try {
-      this.#decode(entry);
+      this.#decode(entries, entry);
     } catch (error) {
       if (!hasCode(error, 'MR_RECORD_INVALID')) throw error;
+      const raw = rawEntry(stream, entries, entry);
       this.#context.unreadable(
         new MillraceError(
           'MR_RECORD_INVALID',
-          `Entry ${entry.id} of stream '${stream}' cannot be read: ${errorText(error)}`,
-          { cause: error, details: { operator: this.#context.operator, stream, entry: entry.id } },
+          `Entry ${raw.id} of stream '${stream}' cannot be read: ${errorText(error)}`,
+          { cause: error, details: { operator: this.#context.operator, stream, entry: raw.id } },
         ),
-        rawEntry(stream, entry),
+        raw,
       );
     }
   }

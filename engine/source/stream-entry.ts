@@ -4,21 +4,15 @@ import { JsonScanner } from '../wire/json-scanner.ts';
 import { parseMsgpackRecord } from '../wire/msgpack-record.ts';
 import { parseField } from '../wire/record-parser.ts';
 import type { NamedField, Schema } from '../wire/schema.ts';
-
-/** One entry of a foreign stream as read. Buffers may be views of a larger one. */
-export interface StreamEntry {
-  readonly id: string;
-  /** Names and values in turn. */
-  readonly fields: readonly Buffer[];
-}
+import type { StreamEntries } from './stream-entries.ts';
 
 /**
  * How a producer lays a record out in an entry: one entry field per schema field, or all of it in one entry field as JSON or msgpack.
  */
 export type StreamFormat = 'fields' | 'json' | 'msgpack';
 
-/** Adds an entry's record to the builder. @throws MR_RECORD_INVALID */
-export type EntryDecoder = (entry: StreamEntry) => void;
+/** Adds the record of one of the entries to the builder. @throws MR_RECORD_INVALID */
+export type EntryDecoder = (entries: StreamEntries, entry: number) => void;
 
 /** @param field the entry field that holds the record, for JSON and msgpack */
 export function entryDecoder<Row>(
@@ -27,23 +21,39 @@ export function entryDecoder<Row>(
   field: string,
 ): EntryDecoder {
   const { schema } = builder;
+  const name = Buffer.from(field);
+  const find = (entries: StreamEntries, entry: number): number => {
+    const value = entries.find(entry, name);
+    if (value < 0) throw noField(schema, field);
+    return value;
+  };
   switch (format) {
     case 'fields':
-      return ({ fields }) => builder.append(fieldsRow(schema, fields));
+      return (entries, entry) => builder.append(fieldsRow(schema, entries.fields(entry)));
     case 'json': {
       const scanner = new JsonScanner(builder);
-      return ({ fields }) => scanner.append(valueOf(schema, fields, field));
+      return (entries, entry) => {
+        const value = find(entries, entry);
+        scanner.append(entries.reply.bytes, entries.start(value), entries.end(value));
+      };
     }
     case 'msgpack':
-      return ({ fields }) => builder.append(parseMsgpackRecord(schema, valueOf(schema, fields, field)));
+      return (entries, entry) => {
+        const value = find(entries, entry);
+        const bytes = entries.reply.bytes.subarray(entries.start(value), entries.end(value));
+        builder.append(parseMsgpackRecord(schema, bytes));
+      };
   }
 }
 
 /** What dead letters keep of an entry: text where it is text, bytes where not, cut at {@link RAW_BYTES_MAX}. */
 export function rawEntry(
   stream: string,
-  { id, fields }: StreamEntry,
+  entries: StreamEntries,
+  entry: number,
 ): { readonly stream: string; readonly id: string } & Readonly<Record<string, unknown>> {
+  const id = entries.at(entry) as string;
+  const fields = entries.fields(entry);
   let left = RAW_BYTES_MAX;
   const raw = fields.map((bytes) => {
     const kept = bytes.subarray(0, left);
@@ -65,10 +75,8 @@ function textOrBytes(bytes: Buffer): string | Uint8Array {
   }
 }
 
-function valueOf(schema: Schema, fields: readonly Buffer[], name: string): Buffer {
-  for (let i = 0; i + 1 < fields.length; i += 2)
-    if (fields[i]?.toString() === name) return fields[i + 1] as Buffer;
-  throw new MillraceError(
+function noField(schema: Schema, name: string): MillraceError {
+  return new MillraceError(
     'MR_RECORD_INVALID',
     `The entry has no field '${name}' that a record of schema '${schema.name}' could be read from.`,
     { details: { schema: schema.name, field: name } },

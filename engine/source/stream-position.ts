@@ -21,6 +21,13 @@ export interface StreamFacts {
   readonly deletedId: string;
 }
 
+/** Ids of entries in their order. */
+export interface EntryIds {
+  readonly length: number;
+  /** As that of an array. */
+  readonly at: (index: number) => string | undefined;
+}
+
 const STREAM_START = '0-0';
 
 /**
@@ -49,7 +56,7 @@ export function startPosition(facts: StreamFacts | null, where: 'earliest' | 'la
 export function positionAfter(
   stream: string,
   before: StreamPosition,
-  ids: readonly string[],
+  ids: EntryIds,
   facts: StreamFacts | null,
 ): StreamPosition | MillraceError {
   const id = ids.at(-1) ?? before.id;
@@ -97,15 +104,18 @@ function contiguous(before: StreamPosition, { firstId, lastId }: StreamFacts): b
  * How many entries were ever added up to the last of a read, or up to the first that is left if that comes later. Null when it cannot be
  * told: the read began behind the first that is left, or deletions disturb the count.
  */
-function entriesPassed(before: StreamPosition, ids: readonly string[], facts: StreamFacts): number | null {
+function entriesPassed(before: StreamPosition, ids: EntryIds, facts: StreamFacts): number | null {
   const { added, length, firstId } = facts;
   if (deletedInside(facts) || (firstId !== null && compareIds(firstId, before.id) <= 0)) return null;
   return added - (length - left(ids, facts));
 }
 
 /** How many of the entries that a read gave are still there. */
-function left(ids: readonly string[], { firstId }: StreamFacts): number {
-  return firstId === null ? 0 : ids.filter((id) => compareIds(id, firstId) >= 0).length;
+function left(ids: EntryIds, { firstId }: StreamFacts): number {
+  if (firstId === null) return 0;
+  let gone = 0;
+  while (gone < ids.length && compareIds(ids.at(gone) as string, firstId) < 0) gone++;
+  return ids.length - gone;
 }
 
 /** True when entries behind the first were deleted singly, so that counts do not tell places. */

@@ -24,6 +24,8 @@ export interface DictionaryEntry {
 export class DictionaryBuilder {
   /** Everything remembered; read directly by generated code. */
   readonly entries = new Map<string, DictionaryEntry>();
+  /** Rises when all is forgotten; entries from before are none any more. */
+  generation = 0;
   /** Number of the current batch. */
   batch = 0;
   #arena = new Int32Array(64);
@@ -96,6 +98,7 @@ export class DictionaryBuilder {
 
   #forget(): void {
     this.entries.clear();
+    this.generation++;
     this.#arena = new Int32Array(64);
     this.#arenaBytes = new Uint8Array(this.#arena.buffer);
     this.#arenaWords = 0;

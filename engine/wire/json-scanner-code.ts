@@ -120,7 +120,7 @@ function storeStatement(field: NamedField, f: number): string {
     case 'f32':
       return `s${f}.values[i] = Math.fround(v${f});`;
     case 'string':
-      return `{ const e = s${f}.dictionary.entries.get(v${f}); s${f}.values[i] = e === undefined ? s${f}.dictionary.add(v${f}) : s${f}.dictionary.use(e); }`;
+      return `s${f}.values[i] = t${f}.code(v${f});`;
     case 'bytes':
     case 'obj':
       return `s${f}.set(i, v${f});`;

@@ -1,5 +1,5 @@
 import { LIMITS } from '../base/limits.ts';
-import type { JsonTexts } from './json-scanner-texts.ts';
+import type { JsonText, JsonTexts } from './json-scanner-texts.ts';
 
 export const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -71,7 +71,7 @@ export class JsonCursor {
   }
 
   /** A string without escapes, or null. */
-  text(texts: JsonTexts): string | null {
+  text(texts: JsonTexts): JsonText | null {
     const { bytes } = this;
     if (bytes[this.at] !== QUOTE) return null;
     const start = this.at + 1;
@@ -85,7 +85,7 @@ export class JsonCursor {
     }
     if (p - start > PLAIN_BYTES_MAX) return null;
     this.at = p + 1;
-    return seen < 0x80 ? texts.text(bytes, start, p, hash) : bytes.toString('utf8', start, p);
+    return seen < 0x80 ? texts.find(bytes, start, p, hash) : bytes.toString('utf8', start, p);
   }
 
   /** The rest of a literal, such as `true`. */

@@ -2,12 +2,12 @@ import { MillraceError } from '../base/errors.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { BatchBuilder } from './batch-builder.ts';
 import type { GenerationOptions } from './code-generation.ts';
-import type { ColumnStore } from './column-store.ts';
+import { type ColumnStore, StringStore } from './column-store.ts';
 import { refusal } from './field-check.ts';
 import { generateJsonScan } from './json-scanner-code.ts';
 import { JsonCursor, QUOTE } from './json-scanner-cursor.ts';
 import { JsonNames, UNKNOWN_FIELD, UNUSUAL_KEY } from './json-scanner-names.ts';
-import { JsonTexts } from './json-scanner-texts.ts';
+import { type JsonText, JsonTexts } from './json-scanner-texts.ts';
 import { parseField, parseJsonRecord } from './record-parser.ts';
 import type { NamedField, Schema } from './schema.ts';
 
@@ -31,7 +31,7 @@ export class JsonScanner<Row> {
     const { schema, stores } = builder;
     const parts: JsonScanParts = {
       stores,
-      texts: schema.fields.map(() => new JsonTexts()),
+      texts: stores.map((store) => (store instanceof StringStore ? new JsonTexts(store.dictionary) : null)),
       names: new JsonNames(schema),
       fieldValue: (f) => fieldValue(schema, schema.fields[f] as NamedField, this.#cursor),
       order: new Int16Array(ORDER_KEYS_MAX).fill(UNKNOWN_FIELD),
@@ -41,12 +41,11 @@ export class JsonScanner<Row> {
   }
 
   /**
-   * Adds the record of one JSON object.
+   * Adds the record of one JSON object, which lies from `start` to `end` of the bytes.
    * @throws MR_RECORD_INVALID when it is none, or does not fit the schema; MR_FRAME_TOO_LARGE as {@link BatchBuilder.append} does
    */
-  append(bytes: Uint8Array): void {
-    const buffer = asBuffer(bytes);
-    this.#append(buffer, 0, buffer.length);
+  append(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
+    this.#append(asBuffer(bytes), start, end);
   }
 
   /**
@@ -95,8 +94,8 @@ export type JsonScan = (cursor: JsonCursor, i: number) => boolean;
 /** What a scan works with. */
 export interface JsonScanParts {
   readonly stores: readonly ColumnStore[];
-  /** Per field. */
-  readonly texts: readonly JsonTexts[];
+  /** Per field; null where it holds no strings. */
+  readonly texts: readonly (JsonTexts | null)[];
   readonly names: JsonNames;
   /** A value of field `f` by JSON.parse; undefined when it is none, or is refused. */
   readonly fieldValue: (f: number) => unknown;
@@ -121,7 +120,7 @@ function fieldValue(schema: Schema, field: NamedField, cursor: JsonCursor): unkn
 
 /** Same as the generated scan, with its values in an array. */
 function interpretedScan({ fields }: Schema, parts: JsonScanParts): JsonScan {
-  const { stores, names } = parts;
+  const { stores, names, texts } = parts;
   const values = new Array<unknown>(fields.length);
   const readFields = (cursor: JsonCursor): boolean => {
     if (cursor.space() !== 0x7b) return false;
@@ -159,6 +158,8 @@ function interpretedScan({ fields }: Schema, parts: JsonScanParts): JsonScan {
       const store = stores[f] as ColumnStore;
       const value = values[f] ?? null;
       if (value === null) store.setNull(i);
+      else if (store instanceof StringStore)
+        store.values[i] = (texts[f] as JsonTexts).code(value as JsonText);
       else store.set(i, value);
     }
     return true;

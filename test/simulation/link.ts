@@ -4,8 +4,10 @@ import { backoffMs } from '../../engine/base/random.ts';
 import { linkName, missingLinks } from '../../engine/redis/missing-links.ts';
 import type { RedisArgument, RedisLink, RedisLinkOptions } from '../../engine/redis/redis-link.ts';
 import { redisError, redisFailure } from '../../engine/redis/redis-error.ts';
+import type { RespReply } from '../../engine/redis/resp-scanner.ts';
 import type { Script } from '../../engine/redis/script.ts';
 import type { ServerFacts } from '../../engine/redis/server-facts.ts';
+import { encodedReply, scannedReply } from '../support/resp.ts';
 import { type Answer, SimConnection, type UnderWay } from './connection.ts';
 import type { SimProcess } from './process.ts';
 import type { SimRedis } from './redis.ts';
@@ -66,6 +68,11 @@ export class SimLink implements RedisLink {
 
   async callBuffer(command: string, ...args: RedisArgument[]): Promise<unknown> {
     return replyOf(await this.#call(command, [command, ...args]));
+  }
+
+  async callRaw(command: string, ...args: RedisArgument[]): Promise<RespReply | null> {
+    const answer = await this.#call(command, [command, ...args]);
+    return answer === null ? null : scannedReply(encodedReply(replyOf(answer)));
   }
 
   async script(script: Script, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {

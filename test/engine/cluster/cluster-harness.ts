@@ -65,6 +65,8 @@ export function faultyLink(link: RedisLink, fault: Fault): RedisLink {
     },
     call: (command, ...args) => fault(() => link.call(command, ...args)),
     callBuffer: (command, ...args) => fault(() => link.callBuffer(command, ...args)),
+    callRaw: (command, ...args) =>
+      fault(() => link.callRaw(command, ...args)) as ReturnType<RedisLink['callRaw']>,
     script: (script, keys, args) => fault(() => link.script(script, keys, args)),
     missing: (key, names) => link.missing(key, names),
     close: () => link.close(),

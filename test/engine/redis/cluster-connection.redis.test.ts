@@ -10,6 +10,7 @@ import type { RedisArgument } from '../../../engine/redis/redis-link.ts';
 import { loadScript } from '../../../engine/redis/script.ts';
 import { ask, startRedisCluster } from '../../support/redis-cluster.ts';
 import { type RedisServer, startRedis } from '../../support/redis-server.ts';
+import { replyTree } from '../../support/resp.ts';
 
 const cluster = await startRedisCluster();
 t.teardown(() => cluster.stop());
@@ -167,6 +168,19 @@ await t.test(
     link.close();
   },
 );
+
+await t.test('RK1 a call for the reply as it came follows a slot that has moved', async (t) => {
+  const link = await open();
+  const tag = Array.from({ length: 100 }, (_, i) => `raw ${i}`).find((it) => keySlot(it) < 5_000) as string;
+  await link.call('XADD', tag, '1-0', 'n', 'one');
+  await moveSlot(keySlot(tag), first, second, 0);
+  const reply = await link.callRaw('XREAD', 'STREAMS', tag, '0-0');
+  const entry = [Buffer.from('1-0'), [Buffer.from('n'), Buffer.from('one')]];
+  t.same(reply === null ? null : replyTree(reply), [[Buffer.from(tag), [entry]]]);
+  t.equal(await link.callRaw('XREAD', 'STREAMS', tag, '1-0'), null);
+  await moveSlot(keySlot(tag), second, first, 0);
+  link.close();
+});
 
 await t.test(
   'a confirmation speaks for every node, and is refused once when one was restarted',

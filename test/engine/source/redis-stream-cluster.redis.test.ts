@@ -31,7 +31,8 @@ await t.test(
           throw new Error(`only ${seen.map(({ length }) => length).join()} within 8 s`);
         for (const [i, values] of seen.entries())
           for (let read = reader.take(i); read !== null; read = reader.take(i))
-            values.push(...read.entries.map(({ fields }) => Number(String(fields[1]))));
+            for (let e = 0; e < read.entries.length; e++)
+              values.push(Number(String(read.entries.fields(e)[1])));
         await Promise.race([reader.ready(), systemClock.sleep(50)]);
       }
     };

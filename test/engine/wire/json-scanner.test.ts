@@ -1,4 +1,4 @@
-import { deepStrictEqual } from 'node:assert/strict';
+import { deepStrictEqual, throws } from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { errorText, MillraceError } from '../../../engine/base/errors.ts';
@@ -17,6 +17,7 @@ import {
   f64,
   i32,
   i64,
+  type Infer,
   nullable,
   obj,
   type Schema,
@@ -431,3 +432,31 @@ void t.test('a full builder refuses as it does by rows', async (test) => {
   scanner.append(record);
   test.equal(builder.count, 1);
 });
+
+for (const options of FORMS) {
+  void t.test(
+    `strings recur over batches that the dictionary forgets them in, and in refused records: ${options.codeGeneration}`,
+    async (test) => {
+      const builder = new BatchBuilder(Reading);
+      const scanner = new JsonScanner(builder, options);
+      const read = rowReader(Reading);
+      for (let batch = 0; batch < 10; batch++) {
+        const written: string[] = [];
+        for (let i = 0; i < 8_000; i++) {
+          // Most come again and again; the others fill the dictionary until it forgets all.
+          const device = i % 4 > 0 ? `d-${i % 100}` : `device-${batch * 8_000 + i}`;
+          const text = (value: string) => `{"ts":${i},"device":"${value}","value":1,"seq":1}`;
+          if (i % 100 === 0)
+            throws(() => scanner.append(Buffer.from(text(`${device}r`).replace('1}', '"x"}'))));
+          if (i % 11 === 0) scanner.append(Buffer.from(text(`\\u0064${device.slice(1)}`)));
+          else scanner.append(Buffer.from(text(device)));
+          written.push(device);
+        }
+        const frame = encodeFrame(builder.finish(), { producer: 'p', epoch: 0, prev: 0, first: 1 });
+        const { batch: decoded } = decodeFrame(frame, () => Reading);
+        const devices = written.map((_, i) => read(decoded as Batch<Infer<typeof Reading>>, i).device);
+        test.strictSame(devices, written);
+      }
+    },
+  );
+}

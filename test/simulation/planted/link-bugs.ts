@@ -67,6 +67,7 @@ function wrapped(
       const reply = await link.callBuffer(command, ...args.map(argument));
       return command === 'XREAD' ? renamed(reply, args) : reply;
     },
+    callRaw: (command, ...args) => link.callRaw(command, ...args.map(argument)),
     script: (one, keys, args) =>
       link.script(
         script(one),
