@@ -164,19 +164,26 @@ void t.test(
         .to('out', readings);
     });
     const key = (row: Reading) => (row.value < 0 ? Number.NaN : row.device);
+    const windows = tumbling('10ms');
     const joined = defineJob('keyless-join', { guarantee: 'exactly-once' }, (build) => {
       const all = build.source('readings', readings);
-      const windows = tumbling('10ms');
       const low = all.filter((row) => row.value < 10).keyBy(key);
       low
         .coGroup('newest', all.map((row) => row).keyBy(key), { windows, group: () => [] })
         .to('out', readings);
     });
+    const apart = defineJob('keyless-apart', { guarantee: 'exactly-once' }, (build) => {
+      const left = build.source('readings', readings).keyBy(key);
+      const right = build.source('others', readings).keyBy(key);
+      left.coGroup('newest', right, { windows, group: () => [] }).to('out', readings);
+    });
     const refused = { operator: 'newest', reason: 'MR_KEY_INVALID', record: rows[2] };
+    const inputs = { readings: input(Reading, rows) };
+    const both = { ...inputs, others: input(Reading, rows) };
     for (const parallelism of [1, 3]) {
-      const how = { inputs: { readings: input(Reading, rows) }, parallelism };
-      test.match((await testJob(job, how)).deadLetters, [refused]);
-      test.match((await testJob(joined, how)).deadLetters, [refused, refused]);
+      test.match((await testJob(job, { inputs, parallelism })).deadLetters, [refused]);
+      test.match((await testJob(joined, { inputs, parallelism })).deadLetters, [refused, refused]);
+      test.match((await testJob(apart, { inputs: both, parallelism })).deadLetters, [refused, refused]);
     }
   },
 );
