@@ -58,6 +58,7 @@ export type {
   Waiting,
 } from './runtime/operator.ts';
 export { RowEmitter } from './runtime/row-emitter.ts';
+export { SelectionBuilder } from './runtime/selection-builder.ts';
 export { createPassThrough } from './runtime/pass-through.ts';
 export { recordCount, type RowConsumer, RowLoop, rowAt, type Stage, timeAt } from './runtime/row-loop.ts';
 export type { RowFunction } from './runtime/fields-read.ts';

@@ -27,6 +27,9 @@ export interface BroadcastDefinition extends KeyedDefinition {
   readonly onBroadcast: (record: unknown, context: never) => void;
 }
 
+const RECORDS = { index: 0, name: 'records' };
+const BROADCAST = { index: 1, name: 'broadcast' };
+
 /** Broadcast state has one cell per state: it is kept as the state of one key. */
 const ONE_SLOT = 0;
 /** Stands in for the key of records that have none; no state is kept under it. */
@@ -112,12 +115,12 @@ export class BroadcastOperator implements MultiInputOperator {
     const runtime = this.#runtime;
     const user = runtime.user as never;
     if (keys === null)
-      return plainInput(this.#context, 'records', (row, time) => {
+      return plainInput(this.#context, RECORDS, (row, time) => {
         runtime.focusNone(time);
         onRecord(row, user);
       });
     return keyedInput(this.#context, runtime, {
-      name: 'records',
+      ...RECORDS,
       selector: keys,
       user: onRecord,
       onRecord(row, time, slot) {
@@ -136,7 +139,7 @@ export class BroadcastOperator implements MultiInputOperator {
       broadcast: this.#broadcast.handles,
       ...(isKeyed ? { forEachKey } : {}),
     }) as never;
-    return plainInput(this.#context, 'broadcast', (row, time) => {
+    return plainInput(this.#context, BROADCAST, (row, time) => {
       runtime.focusNone(time);
       onBroadcast(row, user);
     });

@@ -36,11 +36,13 @@ export class CoProcessOperator implements MultiInputOperator {
     const runtime = new KeyedRuntime(definition, context, { keys: left, backend });
     const user = runtime.user as never;
     const input = (
+      index: number,
       name: string,
       selector: KeySelector,
       run: (record: unknown, context: never) => void,
     ): RowLoop =>
       keyedInput(context, runtime, {
+        index,
         name,
         selector,
         user: run,
@@ -49,7 +51,7 @@ export class CoProcessOperator implements MultiInputOperator {
           run(row, user);
         },
       });
-    const loops = [input('left', left, definition.onLeft), input('right', right, definition.onRight)];
+    const loops = [input(0, 'left', left, definition.onLeft), input(1, 'right', right, definition.onRight)];
     this.#runtime = runtime;
     this.#merger = new InputMerger(2, {
       records(i, records) {

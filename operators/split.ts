@@ -10,6 +10,7 @@ import {
   RowEmitter,
   RowLoop,
   type RowText,
+  SelectionBuilder,
 } from '#engine';
 
 type Predicate = (row: unknown) => unknown;
@@ -79,7 +80,7 @@ function generate(
 class Branch {
   readonly output: Output;
   readonly #emitter: RowEmitter;
-  #kept: number[] = [];
+  readonly #kept = new SelectionBuilder();
 
   constructor(output: Output) {
     this.output = output;
@@ -91,14 +92,12 @@ class Branch {
   }
 
   keep(index: number): void {
-    this.#kept.push(index);
+    this.#kept.add(index);
   }
 
   flush(records: Records): void {
     this.#emitter.flush();
-    if (this.#kept.length === 0 || records.kind !== 'columns') return;
-    const selection = Uint16Array.from(this.#kept);
-    this.#kept = [];
-    this.output.records({ kind: 'columns', batch: records.batch, selection });
+    if (this.#kept.count === 0 || records.kind !== 'columns') return;
+    this.output.records({ kind: 'columns', batch: records.batch, selection: this.#kept.take() });
   }
 }

@@ -183,6 +183,7 @@ function open({ definition, keyFields }: Measured): Operator {
     clock: systemClock,
     signal: new AbortController().signal,
     stages: [],
+    inputStages: [],
     keys,
     inputKeys: [keys],
     output,

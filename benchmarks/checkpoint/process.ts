@@ -71,6 +71,7 @@ async function incremental(
     clock: systemClock,
     signal: new AbortController().signal,
     stages: [],
+    inputStages: [],
     keys: KEYS,
     inputKeys: [KEYS],
     output,

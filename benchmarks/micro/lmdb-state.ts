@@ -103,6 +103,7 @@ function counter(backend: OpenStateBackend): Operator {
     clock: systemClock,
     signal: new AbortController().signal,
     stages: [],
+    inputStages: [],
     keys,
     inputKeys: [keys],
     output: nowhere,

@@ -38,6 +38,7 @@ function contextFor(operator: string, take: (result: unknown, time: number) => v
     clock: systemClock,
     signal: new AbortController().signal,
     stages: [],
+    inputStages: [],
     keys: KEYS,
     inputKeys: [KEYS, KEYS],
     output: outputTo(take),

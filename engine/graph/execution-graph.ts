@@ -14,7 +14,7 @@ import type {
 
 /**
  * The job as it runs: stateless steps fused into whoever consumes them, and cut into vertices where records change subtask or
- * several inputs meet. A vertex runs as `parallelism` tasks; within one, operators call each other directly.
+ * inputs of several vertices meet. A vertex runs as `parallelism` tasks; within one, operators call each other directly.
  */
 export interface ExecutionGraph {
   readonly job: JobGraph;
@@ -31,40 +31,40 @@ export interface Vertex {
   readonly upstream: readonly number[];
 }
 
-/** One operator inside a vertex. `input` names an earlier member, or null for the vertex's own inputs. */
+/** One operator inside a vertex, with where its inputs come from; none where the vertex's own inputs are its inputs. */
 export type Member =
-  | { readonly role: 'source'; readonly id: string; readonly node: SourceNode; readonly input: null }
+  | { readonly role: 'source'; readonly id: string; readonly node: SourceNode; readonly inputs: readonly [] }
   | {
       readonly role: 'operator';
       readonly id: string;
       readonly node: OperatorNode;
-      readonly stages: readonly Stage[];
-      readonly input: MemberInput | null;
+      readonly inputs: readonly MemberInput[];
       /** Records come by their source's partitions, not by a router: it must see for itself that a key is its subtask's (EG2). */
       readonly checksKeys: boolean;
     }
-  | { readonly role: 'sink'; readonly id: string; readonly node: SinkNode; readonly input: MemberInput }
-  /** Runs steps whose result several consumers or a sink take. */
   | {
-      readonly role: 'collect';
+      readonly role: 'sink';
       readonly id: string;
-      readonly stages: readonly Stage[];
-      readonly input: MemberInput;
+      readonly node: SinkNode;
+      readonly inputs: readonly [MemberInput];
     }
+  /** Runs steps whose result several consumers or a sink take. */
+  | { readonly role: 'collect'; readonly id: string; readonly inputs: readonly [MemberInput] }
   /** Sends records to the subtasks of `target`, into one of its inputs. */
   | {
       readonly role: 'router';
       readonly id: string;
-      readonly stages: readonly Stage[];
       readonly partitioning: Partitioning;
       readonly target: number;
       readonly targetInput: number;
-      readonly input: MemberInput;
+      readonly inputs: readonly [MemberInput];
     };
 
+/** An earlier member of the vertex, which of its outputs, and the steps that whoever takes it runs first. */
 export interface MemberInput {
   readonly member: number;
   readonly side: string | null;
+  readonly stages: readonly Stage[];
 }
 
 interface Place {
@@ -101,7 +101,7 @@ class Planner {
     this.#job.nodes.forEach((node, index) => {
       switch (node.kind) {
         case 'source':
-          this.#places.set(index, this.#open({ role: 'source', id: node.id, node, input: null }, []));
+          this.#places.set(index, this.#open({ role: 'source', id: node.id, node, inputs: [] }, []));
           break;
         case 'stage':
           // Fused into its only consumer unless several take its output.
@@ -110,41 +110,49 @@ class Planner {
         case 'operator':
           this.#places.set(index, this.#placeOperator(node));
           break;
-        case 'sink': {
-          const { vertex, member, side } = this.#materialised(node);
-          this.#add(vertex, { role: 'sink', id: node.id, node, input: { member, side } });
+        case 'sink':
+          this.#placeSink(node);
           break;
-        }
       }
     });
     return { job: this.#job, vertices: this.#vertices };
   }
 
   #placeOperator(node: OperatorNode): Place {
-    const [only, ...others] = node.inputs;
     const checksKeys = node.inputs.some((input) => staysByKey(this.#job, input));
-    if (only !== undefined && others.length === 0 && this.#staysInPlace(only)) {
-      const { vertex, member, side, stages } = this.#upstream(only);
-      const input = { member, side };
-      return this.#add(vertex, { role: 'operator', id: node.id, node, stages, input, checksKeys });
-    }
     const upstream = node.inputs.map((input) => this.#upstream(input));
+    const [first] = upstream;
+    const shares = upstream.every(({ vertex }) => vertex === first?.vertex);
+    if (first !== undefined && shares && node.inputs.every((input) => this.#staysInPlace(input))) {
+      const inputs = upstream.map(({ input }) => input);
+      return this.#add(first.vertex, { role: 'operator', id: node.id, node, inputs, checksKeys });
+    }
     const place = this.#open(
-      { role: 'operator', id: node.id, node, stages: [], input: null, checksKeys },
+      { role: 'operator', id: node.id, node, inputs: [], checksKeys },
       upstream.map(({ vertex }) => vertex),
     );
-    for (const [targetInput, { vertex, member, side, stages }] of upstream.entries()) {
+    for (const [targetInput, { vertex, input }] of upstream.entries()) {
       this.#add(vertex, {
         role: 'router',
         id: node.inputs.length === 1 ? `${node.id}~router` : `${node.id}~router-${targetInput}`,
-        stages,
         partitioning: partitioningAsRun(this.#job, node.inputs[targetInput] as OperatorInput),
         target: place.vertex,
         targetInput,
-        input: { member, side },
+        inputs: [input],
       });
     }
     return place;
+  }
+
+  /** A sink takes no steps of its own. */
+  #placeSink(node: SinkNode): void {
+    const { vertex, input } = this.#upstream(node.input);
+    let from = input;
+    if (input.stages.length > 0) {
+      const { member } = this.#add(vertex, { role: 'collect', id: `${node.id}~input`, inputs: [input] });
+      from = { member, side: null, stages: [] };
+    }
+    this.#add(vertex, { role: 'sink', id: node.id, node, inputs: [from] });
   }
 
   #staysInPlace(input: OperatorInput): boolean {
@@ -152,43 +160,26 @@ class Planner {
   }
 
   /** The nearest placed node above, and the steps between. */
-  #upstream(from: NodeInput): Place & { side: string | null; stages: Stage[] } {
+  #upstream(from: NodeInput): { readonly vertex: number; readonly input: MemberInput } {
     const stages: Stage[] = [];
     let input = from;
     for (;;) {
       const place = this.#places.get(input.node);
-      if (place !== undefined) return { ...place, side: input.side, stages: stages.reverse() };
+      if (place !== undefined) {
+        const { vertex, member } = place;
+        return { vertex, input: { member, side: input.side, stages: stages.reverse() } };
+      }
       const above = this.#job.nodes[input.node] as Extract<GraphNode, { kind: 'stage' }>;
       stages.push(above.stage);
       input = above.input;
     }
   }
 
-  /** The same for a consumer that takes no steps of its own. */
-  #materialised(node: SinkNode): Place & { side: string | null } {
-    const { stages, ...place } = this.#upstream(node.input);
-    if (stages.length === 0) return place;
-    const collected = this.#add(place.vertex, {
-      role: 'collect',
-      id: `${node.id}~input`,
-      stages,
-      input: { member: place.member, side: place.side },
-    });
-    return { ...collected, side: null };
-  }
-
   #collect(index: number): void {
     const node = this.#job.nodes[index] as Extract<GraphNode, { kind: 'stage' }>;
-    const { vertex, member, side, stages } = this.#upstream(node.input);
-    this.#places.set(
-      index,
-      this.#add(vertex, {
-        role: 'collect',
-        id: `step~${index}`,
-        stages: [...stages, node.stage],
-        input: { member, side },
-      }),
-    );
+    const { vertex, input } = this.#upstream(node.input);
+    const inputs = [{ ...input, stages: [...input.stages, node.stage] }] as const;
+    this.#places.set(index, this.#add(vertex, { role: 'collect', id: `step~${index}`, inputs }));
   }
 
   #open(member: Member, upstream: number[]): Place {

@@ -101,6 +101,7 @@ class Rehearsal {
       clock: stoppedAt(this.#manifest.completedAt),
       signal: AbortSignal.abort(),
       stages: [],
+      inputStages: [],
       keys: inputKeys[0] ?? null,
       inputKeys,
       output: NOWHERE,

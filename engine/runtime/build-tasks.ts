@@ -154,21 +154,21 @@ class TaskBuilder {
           this.#context.wake,
         );
       case 'collect':
-        return createPassThrough(this.#operatorContext(index, member, member.stages));
+        return createPassThrough(this.#operatorContext(index, member));
       case 'router': {
         const outputs = this.#sendersTo(member);
         this.#outputs.push(...outputs);
         // A record without a key is refused on behalf of the operator that it was for.
         const target = (this.#context.graph.vertices[member.target] as Vertex).id;
         return createRouter(member.partitioning, outputs, {
-          ...this.#operatorContext(index, member, member.stages),
+          ...this.#operatorContext(index, member),
           onRecordError: this.#onRecordError(target),
         });
       }
       case 'operator': {
         const { options } = this.#context.graph.job;
         const operator = member.node.operator.create({
-          ...this.#operatorContext(index, member, member.stages),
+          ...this.#operatorContext(index, member),
           ...keysOf(member.node),
           ...(member.checksKeys
             ? { ownGroups: keyGroupRange(this.#subtask, options.parallelism, options.maxParallelism) }
@@ -192,9 +192,10 @@ class TaskBuilder {
     return state === null ? {} : { openState: state.backend(operator, this.#subtask) };
   }
 
-  #operatorContext(index: number, member: Member, stages: OperatorContext['stages']): OperatorContext {
+  #operatorContext(index: number, member: Member): OperatorContext {
     const { environment, graph } = this.#context;
     const { options } = graph.job;
+    const inputStages = member.inputs.map(({ stages }) => stages);
     return {
       job: environment.job,
       operator: member.id,
@@ -204,7 +205,8 @@ class TaskBuilder {
       generation: environment.generation,
       clock: environment.clock,
       signal: environment.signal,
-      stages,
+      stages: inputStages[0] ?? [],
+      inputStages,
       keys: null,
       inputKeys: [],
       output: this.#meter(index).emitting(this.#outputOf(index, null)),
@@ -330,10 +332,10 @@ class TaskBuilder {
   }
 
   #outputOf(index: number, side: string | null): Output {
-    const consumers = this.#vertex.members.flatMap((member, i) =>
-      member.input?.member === index && member.input.side === side
-        ? (this.#inputs.get(i) as readonly Output[])
-        : [],
+    const consumers = this.#vertex.members.flatMap(({ inputs }, i) =>
+      inputs.flatMap((from, input) =>
+        from.member === index && from.side === side ? [this.#inputs.get(i)?.[input] as Output] : [],
+      ),
     );
     return fanOut(consumers);
   }

@@ -96,8 +96,10 @@ export interface OperatorContext {
   readonly generation: Generation;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Stateless steps fused in front of it; none where it has several inputs. */
+  /** Stateless steps fused in front of its (first) input. */
   readonly stages: readonly Stage[];
+  /** The same for each input; none where the task's own inputs are its inputs. */
+  readonly inputStages: readonly (readonly Stage[])[];
   /** Of its (first) input when that is keyed, else null. */
   readonly keys: KeySelector | null;
   /** The same for each input. */

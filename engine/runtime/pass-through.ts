@@ -3,6 +3,7 @@ import { recordCount, RowLoop } from './row-loop.ts';
 import type { LoopWriter } from './loop-writer.ts';
 import { RowEmitter } from './row-emitter.ts';
 import type { RowText } from './row-text.ts';
+import { SelectionBuilder } from './selection-builder.ts';
 
 /** Runs stateless steps and hands the result on. With filters alone, columns stay columns: only the selection shrinks. */
 export function createPassThrough(context: OperatorContext): Operator {
@@ -32,7 +33,7 @@ class Collector {
   readonly #emitter: RowEmitter;
   readonly #output: Output;
   readonly #keepsColumns: boolean;
-  #kept: number[] = [];
+  readonly #kept = new SelectionBuilder();
 
   constructor(output: Output, keepsColumns: boolean) {
     this.#output = output;
@@ -52,16 +53,14 @@ class Collector {
   }
 
   keep(index: number): void {
-    this.#kept.push(index);
+    this.#kept.add(index);
   }
 
   flush(records: Records): void {
     this.#emitter.flush();
-    if (this.#kept.length === 0 || records.kind !== 'columns') return;
-    const all = this.#kept.length === recordCount(records);
-    this.#output.records(
-      all ? records : { kind: 'columns', batch: records.batch, selection: Uint16Array.from(this.#kept) },
-    );
-    this.#kept = [];
+    if (this.#kept.count === 0 || records.kind !== 'columns') return;
+    const all = this.#kept.count === recordCount(records);
+    const selection = this.#kept.take();
+    this.#output.records(all ? records : { kind: 'columns', batch: records.batch, selection });
   }
 }

@@ -10,6 +10,7 @@ import type { Operator, OperatorContext, Records } from './operator.ts';
 import { createPassThrough } from './pass-through.ts';
 import { recordCount, RowLoop } from './row-loop.ts';
 import { argumentText, type RowText } from './row-text.ts';
+import { SelectionBuilder } from './selection-builder.ts';
 
 /**
  * The sending side of an edge between subtasks: who gets a record is the partitioning's; signals go to every channel.
@@ -35,6 +36,8 @@ function sorting(
 ): Pick<Operator, 'records'> {
   switch (partitioning.kind) {
     case 'hash':
+      // One subtask owns every key; its operator refuses records without one itself.
+      if (channels.length === 1) return copying(channels, context);
       return splitting(partitioning.keys, channels, context);
     case 'forward':
     case 'broadcast':
@@ -140,7 +143,7 @@ class Split {
   readonly #keys: KeySelector;
   readonly #channels: readonly ElementSender[];
   readonly #maxParallelism: number;
-  readonly #indices: number[][];
+  readonly #indices: readonly SelectionBuilder[];
   readonly #rows: unknown[][];
   readonly #times: number[][];
 
@@ -148,7 +151,7 @@ class Split {
     this.#keys = keys;
     this.#channels = channels;
     this.#maxParallelism = maxParallelism;
-    this.#indices = channels.map(() => []);
+    this.#indices = channels.map(() => new SelectionBuilder());
     this.#rows = channels.map(() => []);
     this.#times = channels.map(() => []);
   }
@@ -195,19 +198,18 @@ class Split {
   }
 
   pushIndex(target: number, index: number): void {
-    (this.#indices[target] as number[]).push(index);
+    (this.#indices[target] as SelectionBuilder).add(index);
   }
 
   /** Sends what has been sorted out of one batch. */
   flush(records: Records): void {
     for (let target = 0; target < this.#channels.length; target++) {
-      const indices = this.#indices[target] as number[];
-      if (indices.length > 0 && records.kind === 'columns') {
+      const indices = this.#indices[target] as SelectionBuilder;
+      if (indices.count > 0 && records.kind === 'columns') {
         this.#channels[target]?.push({
           kind: 'records',
-          records: { kind: 'columns', batch: records.batch, selection: Uint16Array.from(indices) },
+          records: { kind: 'columns', batch: records.batch, selection: indices.take() },
         });
-        this.#indices[target] = [];
       }
       this.#flushRows(target);
     }

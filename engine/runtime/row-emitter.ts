@@ -4,7 +4,10 @@ import type { Output } from './operator.ts';
 /** Gathers rows that an operator emits and hands them on in batches of at most LIMITS.emitRecordsMax. */
 export class RowEmitter {
   readonly #output: Output;
+  /** Made with room for as many rows as were handed on last: growing row by row would copy them several times. */
   #rows: unknown[] = [];
+  #gathered = 0;
+  #room = 0;
   /** Of the rows that are gathered. */
   readonly #times = new Float64Array(LIMITS.emitRecordsMax);
   /** Records handed on in all. */
@@ -15,18 +18,22 @@ export class RowEmitter {
   }
 
   emit(row: unknown, time: number): void {
-    const count = this.#rows.push(row);
-    this.#times[count - 1] = time;
-    if (count === this.#times.length) this.flush();
+    if (this.#gathered === 0) this.#rows = new Array(this.#room);
+    this.#rows[this.#gathered] = row;
+    this.#times[this.#gathered++] = time;
+    if (this.#gathered === this.#times.length) this.flush();
   }
 
   /** Hands on what is gathered; call at the end of every operator call (OP1). */
   flush(): void {
-    if (this.#rows.length === 0) return;
+    const count = this.#gathered;
+    if (count === 0) return;
     const rows = this.#rows;
-    const times = this.#times.slice(0, rows.length);
+    rows.length = count;
     this.#rows = [];
-    this.count += rows.length;
-    this.#output.records({ kind: 'rows', rows, times });
+    this.#gathered = 0;
+    this.#room = count;
+    this.count += count;
+    this.#output.records({ kind: 'rows', rows, times: this.#times.slice(0, count) });
   }
 }

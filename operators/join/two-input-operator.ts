@@ -16,12 +16,13 @@ import {
   type Records,
   RowEmitter,
   type RowConsumer,
-  RowLoop,
+  type RowLoop,
   type RowText,
   type ValueKeySpace,
   type Waiting,
   writeKeySlot,
 } from '#engine';
+import { recordLoop } from '../record-loop.ts';
 import { sharedKeys } from '../shared-keys.ts';
 
 /** Which of the two inputs. */
@@ -244,15 +245,13 @@ class TwoInputOperator implements MultiInputOperator {
         writer.line(`${writer.bind('join', logic)}.record(${side}, ${object}, ${row.time}, ${slot});`);
       },
     };
-    return new RowLoop({
-      name: `${this.#context.operator}.${this.#context.subtask}.${side === LEFT ? 'left' : 'right'}`,
-      stages: [],
-      consumer,
-      onError: (error, row, time) => {
+    const context: OperatorContext = {
+      ...this.#context,
+      onRecordError: (error, row, time) => {
         this.#frame.discard();
         this.#context.onRecordError(error, row, time);
       },
-      interpreted: this.#context.interpreted,
-    });
+    };
+    return recordLoop(context, consumer, { index: side, name: side === LEFT ? 'left' : 'right' });
   }
 }

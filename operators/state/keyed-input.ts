@@ -23,13 +23,14 @@ export function keyedInput(
   context: OperatorContext,
   runtime: KeyedRuntime,
   input: {
+    readonly index: number;
     readonly name: string;
     readonly selector: KeySelector;
     readonly user: RowFunction;
     readonly onRecord: OnKeyedRecord;
   },
 ): RowLoop {
-  const { name, selector, user, onRecord } = input;
+  const { selector, user, onRecord } = input;
   const consumer: RowConsumer = {
     accept: (row, time) => onRecord(row, time, runtime.keys.slotOfRow(row, selector)),
     generate(writer: LoopWriter, row: RowText) {
@@ -38,14 +39,14 @@ export function keyedInput(
       writer.line(`${writer.bind('onRecord', onRecord)}(${record}, ${row.time}, ${slot});`);
     },
   };
-  return recordLoop(context, consumer, name);
+  return recordLoop(context, consumer, input);
 }
 
 /** The loop of an input without a key. */
 export function plainInput(
   context: OperatorContext,
-  name: string,
+  input: { readonly index: number; readonly name: string },
   accept: (row: unknown, time: number) => void,
 ): RowLoop {
-  return recordLoop(context, { accept }, name);
+  return recordLoop(context, { accept }, input);
 }

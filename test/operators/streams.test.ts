@@ -89,6 +89,32 @@ void t.test('E1: a union has the records of all its streams, and the time of the
   );
 });
 
+void t.test('E1: streams of one source meet, each with its own steps', async (test) => {
+  const job = defineJob('meet', { guarantee: 'exactly-once' }, (build) => {
+    const all = build.source('readings', readings);
+    const high = all.filter((row) => row.value > 10);
+    const doubled = all
+      .filter((row) => row.value < 10)
+      .map((row) => reading(row.at, row.device, row.value * 2));
+    doubled.union(high).to('union', readings);
+    doubled
+      .keyBy('device')
+      .coGroup('pairs', high.keyBy('device'), {
+        windows: tumbling('10ms'),
+        group: ({ device }, { start }, [left], [right]) =>
+          left === undefined || right === undefined ? [] : [reading(start, device, left.value + right.value)],
+      })
+      .to('paired', readings);
+  });
+  const inputs = { readings: input(Reading, rows) };
+  const { union, paired } = await everyWay(test, job, inputs, ['union', 'paired']);
+  test.same(
+    new Set(union),
+    new Set([reading(1, 'a', 6), reading(3, 'c', -8), reading(2, 'b', 12), reading(4, 'a', 20)]),
+  );
+  test.same(paired, [reading(0, 'a', 26)]);
+});
+
 void t.test('E1: split sends each record to its first branch, the rest goes on', async (test) => {
   const job = defineJob('split', { guarantee: 'exactly-once' }, (build) => {
     const parts = build.source('readings', readings).split({
@@ -137,9 +163,27 @@ void t.test(
         .reduce('newest', (_, row) => row)
         .to('out', readings);
     });
+    const key = (row: Reading) => (row.value < 0 ? Number.NaN : row.device);
+    const windows = tumbling('10ms');
+    const joined = defineJob('keyless-join', { guarantee: 'exactly-once' }, (build) => {
+      const all = build.source('readings', readings);
+      const low = all.filter((row) => row.value < 10).keyBy(key);
+      low
+        .coGroup('newest', all.map((row) => row).keyBy(key), { windows, group: () => [] })
+        .to('out', readings);
+    });
+    const apart = defineJob('keyless-apart', { guarantee: 'exactly-once' }, (build) => {
+      const left = build.source('readings', readings).keyBy(key);
+      const right = build.source('others', readings).keyBy(key);
+      left.coGroup('newest', right, { windows, group: () => [] }).to('out', readings);
+    });
+    const refused = { operator: 'newest', reason: 'MR_KEY_INVALID', record: rows[2] };
+    const inputs = { readings: input(Reading, rows) };
+    const both = { ...inputs, others: input(Reading, rows) };
     for (const parallelism of [1, 3]) {
-      const { deadLetters } = await testJob(job, { inputs: { readings: input(Reading, rows) }, parallelism });
-      test.match(deadLetters, [{ operator: 'newest', reason: 'MR_KEY_INVALID', record: rows[2] }]);
+      test.match((await testJob(job, { inputs, parallelism })).deadLetters, [refused]);
+      test.match((await testJob(joined, { inputs, parallelism })).deadLetters, [refused, refused]);
+      test.match((await testJob(apart, { inputs: both, parallelism })).deadLetters, [refused, refused]);
     }
   },
 );

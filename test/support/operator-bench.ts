@@ -84,6 +84,7 @@ export function createOperatorBench(
       clock: systemClock,
       signal: new AbortController().signal,
       stages: [],
+      inputStages: [],
       keys: null,
       inputKeys: [],
       output,

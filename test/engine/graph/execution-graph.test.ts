@@ -12,21 +12,18 @@ function plan(parallelism: number, build: (job: JobBuilder<'exactly-once'>) => v
   return planExecution(defineJob('job', { guarantee: 'exactly-once', parallelism }, build).graph());
 }
 
-/** One line per member: `role id <- input[:side] {stages}`. */
+/** One line per member: `role id <- input[:side] {stages}`, its inputs with `and` between them. */
 const text = (graph: ExecutionGraph) =>
   graph.vertices.map(({ id, upstream, members }) => ({
     id,
     upstream,
     members: members.map((member) => {
-      const input =
-        member.input === null
-          ? ''
-          : ` <- ${member.input.member}${member.input.side === null ? '' : `:${member.input.side}`}`;
-      const steps =
-        'stages' in member && member.stages.length > 0
-          ? ` {${member.stages.map((s) => s.kind).join(' ')}}`
-          : '';
-      return `${member.role} ${member.id}${input}${steps}${member.role === 'router' ? ` -> ${member.target}` : ''}`;
+      const inputs = member.inputs.map(({ member: from, side, stages }) => {
+        const steps = stages.length > 0 ? ` {${stages.map((s) => s.kind).join(' ')}}` : '';
+        return `${from}${side === null ? '' : `:${side}`}${steps}`;
+      });
+      const input = inputs.length > 0 ? ` <- ${inputs.join(' and ')}` : '';
+      return `${member.role} ${member.id}${input}${member.role === 'router' ? ` -> ${member.target}` : ''}`;
     }),
   }));
 
@@ -117,6 +114,44 @@ void t.test(
     );
   },
 );
+
+const LIMITS = { lower: '-1s', upper: '1s' } as const;
+
+void t.test('inputs from one vertex meet in it at parallelism 1, each with its steps', async (test) => {
+  const build = (job: JobBuilder<'exactly-once'>) => {
+    const rows = job.source('in', log);
+    const left = rows
+      .filter(() => true)
+      .map(same)
+      .keyBy('device');
+    const join = (row: Infer<typeof Row>) => row;
+    left.intervalJoin('join', rows.keyBy('device'), { ...LIMITS, join }).to('out', log);
+  };
+  test.same(text(plan(1, build)), [
+    {
+      id: 'in',
+      upstream: [],
+      members: ['source in', 'operator join <- 0 {filter map} and 0', 'sink out <- 1'],
+    },
+  ]);
+  test.same(text(plan(2, build)), [
+    {
+      id: 'in',
+      upstream: [],
+      members: ['source in', 'router join~router-0 <- 0 {filter map} -> 1', 'router join~router-1 <- 0 -> 1'],
+    },
+    { id: 'join', upstream: [0, 0], members: ['operator join', 'sink out <- 0'] },
+  ]);
+});
+
+void t.test('inputs from two vertices meet in a vertex of their own', async (test) => {
+  const graph = plan(1, (job) => {
+    const right = job.source('right', log).keyBy('device');
+    const left = job.source('left', log).keyBy('device');
+    left.intervalJoin('join', right, { ...LIMITS, join: (row) => row }).to('out', log);
+  });
+  test.same(text(graph)[2], { id: 'join', upstream: [1, 0], members: ['operator join', 'sink out <- 0'] });
+});
 
 const byDevice = partitionLog('topic', Row, { partitions: 6, partitionBy: 'device' });
 const counted = (of: (job: JobBuilder<'exactly-once'>) => DataStream<Infer<typeof Row>, 'exactly-once'>) => {

@@ -59,7 +59,7 @@ void t.test(
       fc.property(
         fc.constantFrom(...selectors),
         fc.array(fc.tuple(samples(), form()), { minLength: 1, maxLength: 3 }),
-        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 2, max: 5 }),
         fc.boolean(),
         ([keys, keyOf], input, parallelism, interpreted) => {
           const channels = Array.from({ length: parallelism }, () => new Channel());
@@ -84,6 +84,20 @@ void t.test(
       ),
       { numRuns: propertyRuns(500) },
     );
+  },
+);
+
+void t.test(
+  'one subtask owns all keys: it gets what came as it came, and looks at the keys itself',
+  async (test) => {
+    const { context, errors } = createOperatorBench({});
+    const channel = new Channel();
+    const select = () => test.fail('asked for a key');
+    const router = createRouter({ kind: 'hash', keys: { kind: 'function', select } }, [channel], context);
+    const records = rowRecords([{ id: Number.NaN }, { id: 1 }], [1, 2]);
+    router.records(records);
+    test.same(channel.shift(), { kind: 'records', records });
+    test.same(errors, []);
   },
 );
 
