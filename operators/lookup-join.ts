@@ -9,12 +9,16 @@ import {
   type OperatorState,
   type Random,
   type Records,
+  recordCount,
   type RowLoop,
   systemRandom,
   type Waiting,
 } from '#engine';
+import type { Schema } from '#wire';
 import { recordLoop } from './record-loop.ts';
 import { atLeastOne, type CallAttempt, type CallOptions, callPolicy } from './async/call-policy.ts';
+import { ColumnJoin } from './async/column-join.ts';
+import { type DerivedFields, derivedRow, type DerivedSpec } from './async/derived-fields.ts';
 import { InFlight, type ResultOrder } from './async/in-flight.ts';
 import { type LookupCacheOptions, lookupCacheSpec, type LookupKey } from './async/lookup-cache.ts';
 import { type Loader, Lookups, type LookupSpec, type LookupStats } from './async/lookups.ts';
@@ -51,12 +55,30 @@ export type LookupMatch<T, V, Out> =
       /** Records without a value are joined with null. */
       readonly type: 'left';
       readonly join: (record: T, value: V | null) => Out;
+    }
+  | {
+      readonly type?: 'inner';
+      /** The result is a record of this schema: fields of the record, and those that {@link derive} computes of it and the value. */
+      readonly schema: Schema<Out>;
+      /**
+       * One function for each field that the record does not have. Unlike after `join`, columns stay columns: no row is made, and a field that
+       * depends on the value alone is computed once for many records. So functions must give the same for the same.
+       */
+      readonly derive: DerivedFields<NoInfer<T>, NoInfer<V>, NoInfer<Out>>;
+    }
+  | {
+      readonly type: 'left';
+      readonly schema: Schema<Out>;
+      readonly derive: DerivedFields<NoInfer<T>, NoInfer<V> | null, NoInfer<Out>>;
     };
 
 export type LookupJoinOptions<T, K extends LookupKey, V, Out> = CallOptions &
   LookupLoad<K, V> &
   LookupMatch<T, V, Out> & {
-    /** What to look up; null or undefined: the record has no value, nothing is loaded. */
+    /**
+     * What to look up; null or undefined: the record has no value, nothing is loaded. With `derive`, a function of string fields is called
+     * once for many records that have the same.
+     */
     readonly key: (record: T) => K | null | undefined;
     /** Kept per subtask, empty after a restart. */
     readonly cache: LookupCacheOptions;
@@ -90,9 +112,14 @@ export function lookupJoin<T, K extends LookupKey, V, Out>(
   options: LookupJoinOptions<T, K, V, Out>,
   random: Random = systemRandom,
 ): OperatorDefinition<LookupJoinOperator> {
+  const derived = derivedOf(options);
   const spec: JoinSpec = {
     key: options.key as JoinSpec['key'],
-    join: options.join as JoinSpec['join'],
+    join:
+      'join' in options
+        ? (options.join as JoinSpec['join'])
+        : (row, value) => derivedRow(derived as DerivedSpec, row, value),
+    derived,
     isLeft: options.type === 'left',
     order: options.order ?? 'ordered',
     lookups: {
@@ -108,6 +135,8 @@ export function lookupJoin<T, K extends LookupKey, V, Out>(
 interface JoinSpec {
   readonly key: (row: unknown) => unknown;
   readonly join: (row: unknown, value: unknown) => unknown;
+  /** Null where `join` is the user's. */
+  readonly derived: DerivedSpec | null;
   readonly isLeft: boolean;
   readonly order: ResultOrder;
   readonly lookups: LookupSpec;
@@ -119,6 +148,7 @@ interface JoinSpec {
  * LJ1 results leave as AM1 and AM4 say; a record found in the cache keeps its place among those that wait.
  * LJ2 a record found in the cache while nothing is before it is joined and emitted at once: no promise, no queue.
  * LJ3 the cache is not part of the snapshot; inputs in flight are, and are looked up again, first (AM3).
+ * LJ4 a batch whose values are all in the cache, while nothing is before it, is joined as columns where its fields are derived (CJ2).
  */
 class LookupJoin implements LookupJoinOperator {
   readonly #spec: JoinSpec;
@@ -126,6 +156,7 @@ class LookupJoin implements LookupJoinOperator {
   readonly #inFlight: InFlight;
   readonly #lookups: Lookups;
   readonly #loop: RowLoop;
+  readonly #columns: ColumnJoin | null;
   /** Inputs of a snapshot that are not looked up yet. */
   #restored: PendingInput[] = [];
 
@@ -137,12 +168,24 @@ class LookupJoin implements LookupJoinOperator {
     );
     this.#lookups = new Lookups(spec.lookups, context, this.#inFlight);
     this.#loop = recordLoop(context, this);
+    const { derived, key, isLeft } = spec;
+    const valueOf = (row: unknown) => {
+      const wanted = this.#keyOf(row);
+      return this.#lookups.known(wanted);
+    };
+    const nowMs = () => this.#lookups.nowMs;
+    this.#columns =
+      derived === null ? null : new ColumnJoin({ derived, key, isLeft, valueOf, nowMs }, context);
   }
 
   records(records: Records): void {
     this.#inFlight.active();
     this.#lookups.tick();
     this.#lookUpRestored();
+    if (this.#columns !== null && this.#inFlight.size === 0 && this.#columns.run(records)) {
+      this.#lookups.hits(recordCount(records));
+      return;
+    }
     this.#loop.run(records);
     this.#lookups.asked();
     this.#lookups.turn();
@@ -241,6 +284,21 @@ class LookupJoin implements LookupJoinOperator {
       { details: { operator: this.#context.operator } },
     );
   }
+}
+
+function derivedOf<T, K extends LookupKey, V, Out>(
+  options: LookupJoinOptions<T, K, V, Out>,
+): DerivedSpec | null {
+  if (!('derive' in options)) return null;
+  const derive = new Map(Object.entries(options.derive)) as DerivedSpec['derive'];
+  for (const name of derive.keys()) {
+    if (options.schema.fields.some((field) => field.name === name)) continue;
+    throw new MillraceError(
+      'MR_CONFIG_INVALID',
+      `A lookup join derives '${name}', which schema '${options.schema.name}' does not have. Add the field to the schema, or leave it out.`,
+    );
+  }
+  return { schema: options.schema, derive };
 }
 
 /** @throws MR_CONFIG_INVALID */

@@ -20,6 +20,7 @@ export type { PartitionKeys } from '../redis/keys.ts';
 export { isNullAt } from './batch.ts';
 export type { Batch, Column } from './batch.ts';
 export { BatchBuilder } from './batch-builder.ts';
+export { type ColumnStore, columnStore } from './column-store.ts';
 export type { GenerationOptions } from './code-generation.ts';
 export {
   FRAME_CRC_AT,
@@ -34,6 +35,7 @@ export {
 } from './envelope.ts';
 export type { Envelope, FrameHeader } from './envelope.ts';
 export { decodeFrame, encodeFrame, verifyFrame } from './frame.ts';
+export { recordInvalid, refusal as fieldRefusal } from './field-check.ts';
 export { JsonScanner } from './json-scanner.ts';
 export { fmix32, mixRound, murmur3Words } from './murmur3.ts';
 export { parseJsonRecord, recordParser } from './record-parser.ts';

@@ -1,33 +1,25 @@
-import type { DeviceRegistry, RegisteredDevice } from './device-registry.ts';
-import type { EnrichedReading } from './enriched-reading.ts';
+import type { LookupJoinOptions } from '#operators';
+import { deviceField, type DeviceRegistry, type RegisteredDevice } from './device-registry.ts';
+import { EnrichedReading } from './enriched-reading.ts';
 import type { Reading } from './reading.ts';
 
-/** The enriching step: at once for a device whose registration is cached, later for one that has to be asked for. */
+/** The enriching step: what the registry knows of the device of each reading. */
 export function withDeviceRegistry(
   registry: DeviceRegistry,
-): (reading: Reading) => EnrichedReading | Promise<EnrichedReading> {
-  return (reading) => {
-    const device = registry.lookup(reading.tenant, reading.deviceId);
-    return device instanceof Promise
-      ? device.then((found) => enrich(reading, found))
-      : enrich(reading, device);
-  };
-}
-
-function enrich(reading: Reading, device: RegisteredDevice | null): EnrichedReading {
+): LookupJoinOptions<Reading, string, RegisteredDevice, EnrichedReading> {
   return {
-    ts: reading.ts,
-    tenant: reading.tenant,
-    deviceId: reading.deviceId,
-    site: reading.site,
-    temperature: reading.temperature,
-    vibration: reading.vibration,
-    rpm: reading.rpm,
-    voltage: reading.voltage,
-    status: reading.status,
-    firmware: reading.firmware,
-    model: device?.model ?? null,
-    location: device?.location ?? null,
-    hot: device !== null && reading.temperature !== null && reading.temperature > device.hotAbove,
+    type: 'left',
+    key: ({ tenant, deviceId }) => deviceField(tenant, deviceId),
+    loadMany: registry.load,
+    batch: { size: 1_000 },
+    // Devices that are not registered are asked for again sooner.
+    cache: { entries: 200_000, ttl: '5m', negativeTtl: '30s' },
+    schema: EnrichedReading,
+    derive: {
+      model: (_, device) => device?.model ?? null,
+      location: (_, device) => device?.location ?? null,
+      hot: ({ temperature }, device) =>
+        device !== null && temperature !== null && temperature > device.hotAbove,
+    },
   };
 }

@@ -79,7 +79,7 @@ export function deviceTelemetry(options: DeviceTelemetryOptions): JobDefinition 
         }),
       );
 
-      readings.asyncMap('enrich', withDeviceRegistry(registry), { concurrency: 64 }).to(
+      readings.lookupJoin('enrich', withDeviceRegistry(registry)).to(
         'lake',
         iceberg('curated.readings', EnrichedReading, {
           warehouse,

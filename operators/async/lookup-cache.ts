@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { type Clock, type Duration, durationMs, MillraceError } from '#engine';
 import { atLeastOne } from './call-policy.ts';
+import type { KnownValue } from './column-join.ts';
 
 export interface LookupCacheOptions {
   /** Keys kept at most, known absent ones included; the longest unused goes first. */
@@ -32,6 +33,9 @@ export function lookupCacheSpec(options: LookupCacheOptions): LookupCacheSpec {
 }
 
 export type LookupKey = string | number;
+
+/** A value that is asked for all the time is looked for in the cache so often. */
+const LOOK_AGAIN_MS = 1_000;
 
 /** Stored for a key that is known to be absent: the cache itself holds no null. */
 const ABSENT: unique symbol = Symbol('absent');
@@ -73,6 +77,17 @@ export class LookupCache {
   get(key: LookupKey): unknown {
     const value = this.#entries.get(key);
     return value === ABSENT ? null : value;
+  }
+
+  /** The same with the time until which it may be used without another look: its own, and soon enough for the key to count as used. */
+  known(key: LookupKey): KnownValue | undefined {
+    const value = this.get(key);
+    if (value === undefined) return undefined;
+    return { value, untilMs: this.#nowMs + Math.min(LOOK_AGAIN_MS, this.#entries.getRemainingTTL(key)) };
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
   }
 
   set(key: LookupKey, value: unknown): void {

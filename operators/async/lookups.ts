@@ -1,6 +1,7 @@
 import { MillraceError, type OperatorContext, type Random } from '#engine';
 import type { CallAttempt, CallPolicy } from './call-policy.ts';
 import { CallPool } from './call-pool.ts';
+import type { KnownValue } from './column-join.ts';
 import type { InFlight } from './in-flight.ts';
 import { LookupCache, type LookupCacheSpec, type LookupKey } from './lookup-cache.ts';
 import type { PendingInput } from './result-queue.ts';
@@ -104,6 +105,22 @@ export class Lookups {
     if (value === undefined) this.#misses++;
     else this.#hits++;
     return value;
+  }
+
+  /** The cached value and until when it may be used without another look; undefined when it must be loaded. Nothing is counted. */
+  known(key: LookupKey | null): KnownValue | undefined {
+    if (key === null) return { value: null, untilMs: Number.POSITIVE_INFINITY };
+    return this.#cache.known(key);
+  }
+
+  /** The cache's time. */
+  get nowMs(): number {
+    return this.#cache.nowMs;
+  }
+
+  /** So many records were answered from the cache. */
+  hits(count: number): void {
+    this.#hits += count;
   }
 
   /** Settles `input` with the key's value, now or later. */

@@ -24,6 +24,7 @@ import {
 import { eventTime, f64, type Infer, nullable, schema, string } from '#wire';
 
 /** What must not compile of joins, patterns, windows and state: each directive is an error of its own when the line below is accepted. */
+const Named = schema('named', { at: eventTime(1), id: string(2), name: string(3) });
 const Order = schema('order', {
   at: eventTime(1),
   id: string(2),
@@ -208,6 +209,23 @@ defineJob('rejected', { guarantee: 'exactly-once' }, (job) => {
     type: 'left',
     // @ts-expect-error a looked-up value may be missing in a left join
     join: (_, value) => value.name,
+    cache: { entries: 1, ttl: '1m' },
+  });
+  order.lookupJoin('f', {
+    key: (it) => it.id,
+    load: async () => ({ name: '' }),
+    schema: Named,
+    // @ts-expect-error a field that the record does not have must be derived
+    derive: {},
+    cache: { entries: 1, ttl: '1m' },
+  });
+  order.lookupJoin('n', {
+    key: (it) => it.id,
+    load: async () => ({ name: '' }),
+    schema: Named,
+    type: 'left',
+    // @ts-expect-error a looked-up value may be missing in a left join
+    derive: { name: (_, value) => value.name },
     cache: { entries: 1, ttl: '1m' },
   });
   // @ts-expect-error retries are bounded by a number
