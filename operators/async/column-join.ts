@@ -19,6 +19,8 @@ const PLACES_MAX = 2 ** 18;
 /** Strings of one field that are remembered, at most; a power of two, so that ids of {@link KEY_FIELDS_MAX} fields make one number. */
 const IDS_MAX = 2 ** 17;
 const KEY_FIELDS_MAX = 3;
+/** Values that are remembered, at most, and those of a batch. */
+const KNOWN_MAX = 2 ** 18;
 
 export interface ColumnJoinSpec {
   readonly derived: DerivedSpec;
@@ -163,9 +165,10 @@ class KnownValues {
     return known.value;
   }
 
-  /** Between two batches. */
+  /** Starts afresh when much is remembered; between two batches, each of which adds less than half of IDS_MAX. */
   forget(): void {
-    if (this.#fields.every(({ ids }) => ids.size < IDS_MAX / 2)) return;
+    const isSmall = this.#fields.every(({ ids }) => ids.size < IDS_MAX / 2);
+    if (isSmall && this.#byIds.size < KNOWN_MAX) return;
     for (const field of this.#fields) field.ids = new StringInterner();
     this.#byIds.clear();
   }
