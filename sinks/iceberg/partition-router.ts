@@ -121,12 +121,17 @@ export class PartitionRouter {
 /** Dense ids of one partition field's values. */
 class FieldValues {
   readonly #isTime: boolean;
+  /** Of times, whether all between two that give the same value give it too. */
+  readonly #isOrdered: boolean;
+  /** Times that gave the last value: the least and the greatest so far. */
+  #run = { from: 0, to: -1, id: -1 };
   readonly #transform: (value: IcebergValue) => PartitionValue;
   readonly #ids = new Map<PartitionValue, number>();
   readonly #values: PartitionValue[] = [];
 
   constructor(field: PartitionField) {
     this.#isTime = field.sourceType === 'timestamptz';
+    this.#isOrdered = this.#isTime && field.transform.kind !== 'bucket';
     this.#transform = partitionFunction(field.transform, field.sourceType);
   }
 
@@ -141,6 +146,7 @@ class FieldValues {
   clear(): void {
     this.#ids.clear();
     this.#values.length = 0;
+    this.#run = { from: 0, to: -1, id: -1 };
   }
 
   /** Replaces each id by `fold(id, value id of the row)`. Runs of the same pair, the usual case, cost two comparisons. */
@@ -164,6 +170,8 @@ class FieldValues {
           value = this.#idOf(valueAt(source, row));
           byCode[code] = value;
         }
+      } else if (this.#isOrdered && source.kind === 'f64' && source.nulls === null) {
+        value = this.#idOfTime(source.values[row] as number);
       } else {
         value = this.#idOf(valueAt(source, row));
       }
@@ -171,6 +179,17 @@ class FieldValues {
       if (id !== lastId || value !== lastValue) [lastId, lastValue, lastFold] = [id, value, fold(id, value)];
       ids[i] = lastFold;
     }
+  }
+
+  /** Rows come nearly in order of time: most lie between two that have been looked at. */
+  #idOfTime(time: number): number {
+    const run = this.#run;
+    if (time >= run.from && time <= run.to) return run.id;
+    const id = this.#idOf(time);
+    if (id !== run.id) this.#run = { from: time, to: time, id };
+    else if (time < run.from) run.from = time;
+    else run.to = time;
+    return id;
   }
 
   #idOf(raw: unknown): number {

@@ -66,12 +66,12 @@ const open = (type: 'left' | 'inner', changes: Partial<Options> = {}) => {
     cache: { entries: 100, ttl: '10s' },
     schema: Named,
     derive: {
-      name(_, device) {
+      name(_: Reading, device: Device | null) {
         calls.name++;
         return device?.name ?? null;
       },
-      limit: (_, device) => device?.limit ?? null,
-      above: ({ value }, device) => {
+      limit: (_: Reading, device: Device | null) => device?.limit ?? null,
+      above: ({ value }: Reading, device: Device | null) => {
         if (value === 13) throw new Error('no 13');
         return value !== null && device !== null && value > device.limit;
       },
@@ -123,7 +123,7 @@ void t.test('LJ4 CJ2 CJ3: batches give what their rows give, errors included', (
       test.strictSame(columns.output.take(), rows.output.take());
       test.strictSame(columns.bench.errors, rows.bench.errors);
     }),
-    propertyRuns(),
+    { numRuns: propertyRuns(200) },
   );
   test.end();
 });
