@@ -123,6 +123,7 @@ export class ClusterConnection implements RedisLink {
   close(): void {
     this.#closed = true;
     this.#nodes.close();
+    for (const calls of [this.#whole, ...this.#slots.values()]) calls.end(this.#closedByUs());
   }
 
   #run(

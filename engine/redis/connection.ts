@@ -139,6 +139,7 @@ export class RedisConnection implements RedisLink {
     this.#closed = true;
     this.#watch?.close();
     this.#redis.disconnect();
+    this.#calls.end(this.#closedByUs());
   }
 
   #connect(): void {

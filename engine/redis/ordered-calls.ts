@@ -25,14 +25,18 @@ export interface OrderedCallsOptions {
  * OC2 When a call has to be sent again new ones are held, those on their way are waited for, and then all that are not answered are sent
  *     in the order in which they were made. So calls overtake each other only when both were on their way and the server refused the
  *     first and took the second.
+ * OC3 After {@link end} no call is under way, also not one whose client never settles it.
  */
 export class OrderedCalls {
   readonly #options: OrderedCallsOptions;
   #made = 0;
   #inFlight = 0;
+  /** Not settled. */
+  readonly #open = new Set<Call>();
   /** Refused, and made after them; not on their way. */
   readonly #waiting = new Set<Call>();
   #recovering = false;
+  #ended: MillraceError | null = null;
   #drained: PromiseWithResolvers<void> | null = null;
 
   constructor(options: OrderedCallsOptions) {
@@ -41,6 +45,7 @@ export class OrderedCalls {
 
   /** `send` writes before it first suspends. It may be called any number of times, one after another. */
   run(doing: string, send: () => Promise<unknown>): Promise<unknown> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
     const { clock, unavailableMs, unavailable } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const stop = clock.after(unavailableMs, () => call.settle(() => reject(unavailable(doing))));
@@ -53,6 +58,7 @@ export class OrderedCalls {
       settle: (act) => {
         if (call.settled) return;
         call.settled = true;
+        this.#open.delete(call);
         this.#waiting.delete(call);
         stop();
         act();
@@ -60,8 +66,15 @@ export class OrderedCalls {
       answer: (value) => call.settle(() => resolve(value)),
       fail: (error) => call.settle(() => reject(redisError(error, doing))),
     };
+    this.#open.add(call);
     this.#take(call);
     return promise;
+  }
+
+  /** Fails all calls, also those to come: the client is closed. One that is closed before it has connected again never settles them. */
+  end(why: MillraceError): void {
+    this.#ended = why;
+    for (const call of this.#open) call.fail(why);
   }
 
   #take(call: Call): void {

@@ -38,6 +38,21 @@ void t.test('it opens a supported server and knows what it is', async (t) => {
   await server.stop();
 });
 
+void t.test(
+  'OC3: what waits for a server that has gone is told at once when the connection is closed',
+  async (t) => {
+    const server = await startRedis({ tcp: true });
+    const connection = await RedisConnection.open(options(server.url, 60_000));
+    const blocked = connection.callBuffer('XREAD', 'BLOCK', 0, 'STREAMS', 'nothing', '$');
+    const told = t.rejects(blocked, { code: 'MR_REDIS_UNAVAILABLE', message: /closed by us/ });
+    await server.stop();
+    await systemClock.sleep(300); // it tries to connect again
+    connection.close();
+    await told;
+    await t.rejects(connection.call('GET', 'k'), { message: /closed by us/ });
+  },
+);
+
 void t.test('too old a server is refused by name', async (t) => {
   const facts = (product: 'redis' | 'valkey', version: string) => ({ product, version, waitAof: false });
   for (const [product, version] of [
