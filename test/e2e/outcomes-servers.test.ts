@@ -135,13 +135,21 @@ await t.test(
     for (const handle of [copying, counting]) {
       // One that was under way may still complete. The next notices the restart, if none has yet; the one after it completes.
       const { completed } = handle.status().checkpoints;
-      await until(() => handle.status().checkpoints.completed > completed + 1, 'two more checkpoints', 30_000);
+      await until(
+        () => handle.status().checkpoints.completed > completed + 1,
+        'two more checkpoints',
+        30_000,
+      );
       await progress(handle, rows + 1);
       t.equal(handle.status().state, 'running');
       t.type(await handle.stop(), 'number', 'with a last checkpoint');
       const { failures } = handle.status();
       const codes = new Set(failures.map(({ code }) => code));
-      t.same(codes, new Set(['MR_CHECKPOINT_NOT_DURABLE']), failures.map(({ message }) => message).join(' | '));
+      t.same(
+        codes,
+        new Set(['MR_CHECKPOINT_NOT_DURABLE']),
+        failures.map(({ message }) => message).join(' | '),
+      );
     }
     t.same(values(await bench.read('out', Reading)), [...numbers(0, rows), rows + 20], 'each record once');
     t.same(await bench.read('late', Reading), []);
