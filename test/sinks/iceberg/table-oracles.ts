@@ -66,14 +66,15 @@ export async function icebird(warehouse: string, table: string): Promise<readonl
   }
 }
 
-/** Paths and sizes below a folder. */
+/** Paths and sizes below a folder, without files that go while one looks. */
 export async function listFiles(folder: string): Promise<ReadonlyMap<string, number>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = new Map<string, number>();
   for (const entry of entries) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
-    files.set(path, (await stat(path)).size);
+    const found = await stat(path).catch(() => null);
+    if (found !== null) files.set(path, found.size);
   }
   return files;
 }
