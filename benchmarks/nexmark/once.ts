@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { FRAME_RECORDS } from '../row-frames.ts';
 import { warmUp } from '../warm-up.ts';
 import { runQuery } from './engine.ts';
-import { FRAME_RECORDS, nexmarkFile } from './event-file.ts';
+import { nexmarkFile } from './event-file.ts';
 import { QUERY_NAMES } from './queries.ts';
 import { fileText, linesDigest } from './result-sink.ts';
 

@@ -1,7 +1,9 @@
-import { type Dataflow, measured, runDataflow } from './engine.ts';
+import { FRAME_RECORDS } from '../row-frames.ts';
+import { costOf } from '../run-in-memory.ts';
+import { type Dataflow, runDataflow } from './engine.ts';
 import { recount } from './recount.ts';
 import { ResultSum } from './result-sum.ts';
-import { FRAME_RECORDS, riotInput } from './workload.ts';
+import { riotInput } from './workload.ts';
 
 /**
  * One dataflow in one process: `node once.ts <etl|stats> <millrace|loop> <events> <seed> <folder> [sample]`; prints its outcome as JSON. Half
@@ -14,9 +16,10 @@ if ((dataflow !== 'etl' && dataflow !== 'stats') || folder === undefined || !(ev
 const { file, registry } = riotInput({ events, seed, sample: sample ?? null }, folder);
 const all = file.frames();
 
-const loop = (flow: Dataflow, frames: readonly Uint8Array[]) => {
+const loop = async (flow: Dataflow, frames: readonly Uint8Array[]) => {
   const sum = new ResultSum();
-  return measured(sum, async () => recount(flow, frames, registry, sum));
+  const cost = await costOf(() => recount(flow, frames, registry, sum));
+  return { ...cost, rows: sum.rows, checksum: sum.checksum };
 };
 const run = (frames: readonly Uint8Array[], count: number) =>
   engine === 'millrace' ? runDataflow(dataflow, frames, count, registry) : loop(dataflow, frames);

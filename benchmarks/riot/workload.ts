@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BatchBuilder, encodeFrame, seededRandom } from '#wire';
+import { seededRandom } from '#wire';
 import { type FrameFile, frameFile } from '../frame-file.ts';
+import { rowFrames } from '../row-frames.ts';
 import { OBSERVED, parseSenml, SenmlRow } from './senml.ts';
 import { textHash } from './text-hash.ts';
 
@@ -29,7 +30,6 @@ export interface RiotInput {
 export type Registry = ReadonlyMap<string, string>;
 
 const SENSORS = 1_000;
-export const FRAME_RECORDS = 1_000;
 const START_MS = 1_422_748_800_000;
 /** Messages per second of the sample. */
 const RATE = 17;
@@ -42,7 +42,9 @@ export function riotInput({ events, seed, sample }: RiotOptions, folder: string)
   const recorded = sample === null ? null : readSample(sample);
   const rows = recorded === null ? () => seededRows(events, seed) : () => repeated(recorded, events);
   const kind = recorded === null ? `seed-${seed}` : 'sample';
-  const file = frameFile(join(folder, `riot-${events}-${kind}.frames`), () => framesOf(rows()));
+  const file = frameFile(join(folder, `riot-${events}-${kind}.frames`), () =>
+    rowFrames(SenmlRow, rows(), 'riot'),
+  );
   const source = recorded === null ? `of ${SENSORS} sensors, seed ${seed}` : 'of the SYS sample, repeated';
   const sensors =
     recorded === null
@@ -119,29 +121,4 @@ export function* seededRows(events: number, seed: number, sensorCount = SENSORS)
 function sensorName(sensor: number, seed: number): string {
   const word = (purpose: number) => (textHash(`sensor ${sensor}`, seed + purpose) >>> 0).toString(36);
   return `ci${`${word(1)}${word(2)}${word(3)}${word(4)}`.padEnd(25, '0').slice(0, 25)}`;
-}
-
-/** Rows in frames of a thousand. */
-export function* framesOf(rows: Iterable<SenmlRow>): Generator<Uint8Array> {
-  const builder = new BatchBuilder(SenmlRow);
-  let last = 0;
-  for (const row of rows) {
-    builder.append(row);
-    last++;
-    if (builder.count === FRAME_RECORDS) yield frameOf(builder, last);
-  }
-  if (builder.count > 0) yield frameOf(builder, last);
-}
-
-/** @param last rows up to the end of the frame */
-function frameOf(builder: BatchBuilder<SenmlRow>, last: number): Uint8Array {
-  const batch = builder.finish();
-  return encodeFrame(batch, {
-    producer: 'riot',
-    epoch: 1,
-    prev: last - batch.count,
-    first: last - batch.count + 1,
-    watermark: Number.NaN,
-    compression: 'none',
-  });
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { BatchBuilder, encodeFrame, eventTime, f64, type Infer, schema, seededRandom, string } from '#wire';
+import { eventTime, f64, type Infer, schema, seededRandom, string } from '#wire';
 import { type FrameFile, frameFile } from '../frame-file.ts';
+import { rowFrames } from '../row-frames.ts';
 
 /** One T1 record: four measures of one device. */
 export const Measure = schema('t1', {
@@ -26,46 +27,32 @@ export interface Workload {
 export const WINDOW_MS = 10_000;
 export const BOUND_MS = 1_000;
 const RATE = 100_000;
-const FRAME_RECORDS = 1_000;
 const START_MS = 1_700_000_000_000;
 
 /** The workload's frames in a file. */
 export function t1File(workload: Workload, folder: string): FrameFile {
   const { events, devices, seed } = workload;
-  return frameFile(join(folder, `t1-${events}-${devices}-${seed}.frames`), () => framesOf(workload));
+  return frameFile(join(folder, `t1-${events}-${devices}-${seed}.frames`), () =>
+    rowFrames(Measure, measuresOf(workload), 't1'),
+  );
 }
 
-function* framesOf(workload: Workload): Generator<Uint8Array> {
+function* measuresOf(workload: Workload): Generator<Measure> {
   const random = seededRandom(workload.seed);
   const walk = Array.from({ length: workload.devices }, () => [20, 50, 1000, 90]);
-  const builder = new BatchBuilder(Measure);
   const cents = (x: number) => Math.round(x * 100) / 100;
   for (let i = 0; i < workload.events; i++) {
     const device = Math.floor(random() * workload.devices);
     const at = walk[device] as number[];
     for (let f = 0; f < 4; f++) at[f] = cents((at[f] as number) + (random() - 0.5));
     const behind = random() < 0.01 ? random() * (BOUND_MS - 10) : 0;
-    builder.append({
+    yield {
       ts: Math.floor(START_MS + (i * 1000) / RATE - behind),
       device: `device-${String(device).padStart(8, '0')}`,
       temperature: at[0] as number,
       humidity: at[1] as number,
       pressure: at[2] as number,
       battery: at[3] as number,
-    });
-    if (builder.count === FRAME_RECORDS || i === workload.events - 1) yield frameOf(builder, i + 1);
+    };
   }
-}
-
-/** @param last events up to the end of the frame */
-function frameOf(builder: BatchBuilder<Measure>, last: number): Uint8Array {
-  const batch = builder.finish();
-  return encodeFrame(batch, {
-    producer: 't1',
-    epoch: 1,
-    prev: last - batch.count,
-    first: last - batch.count + 1,
-    watermark: Number.NaN,
-    compression: 'none',
-  });
 }

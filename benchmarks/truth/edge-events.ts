@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { BatchBuilder, encodeFrame, eventTime, i32, type Infer, schema } from '#wire';
+import { BatchBuilder, eventTime, i32, type Infer, schema } from '#wire';
 import { type FrameFile, frameFile } from '../frame-file.ts';
+import { rowFrame } from '../row-frames.ts';
 import { EventRandom } from '../nexmark/event-random.ts';
 
 /** An event of few keys and of times that meet the edges of windows often. */
@@ -34,6 +35,7 @@ export function edgeFile(folder: string): FrameFile {
 
 function* framesOf(): Generator<Uint8Array> {
   const random = new EventRandom(SEED);
+  const builder = new BatchBuilder(EdgeEvent);
   let newest = BASE_MS;
   let watermark = 0;
   for (let made = 0; made < EDGE_EVENTS; ) {
@@ -44,8 +46,9 @@ function* framesOf(): Generator<Uint8Array> {
       newest = Math.max(newest, at);
       return { at, key: random.below(4), value: random.below(1_000), isBehind: at <= watermark ? 1 : 0 };
     });
-    yield frameOf(events, made);
     made += size;
+    for (const event of events) builder.append(event);
+    yield rowFrame(builder, 'edges', made);
     watermark = Math.max(watermark, newest - EDGE_BOUND_MS - 1);
   }
 }
@@ -59,17 +62,4 @@ function timeOf(random: EventRandom, newest: number, watermark: number): number 
   if (kind < 85) return Math.max(watermark, BASE_MS) + random.below(3) - 1;
   if (kind < 93) return grid - random.below(3);
   return Math.max(BASE_MS, grid - random.below(120) * STEP_MS);
-}
-
-function frameOf(events: readonly EdgeEvent[], before: number): Uint8Array {
-  const builder = new BatchBuilder(EdgeEvent);
-  for (const event of events) builder.append(event);
-  return encodeFrame(builder.finish(), {
-    producer: 'edges',
-    epoch: 1,
-    prev: before,
-    first: before + 1,
-    watermark: Number.NaN,
-    compression: 'none',
-  });
 }

@@ -20,7 +20,7 @@ export interface RedisStreamOptions {
  * Streams that somebody else fills with `XADD key * …`, one record per entry. One stream is one partition; partition p belongs to
  * subtask `p mod parallelism`. They are read by position (no consumer group) and never written to, so that state sees every entry exactly
  * once as long as the server keeps it: entries that were trimmed unread, and a stream that lost its tail, fail the job as MR_LOG_TRIMMED
- * and MR_LOG_ROLLED_BACK. The topics of {@link partitionLog} are several times cheaper per record, and far smaller in Redis; use those where the producer is yours.
+ * and MR_LOG_ROLLED_BACK. The topics of {@link partitionLog} are several times cheaper per record, and smaller in Redis; use those where the producer is yours.
  *
  * An entry that cannot be read is dealt with as the job declares (`onError`); its dead letter holds stream, id and raw fields.
  * @example job.source('readings', redisStream(['plant-a', 'plant-b'], Reading, { format: 'json' }), { outOfOrderness: '2s' })

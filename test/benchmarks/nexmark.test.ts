@@ -2,14 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { type Bid, isAuction, isBid, isPerson } from '../../benchmarks/nexmark/event-kinds.ts';
-import {
-  type EventFileOptions,
-  framesOf,
-  nexmarkEvents,
-  nexmarkFile,
-} from '../../benchmarks/nexmark/event-file.ts';
-import type { NexmarkEvent } from '../../benchmarks/nexmark/event.ts';
+import { type EventFileOptions, nexmarkEvents, nexmarkFile } from '../../benchmarks/nexmark/event-file.ts';
+import { NexmarkEvent } from '../../benchmarks/nexmark/event.ts';
 import { runQuery } from '../../benchmarks/nexmark/engine.ts';
+import { rowFrames } from '../../benchmarks/row-frames.ts';
 import { BASE_MS, nexmarkGenerator } from '../../benchmarks/nexmark/generator.ts';
 import { eventsOf, expectedLines } from '../../benchmarks/nexmark/oracle.ts';
 import { QUERY_NAMES } from '../../benchmarks/nexmark/queries.ts';
@@ -197,7 +193,12 @@ void t.test('all of the best are given where there are several', async (test) =>
     ['q5', 2_000],
     ['q7', 10_000],
   ] as const) {
-    const { results } = await runQuery(query, [...framesOf(events)], options.events, true);
+    const { results } = await runQuery(
+      query,
+      [...rowFrames(NexmarkEvent, events, 'nexmark')],
+      options.events,
+      true,
+    );
     const expected = expectedLines(query, events);
     const windows = new Set(expected.map((line) => Math.floor(Number(line.split(',').at(-1)) / stepMs)));
     test.ok(expected.length > windows.size * 1.1, `${expected.length} rows, ${windows.size} windows`);

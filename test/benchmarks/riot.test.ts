@@ -1,11 +1,11 @@
 import t from 'tap';
+import { rowFrames } from '../../benchmarks/row-frames.ts';
 import { runDataflow, type Dataflow } from '../../benchmarks/riot/engine.ts';
 import { recount } from '../../benchmarks/riot/recount.ts';
 import { ResultSum } from '../../benchmarks/riot/result-sum.ts';
-import { OBSERVED, type SenmlRow } from '../../benchmarks/riot/senml.ts';
+import { OBSERVED, SenmlRow } from '../../benchmarks/riot/senml.ts';
 import {
   findSample,
-  framesOf,
   readSample,
   registryOf,
   riotInput,
@@ -46,7 +46,12 @@ void t.test('ETL fills in what is out of range, annotates, and drops who is not 
   const expected = new ResultSum();
   for (const [i, temperature] of ['10', '20', '15'].entries())
     expected.add(JSON.stringify({ bt: 1_000 + i, e: entry(temperature) }));
-  const { rows: published, checksum } = await runDataflow('etl', [...framesOf(rows)], 4, registry);
+  const { rows: published, checksum } = await runDataflow(
+    'etl',
+    [...rowFrames(SenmlRow, rows, 'riot')],
+    4,
+    registry,
+  );
   test.same([published, checksum], [3, expected.checksum]);
 });
 
@@ -54,7 +59,7 @@ void t.test('STATS publishes averages, predictions, moments and distinct counts'
   const rows = Array.from({ length: 12 }, (_, i) => row(i, 's1', 20));
   const { rows: published } = await runDataflow(
     'stats',
-    [...framesOf(rows)],
+    [...rowFrames(SenmlRow, rows, 'riot')],
     12,
     new Map([['s1', 'city-1,kit-2']]),
   );
@@ -66,7 +71,7 @@ for (const dataflow of DATAFLOWS) {
   void t.test(`${dataflow} publishes what a recount by plain loops says`, async (test) => {
     // Fifty messages of each sensor: blocks and regressions need more than ten.
     const rows = [...seededRows(2_000, 7, 40)];
-    const frames = [...framesOf(rows)];
+    const frames = [...rowFrames(SenmlRow, rows, 'riot')];
     const registry = registryOf(rows.map(({ pack }) => /"sv":"(\w+)"/.exec(pack)?.[1] ?? ''));
     await agree(test, dataflow, frames, rows.length, registry);
   });
