@@ -54,7 +54,7 @@ ${RIOT_HELP}
     --keys <n>          default 10000
 
   checkpoint            snapshots of one operator while it takes records: how long these wait, and the restore
-    --workloads <list>  of windows, sessions, process; default all
+    --workloads <list>  of windows, sketches, sessions, process; default all
     --keys <n>          default 1000000
 
   rescale               a job with much state rescaled 1 → 4 → 2 on two workers while loaded, and forked at 3

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   checkpointId,
   generation,
@@ -34,12 +36,14 @@ export interface Measured {
 
 /** Feeds an operator without a pause while its snapshots are written; then restores the last one into a new operator. */
 export async function measureSnapshots(measured: Measured): Promise<CheckpointOutcome> {
+  const bytesBefore = bytesHeld();
   const feed = new Feed(open(measured), measured);
   const store = openMemoryCheckpointStore({ reservedBytes: 8 * 1024 ** 3 });
   const ownership = await store.takeOver(JOB, 'bench');
   const writer = new SnapshotWriter({ store, ownership, clock: systemClock });
   // All keys, then once more, so that what is measured is compiled code.
   await feed.turns(2 * measured.frames.length);
+  const bytesPerKey = (bytesHeld() - bytesBefore) / measured.keys;
   const quiet = await feed.turns(QUIET_BATCHES);
   const turnMs = median(quiet.gaps);
   const snapshots: SnapshotOutcome[] = [];
@@ -87,6 +91,7 @@ export async function measureSnapshots(measured: Measured): Promise<CheckpointOu
   }
   return {
     keys: measured.keys,
+    bytesPerKey,
     turnMs,
     quietStallMs: Math.max(...quiet.gaps) - turnMs,
     quietStallCpuMs: Math.max(...quiet.threadGaps),
@@ -196,6 +201,16 @@ function open({ definition, keyFields }: Measured): Operator {
   };
   return definition.create(context);
 }
+
+/** What lives on the heap and in buffers. */
+function bytesHeld(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Linux brings a thread's own figure up to date when its scheduler runs, and when the process's is asked for. */
 function threadCpuMs(): number {

@@ -1,6 +1,8 @@
 /** What a run of one operator with snapshots says. */
 export interface CheckpointOutcome {
   readonly keys: number;
+  /** Memory that the operator holds before its first snapshot, garbage not counted. */
+  readonly bytesPerKey: number;
   /** From the start of one batch to the start of the next while no snapshot is being written, median and longest. */
   readonly turnMs: number;
   readonly quietStallMs: number;

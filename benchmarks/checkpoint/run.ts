@@ -2,11 +2,12 @@ import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import type { CheckpointOutcome, CheckpointWorkload } from './outcome.ts';
 import { processState } from './process.ts';
-import { sessions, windows } from './windows.ts';
+import { sessions, sketches, windows } from './windows.ts';
 
 /** By the names that the command line knows them by. */
 const CHECKPOINT_WORKLOADS: Readonly<Record<string, CheckpointWorkload>> = {
   windows,
+  sketches,
   sessions,
   process: processState,
 };
@@ -38,6 +39,7 @@ export async function runCheckpoint({ keys, runs, workloads, json }: CheckpointO
 }
 
 function tableOf({
+  bytesPerKey,
   turnMs,
   quietStallMs,
   quietStallCpuMs,
@@ -53,6 +55,7 @@ function tableOf({
       const [barrier, stall] = [it.barrierMs.toFixed(2), it.stallMs.toFixed(1)];
       return `| ${i === 0 ? 'first' : i} | ${barrier} | ${stall} | ${it.stallCpuMs.toFixed(1)} | ${it.stallCpuP99Ms.toFixed(1)} | ${it.cpuMs.toFixed(0)} | ${it.wallMs.toFixed(0)} | ${(it.bytes / 1e6).toFixed(1)} | ${it.batches} |`;
     }),
+    `memory: ${bytesPerKey.toFixed(0)} bytes per key`,
     `restore: ${restoreCpuMs.toFixed(0)} ms CPU`,
     ...(incremental === undefined ? [] : [incrementalText(incremental)]),
   ];

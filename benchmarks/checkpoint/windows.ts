@@ -1,5 +1,5 @@
 import type { Operator, OperatorDefinition } from '#engine';
-import { count, max, min, session, sum } from '#operators';
+import { count, max, min, p99, session, sum } from '#operators';
 import { BatchBuilder, decodeFrame, encodeFrame, eventTime, f64, schema, seededRandom, string } from '#wire';
 import { planCells } from '../../operators/window/cells.ts';
 import { sessionAggregate } from '../../operators/window/session-operator.ts';
@@ -18,21 +18,18 @@ const BATCH_RECORDS = 1_000;
 const TENANTS = 100;
 const START_MS = 1_700_000_000_000;
 
-const aggregates = planCells({ n: count(), total: sum('value'), least: min('value'), most: max('value') });
+const FIGURES = { n: count(), total: sum('value'), least: min('value'), most: max('value') };
+const aggregates = planCells(FIGURES);
 
 export const windows: CheckpointWorkload = {
   title: 'one tumbling window per key of two strings: count, sum, minimum, maximum',
+  run: (keys, snapshots) => measure(tumblingOf(aggregates), keys, snapshots),
+};
+
+export const sketches: CheckpointWorkload = {
+  title: 'the same with a sketch for the 99th percentile',
   run: (keys, snapshots) =>
-    measure(
-      windowAggregate({
-        windows: { kind: 'tumbling', sizeMs: 86_400_000, offsetMs: 0 },
-        allowedLatenessMs: 0,
-        plan: aggregates,
-        fold: null,
-      }),
-      keys,
-      snapshots,
-    ),
+    measure(tumblingOf(planCells({ ...FIGURES, high: p99('value') })), keys, snapshots),
 };
 
 export const sessions: CheckpointWorkload = {
@@ -49,6 +46,11 @@ export const sessions: CheckpointWorkload = {
       snapshots,
     ),
 };
+
+function tumblingOf(plan: ReturnType<typeof planCells>): OperatorDefinition<Operator> {
+  const day = { kind: 'tumbling', sizeMs: 86_400_000, offsetMs: 0 } as const;
+  return windowAggregate({ windows: day, allowedLatenessMs: 0, plan, fold: null });
+}
 
 function measure(definition: OperatorDefinition<Operator>, keys: number, snapshots: number) {
   return measureSnapshots({

@@ -79,7 +79,9 @@ export class OrderedCalls {
 
   #take(call: Call): void {
     try {
-      if (!this.#recovering && this.#options.ready() === null) return this.#send(call);
+      const wait = this.#recovering ? undefined : this.#options.ready();
+      if (wait === null) return this.#send(call);
+      wait?.catch(() => {}); // #recover asks again, after those on their way
     } catch (error) {
       return call.fail(error);
     }

@@ -53,6 +53,26 @@ void t.test(
   },
 );
 
+void t.test(
+  'OC3: a connection that is closed while it is made again rejects nothing that nobody waits for',
+  async (t) => {
+    const server = await startRedis({ tcp: true });
+    const connection = await RedisConnection.open(options(`redis://127.0.0.1:${server.port}/0`, 60_000));
+    const blocked = connection.callBuffer('XREAD', 'BLOCK', 0, 'STREAMS', 'nothing', '$');
+    await server.stop();
+    const sockets: Socket[] = [];
+    const mute = createServer((socket) => sockets.push(socket));
+    await new Promise<void>((resolve) => mute.listen(server.port, '127.0.0.1', resolve));
+    while (sockets.length === 0) await systemClock.sleep(10);
+    const held = connection.call('GET', 'k');
+    connection.close();
+    for (const call of [blocked, held]) await t.rejects(call, { message: /closed by us/ });
+    for (const socket of sockets) socket.destroy();
+    mute.close();
+    await systemClock.sleep(50); // an unhandled rejection would end the process
+  },
+);
+
 void t.test('too old a server is refused by name', async (t) => {
   const facts = (product: 'redis' | 'valkey', version: string) => ({ product, version, waitAof: false });
   for (const [product, version] of [
