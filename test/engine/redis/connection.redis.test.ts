@@ -62,7 +62,7 @@ void t.test(
     await server.stop();
     const sockets: Socket[] = [];
     const mute = createServer((socket) => sockets.push(socket));
-    await new Promise<void>((resolve) => mute.listen(server.port, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => mute.listen(server.port as number, '127.0.0.1', resolve));
     while (sockets.length === 0) await systemClock.sleep(10);
     const held = connection.call('GET', 'k');
     connection.close();
