@@ -1,25 +1,25 @@
 import type { StateCells } from '#engine';
 import { type CellKind, copyOf, type CurrentKey } from './cell-kind.ts';
+import { CompactMap, type MapKey } from './compact-map.ts';
 import type { MapHandle } from './state-kinds.ts';
 import { ExpirySweep, type TimedValue, type TimeToLive } from './time-to-live.ts';
 
-type MapKey = string | number;
 /** Never empty. */
-type MapCell<V> = Map<MapKey, V>;
+type MapCell<V> = CompactMap<V>;
 
-const NONE: ReadonlyMap<MapKey, never> = new Map<MapKey, never>();
+const NONE = new CompactMap<never>();
 
 /** A map per key. Stored: `[key, value]` per entry; with a time to live `[key, value, at]`. */
 export function mapCells(current: CurrentKey, ttl: TimeToLive | null): CellKind<MapCell<unknown>> {
   return {
     expires: ttl !== null,
     store(cell) {
-      if (ttl === null) return [...cell].map(([key, value]) => [key, copyOf(value)]);
-      const live = [...(cell as MapCell<TimedValue>)].filter(([, { at }]) => !ttl.expired(at));
+      if (ttl === null) return Array.from(cell.entries(), ([key, value]) => [key, copyOf(value)]);
+      const live = [...(cell as MapCell<TimedValue>).entries()].filter(([, { at }]) => !ttl.expired(at));
       return live.length === 0 ? undefined : live.map(([key, { value, at }]) => [key, copyOf(value), at]);
     },
     load(stored, form) {
-      const cell: MapCell<unknown> = new Map();
+      const cell: MapCell<unknown> = new CompactMap();
       for (const [key, before, at = current.now] of stored as [MapKey, unknown, number?][]) {
         if (ttl?.expired(at)) continue;
         const value = form === undefined ? before : form.upgrade(before);
@@ -112,7 +112,7 @@ function timedEntries(cells: StateCells<MapCell<TimedValue>>, current: CurrentKe
     if (cell !== undefined) cells.set(current.slot, cell);
   };
   function* visible(): Generator<readonly [MapKey, TimedValue]> {
-    for (const it of cells.get(current.slot) ?? NONE)
+    for (const it of (cells.get(current.slot) ?? NONE).entries())
       if (ttl.showsExpired || !ttl.expired(it[1].at)) yield it;
   }
   function* read<R>(part: (key: MapKey, value: unknown) => R): Generator<R> {
@@ -138,7 +138,7 @@ function timedEntries(cells: StateCells<MapCell<TimedValue>>, current: CurrentKe
 /** Looks at a map's entries a few at a time, and goes on where it stopped. */
 function entrySweep(cells: StateCells<MapCell<TimedValue>>, current: CurrentKey, ttl: TimeToLive) {
   let open: MapCell<TimedValue> | null = null;
-  let entries: MapIterator<[MapKey, TimedValue]> = new Map<MapKey, TimedValue>().entries();
+  let entries: Iterator<[MapKey, TimedValue]> = NONE.entries();
   return (slot: number, cell: MapCell<TimedValue>, sweep: { budget: number }): boolean => {
     if (open !== cell) {
       open = cell;
@@ -165,7 +165,7 @@ function entrySweep(cells: StateCells<MapCell<TimedValue>>, current: CurrentKey,
 }
 
 function put<V>(cells: StateCells<MapCell<V>>, slot: number, key: MapKey, value: V): void {
-  const cell = cells.get(slot) ?? new Map<MapKey, V>();
+  const cell = cells.get(slot) ?? new CompactMap<V>();
   cell.set(key, value);
   cells.set(slot, cell);
 }
