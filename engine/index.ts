@@ -79,7 +79,7 @@ export { KeyGroupWriter, type StoredGroup } from './state/key-groups.ts';
 export { type FrozenRest, KeyedSnapshots, type StoredKeyGroup } from './state/keyed-snapshots.ts';
 export type { SlotTable } from './state/slot-table.ts';
 export { SlotValues } from './state/slot-values.ts';
-export { type StoredValues, valueReader, ValuesDraft } from './state/stored-values.ts';
+export { EntriesDraft, type StoredValues, valueReader, ValuesDraft } from './state/stored-values.ts';
 export { heapStateBackend } from './state/heap-state-backend.ts';
 export { lmdbState, type LmdbStateOptions } from './state/lmdb-state.ts';
 export { type ArraySource, newArrays } from './state/array-source.ts';

@@ -3,7 +3,7 @@ import { STEP_ITEMS, type Steps } from '../state/steps.ts';
 import { packr } from './packr.ts';
 
 /** Objects that are taken apart lie no deeper in a group, and have no more fields. */
-const [DEPTH_MAX, FIELDS_MAX] = [5, 32];
+const [DEPTH_MAX, FIELDS_MAX] = [6, 32];
 /** Memory that is kept for the next group. */
 const KEPT_BYTES_MAX = 16 * 1024 * 1024;
 

@@ -1,5 +1,6 @@
 import { type ArraySource, newArrays } from './array-source.ts';
 import { type NumberList, numberList } from './number-list.ts';
+import { NumberRuns, runReader, startsOf, type StoredRuns } from './number-runs.ts';
 import type { SlotValues } from './slot-values.ts';
 import { type FieldColumn, grownColumns, ValueShape } from './value-shape.ts';
 
@@ -11,12 +12,23 @@ interface StoredFields {
   readonly fields: Readonly<Record<string, StoredList>>;
 }
 
+/** Lists of entries: how many are in each, and their keys, values and times, one behind another. */
+interface StoredEntries {
+  readonly counts: NumberList;
+  readonly keys: StoredList;
+  readonly values: StoredValues;
+  /** Missing where entries are without. */
+  readonly times?: StoredList;
+}
+
 /** Values of many keys as a snapshot holds them. */
-export type StoredValues = StoredList | StoredFields;
+export type StoredValues = StoredList | StoredFields | StoredRuns | StoredEntries;
 
 /** Gives the values of a snapshot by their index. */
 export function valueReader(stored: StoredValues): (index: number) => unknown {
   if (isList(stored)) return (index) => stored[index];
+  if ('items' in stored) return runReader(stored);
+  if ('counts' in stored) return entryReader(stored);
   const shape = ValueShape.ofNames(Object.keys(stored.fields));
   const lists = Object.values(stored.fields);
   return (index) => shape.putTogether(lists, index);
@@ -24,6 +36,18 @@ export function valueReader(stored: StoredValues): (index: number) => unknown {
 
 function isList(stored: StoredValues): stored is StoredList {
   return Array.isArray(stored) || ArrayBuffer.isView(stored);
+}
+
+/** Gives lists of entries: `[key, value]` each, or `[key, value, time]`. */
+function entryReader({ counts, keys, values, times }: StoredEntries): (index: number) => unknown[] {
+  const starts = startsOf(counts);
+  const valueOf = valueReader(values);
+  const entryOf = (i: number) =>
+    times === undefined ? [keys[i], valueOf(i)] : [keys[i], valueOf(i), times[i]];
+  return (index) => {
+    const first = starts[index] as number;
+    return Array.from({ length: counts[index] as number }, (_, i) => entryOf(first + i));
+  };
 }
 
 const FIRST_ROOM = 16;
@@ -37,6 +61,8 @@ const FIRST_ROOM = 16;
 export class ValuesDraft {
   readonly #copyOf: (value: unknown) => unknown;
   #shape: ValueShape | null = null;
+  /** While all are arrays of numbers. */
+  #runs: NumberRuns | null = null;
   #columns: FieldColumn[] = [];
   /** Copies, where values have no shape in common. */
   #copies: unknown[] = [];
@@ -63,7 +89,16 @@ export class ValuesDraft {
 
   add(value: unknown): void {
     const index = this.#size++;
-    if (index === 0) this.#choose(ValueShape.ofValue(value));
+    if (index === 0) {
+      this.#choose(ValueShape.ofValue(value));
+      if (Array.isArray(value)) this.#runs = new NumberRuns();
+    }
+    if (this.#runs !== null) {
+      if (this.#runs.add(value)) return;
+      const runOf = runReader(this.#runs.stored());
+      for (let i = 0; i < index; i++) this.#copies.push(runOf(i));
+      this.#runs = null;
+    }
     if (this.#shape !== null) {
       if (index >= this.#room) this.#grow();
       if (this.#shape.takeApart(value, this.#columns, index)) return;
@@ -85,6 +120,7 @@ export class ValuesDraft {
   }
 
   stored(arrays: ArraySource = newArrays): StoredValues {
+    if (this.#runs !== null) return this.#runs.stored(arrays);
     if (this.#shape === null) return storedList(this.#copies, this.#size, arrays);
     const lists = this.#shape.names.map(
       (name, f) => [name, storedList(this.#columns[f] as FieldColumn, this.#size, arrays)] as const,
@@ -106,6 +142,52 @@ export class ValuesDraft {
     for (let i = 0; i < count; i++) this.#copies.push(shape.putTogether(this.#columns, i));
     this.#shape = null;
     this.#columns = [];
+  }
+}
+
+/** Lists of entries on their way into a snapshot, entry by entry. */
+export class EntriesDraft {
+  readonly #counts: number[] = [];
+  readonly #keys: unknown[] = [];
+  readonly #values: ValuesDraft;
+  readonly #times: number[] = [];
+  /** Entries of the lists that are closed. */
+  #closed = 0;
+
+  constructor(copyOf: (value: unknown) => unknown) {
+    this.#values = new ValuesDraft(copyOf);
+  }
+
+  /** @param time of all entries or none */
+  add(key: unknown, value: unknown, time?: number): void {
+    this.#keys.push(key);
+    this.#values.add(value);
+    if (time !== undefined) this.#times.push(time);
+  }
+
+  /** Entries that were added. */
+  get size(): number {
+    return this.#keys.length;
+  }
+
+  /** What was added since the last one is a list. */
+  close(): void {
+    this.#counts.push(this.size - this.#closed);
+    this.#closed = this.size;
+  }
+
+  /** Takes room for so many entries, with those that are there. */
+  reserve(count: number, arrays: ArraySource): void {
+    this.#values.reserve(Math.max(count, this.size), arrays);
+  }
+
+  stored(arrays: ArraySource = newArrays): StoredValues {
+    const keys = storedList(this.#keys, this.size, arrays);
+    const values = this.#values.stored(arrays);
+    const counts = arrays.int32(this.#counts.length);
+    counts.set(this.#counts);
+    if (this.#times.length === 0) return { counts, keys, values };
+    return { counts, keys, values, times: storedList(this.#times, this.size, arrays) };
   }
 }
 

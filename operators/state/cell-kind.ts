@@ -1,4 +1,4 @@
-import { type CellFormat, type StateCells } from '#engine';
+import { type ArraySource, type CellFormat, type StateCells, type StoredValues, ValuesDraft } from '#engine';
 
 /** Whose turn it is, and when: what the handles of an operator share. */
 export interface CurrentKey {
@@ -16,14 +16,47 @@ export interface StoredForm {
   readonly upgrade: (value: unknown) => unknown;
 }
 
+/** Cells on their way into a snapshot, which shares no memory with them. */
+export interface CellsDraft<Cell> {
+  /** False, with nothing added, when nothing is left of the cell. */
+  readonly add: (cell: Cell) => boolean;
+  /** Adds what {@link CellFormat.store} has given. */
+  readonly addStored: (stored: unknown) => void;
+  /** Takes room for so many cells. */
+  readonly reserve: (cells: number, arrays: ArraySource) => void;
+  readonly stored: (arrays: ArraySource) => StoredValues;
+}
+
 /** One kind of state, opened for one declaration: how its cells look, are stored, and are worked with. */
 export interface CellKind<Cell> extends CellFormat<Cell> {
-  /** Whether what is stored of a cell is a copy of it and no more. */
-  readonly isStoredAsIs?: boolean;
+  /** For the cells of a key group in a snapshot. */
+  readonly draft: () => CellsDraft<Cell>;
   /** @param form of what is stored; without it the declared one */
   readonly load: (stored: unknown, form?: StoredForm) => Cell | undefined;
   /** The handle that users work with. */
   readonly handle: (cells: StateCells<Cell>) => unknown;
+}
+
+/**
+ * For cells that each are one value in a snapshot.
+ * @param storedOf gives it, undefined when nothing of a cell is left
+ * @param copy of it, where it shares memory with the cell
+ */
+export function plainDraft<Cell>(
+  storedOf: (cell: Cell) => unknown,
+  copy: (stored: unknown) => unknown = (stored) => stored,
+): CellsDraft<Cell> {
+  const values = new ValuesDraft(copy);
+  return {
+    add(cell) {
+      const stored = storedOf(cell);
+      if (stored !== undefined) values.add(stored);
+      return stored !== undefined;
+    },
+    addStored: (stored) => values.add(stored),
+    reserve: (cells, arrays) => values.reserve(cells, arrays),
+    stored: (arrays) => values.stored(arrays),
+  };
 }
 
 /** A copy that shares no memory. What JSON knows is copied here: structuredClone takes ten times as long. */

@@ -108,7 +108,8 @@ export class CompactMap<V> {
     let rest: Iterator<[MapKey, V]> = NOTHING;
     const next = (): IteratorResult<Part> => {
       if (arrangement !== null) {
-        for (; arrangement.next !== null; arrangement = arrangement.next) if (arrangement.taken < place) place--;
+        for (; arrangement.next !== null; arrangement = arrangement.next)
+          if (arrangement.taken < place) place--;
         if (this.#many === null && place < this.#taken) {
           const at = place++;
           return { done: false, value: part(this.#keyAt(at) as MapKey, this.#valueAt(at) as V) };
@@ -184,7 +185,10 @@ class EntryIterator<Part> implements IterableIterator<Part> {
   }
 }
 // With what all iterators can do.
-Object.setPrototypeOf(EntryIterator.prototype, Object.getPrototypeOf(Object.getPrototypeOf([].values())) as object);
+Object.setPrototypeOf(
+  EntryIterator.prototype,
+  Object.getPrototypeOf(Object.getPrototypeOf([].values())) as object,
+);
 
 const NOTHING: Iterator<never> = [].values();
 

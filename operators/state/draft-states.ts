@@ -1,5 +1,5 @@
-import { type ArraySource, newArrays, ValuesDraft } from '#engine';
-import { copyOf } from './cell-kind.ts';
+import { type ArraySource, newArrays } from '#engine';
+import type { CellsDraft } from './cell-kind.ts';
 import type { OpenState } from './keyed-state.ts';
 import { formOf, type StoredStates } from './stored-states.ts';
 
@@ -9,43 +9,53 @@ import { formOf, type StoredStates } from './stored-states.ts';
  */
 export class DraftStates {
   readonly #states = new Map<string, DraftState>();
-  #reserve: ((values: ValuesDraft) => void) | null = null;
+  #reserve: (cells: CellsDraft<unknown>) => void = () => {};
 
-  /** Takes room for the values of so many keys. */
+  /** Takes room for the cells of so many keys. */
   reserve(keys: number, arrays: ArraySource): void {
-    this.#reserve = (values) => values.reserve(keys, arrays);
-    for (const { values } of this.#states.values()) this.#reserve(values);
+    this.#reserve = (cells) => cells.reserve(keys, arrays);
+    for (const { cells } of this.#states.values()) this.#reserve(cells);
   }
 
-  /**
-   * @param key the cell's key by its index in the group
-   * @param stored what is stored of the cell, or the cell itself where that is stored as it is
-   */
-  add(name: string, { declaration, kind }: OpenState, key: number, stored: unknown): void {
-    let state = this.#states.get(name);
-    if (state === undefined) {
-      const values = new ValuesDraft(kind.isStoredAsIs === true ? copyOf : (it) => it);
-      this.#reserve?.(values);
-      state = { declaration, keys: [], values };
-      this.#states.set(name, state);
-    }
-    state.keys.push(key);
-    state.values.add(stored);
+  /** Adds a copy of a cell, if something of it is left. @param key the cell's key by its index in the group */
+  add(name: string, state: OpenState, key: number, cell: unknown): boolean {
+    const { keys, cells } = this.#open(name, state);
+    const isLeft = cells.add(cell);
+    if (isLeft) keys.push(key);
+    return isLeft;
+  }
+
+  /** The same with what is stored of a cell. */
+  addStored(name: string, state: OpenState, key: number, stored: unknown): void {
+    const { keys, cells } = this.#open(name, state);
+    keys.push(key);
+    cells.addStored(stored);
   }
 
   stored(arrays: ArraySource = newArrays): StoredStates {
     const states: StoredStates = {};
-    for (const [name, { declaration, keys, values }] of this.#states) {
+    for (const [name, { declaration, keys, cells }] of this.#states) {
+      if (keys.length === 0) continue;
       const numbers = arrays.int32(keys.length);
       numbers.set(keys);
-      states[name] = { ...formOf(declaration), keys: numbers, values: values.stored(arrays) };
+      states[name] = { ...formOf(declaration), keys: numbers, values: cells.stored(arrays) };
     }
     return states;
+  }
+
+  #open(name: string, { declaration, kind }: OpenState): DraftState {
+    let state = this.#states.get(name);
+    if (state === undefined) {
+      state = { declaration, keys: [], cells: kind.draft() };
+      this.#reserve(state.cells);
+      this.#states.set(name, state);
+    }
+    return state;
   }
 }
 
 interface DraftState {
   readonly declaration: OpenState['declaration'];
   readonly keys: number[];
-  readonly values: ValuesDraft;
+  readonly cells: CellsDraft<unknown>;
 }

@@ -113,13 +113,8 @@ export class KeyedState implements CurrentKey {
   storeSlot(slot: number, states: DraftStates, key: number): boolean {
     let isStored = false;
     for (const [name, state] of this.#states) {
-      const { kind, cells } = state;
-      const cell = cells.peek(slot);
-      if (cell === undefined) continue;
-      const stored = kind.isStoredAsIs === true ? cell : kind.store(cell);
-      if (stored === undefined) continue;
-      states.add(name, state, key, stored);
-      isStored = true;
+      const cell = state.cells.peek(slot);
+      if (cell !== undefined && states.add(name, state, key, cell)) isStored = true;
     }
     return isStored;
   }
@@ -135,7 +130,7 @@ export class KeyedState implements CurrentKey {
     return {
       store(group, states, place) {
         for (const [name, state, view] of frozen)
-          view.forEachOf(group, (key, stored) => states.add(name, state, place(key), stored));
+          view.forEachOf(group, (key, stored) => states.addStored(name, state, place(key), stored));
       },
       release() {
         for (const [, , view] of frozen) view.release();

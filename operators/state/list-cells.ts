@@ -1,5 +1,5 @@
 import type { StateCells } from '#engine';
-import { type CellKind, copyOf, type CurrentKey } from './cell-kind.ts';
+import { type CellKind, copyOf, type CurrentKey, plainDraft } from './cell-kind.ts';
 import type { ListHandle } from './state-kinds.ts';
 import { ExpirySweep, type TimeToLive } from './time-to-live.ts';
 
@@ -20,14 +20,16 @@ const NONE: readonly unknown[] = Object.freeze([]);
 
 /** A list per key. Stored: the elements; with a time to live `[element, at]` each. */
 export function listCells(current: CurrentKey, ttl: TimeToLive | null): CellKind<ListCell> {
+  const store = ({ values, times }: ListCell) => {
+    if (times === null || ttl === null) return copyOf(values);
+    const live: [unknown, number][] = [];
+    for (const [i, at] of times.entries()) if (!ttl.expired(at)) live.push([copyOf(values[i]), at]);
+    return live.length === 0 ? undefined : live;
+  };
   return {
     expires: ttl !== null,
-    store({ values, times }) {
-      if (times === null || ttl === null) return copyOf(values);
-      const live: [unknown, number][] = [];
-      for (const [i, at] of times.entries()) if (!ttl.expired(at)) live.push([copyOf(values[i]), at]);
-      return live.length === 0 ? undefined : live;
-    },
+    store,
+    draft: () => (ttl === null ? plainDraft(({ values }) => values, copyOf) : plainDraft(store)),
     load(stored, form) {
       const upgrade = form?.upgrade ?? ((value: unknown) => value);
       let elements: (readonly [unknown, number])[];

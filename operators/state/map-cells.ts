@@ -1,11 +1,13 @@
-import type { StateCells } from '#engine';
-import { type CellKind, copyOf, type CurrentKey } from './cell-kind.ts';
+import { EntriesDraft, type StateCells } from '#engine';
+import { type CellKind, type CellsDraft, copyOf, type CurrentKey } from './cell-kind.ts';
 import { CompactMap, type MapKey } from './compact-map.ts';
 import type { MapHandle } from './state-kinds.ts';
 import { ExpirySweep, type TimedValue, type TimeToLive } from './time-to-live.ts';
 
 /** Never empty. */
 type MapCell<V> = CompactMap<V>;
+
+type StoredEntry = readonly [key: MapKey, value: unknown, at?: number];
 
 const NONE = new CompactMap<never>();
 
@@ -14,13 +16,16 @@ export function mapCells(current: CurrentKey, ttl: TimeToLive | null): CellKind<
   return {
     expires: ttl !== null,
     store(cell) {
-      if (ttl === null) return Array.from(cell.entries(), ([key, value]) => [key, copyOf(value)]);
-      const live = [...(cell as MapCell<TimedValue>).entries()].filter(([, { at }]) => !ttl.expired(at));
-      return live.length === 0 ? undefined : live.map(([key, { value, at }]) => [key, copyOf(value), at]);
+      const stored: StoredEntry[] = [];
+      forEachStored(cell, ttl, (key, value, at) =>
+        stored.push(at === undefined ? [key, copyOf(value)] : [key, copyOf(value), at]),
+      );
+      return stored.length === 0 ? undefined : stored;
     },
+    draft: () => mapsDraft(ttl),
     load(stored, form) {
       const cell: MapCell<unknown> = new CompactMap();
-      for (const [key, before, at = current.now] of stored as [MapKey, unknown, number?][]) {
+      for (const [key, before, at = current.now] of stored as StoredEntry[]) {
         if (ttl?.expired(at)) continue;
         const value = form === undefined ? before : form.upgrade(before);
         cell.set(key, ttl === null ? value : ({ value, at } satisfies TimedValue));
@@ -31,6 +36,38 @@ export function mapCells(current: CurrentKey, ttl: TimeToLive | null): CellKind<
       ttl === null
         ? plainHandle(cells, current)
         : timedHandle(cells as StateCells<MapCell<TimedValue>>, current, ttl),
+  };
+}
+
+/** Entries that have not expired. */
+function forEachStored(
+  cell: MapCell<unknown>,
+  ttl: TimeToLive | null,
+  visit: (...entry: StoredEntry) => void,
+): void {
+  if (ttl === null) return cell.forEach(visit);
+  (cell as MapCell<TimedValue>).forEach((key, { value, at }) => {
+    if (!ttl.expired(at)) visit(key, value, at);
+  });
+}
+
+function mapsDraft(ttl: TimeToLive | null): CellsDraft<MapCell<unknown>> {
+  const entries = new EntriesDraft(copyOf);
+  const add = (key: MapKey, value: unknown, at?: number) => entries.add(key, value, at);
+  return {
+    add(cell) {
+      const { size } = entries;
+      forEachStored(cell, ttl, add);
+      if (entries.size === size) return false;
+      entries.close();
+      return true;
+    },
+    addStored(stored) {
+      for (const [key, value, at] of stored as StoredEntry[]) add(key, value, at);
+      entries.close();
+    },
+    reserve: (cells, arrays) => entries.reserve(cells, arrays),
+    stored: (arrays) => entries.stored(arrays),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { StateCells } from '#engine';
-import { type CellKind, copyOf, type CurrentKey } from './cell-kind.ts';
+import { type CellKind, copyOf, type CurrentKey, plainDraft } from './cell-kind.ts';
 import type { Fold } from './state-kinds.ts';
 import { ExpirySweep, type TimedValue, type TimeToLive } from './time-to-live.ts';
 
@@ -17,14 +17,15 @@ export function valueCells(
   ttl: TimeToLive | null,
   fold: Fold | undefined,
 ): CellKind<unknown> {
+  const store = (cell: unknown) => {
+    if (ttl === null) return copyOf(cell);
+    const { value, at } = cell as TimedValue;
+    return ttl.expired(at) ? undefined : [copyOf(value), at];
+  };
   return {
     expires: ttl !== null,
-    isStoredAsIs: ttl === null,
-    store(cell) {
-      if (ttl === null) return copyOf(cell);
-      const { value, at } = cell as TimedValue;
-      return ttl.expired(at) ? undefined : [copyOf(value), at];
-    },
+    store,
+    draft: () => (ttl === null ? plainDraft((cell) => cell, copyOf) : plainDraft(store)),
     load(stored, form) {
       const wasTimed = form?.timed ?? ttl !== null;
       const [before, at] = wasTimed ? (stored as [unknown, number]) : [stored, current.now];

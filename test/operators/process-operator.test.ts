@@ -1,6 +1,6 @@
 import t from 'tap';
 import { type KeySelector, type Operator, type OperatorState } from '#engine';
-import { defineOperator, type, valueState } from '#operators';
+import { defineOperator, mapState, type, valueState } from '#operators';
 import { processOperator } from '../../operators/define-operator.ts';
 import { createOperatorBench, rowRecords } from '../support/operator-bench.ts';
 import { createSubtasks } from '../support/subtasks.ts';
@@ -231,6 +231,51 @@ void t.test('state and timers that were stored pair by pair are read, and stored
     bench.output.take().flatMap((it) => (it.kind === 'row' ? [it.row] : [])),
     ['b timer 10 10 count 1', 'a timer 30 30 count 2', 'a 3 x at 40'],
   );
+});
+
+void t.test('map state that was stored entry by entry is read', async (test) => {
+  const sums = defineOperator({
+    key: type<Key>(),
+    input: type<Row>(),
+    output: type<unknown>(),
+    state: { sums: mapState<number | string, number[]>() },
+    onRecord(row, { state, emit }) {
+      emit([...state.sums.entries()]);
+      state.sums.set(row.do, [row.do.length, 0.5]);
+    },
+  });
+  const open = () => {
+    const bench = createOperatorBench({ keys });
+    return { bench, operator: processOperator(sums as never).create(bench.context) };
+  };
+  const first = open().operator;
+  first.records(rowRecords([{ key: 'a', do: 'keep x' }], [1]));
+  const now = first.snapshot?.() as OperatorState;
+  const before = [...new Map(now.groups)].map(([number, group]) => {
+    const form = { kind: 'map', version: 1, timed: false };
+    const values = [
+      [
+        [5, [1, 2]],
+        ['y', [3]],
+      ],
+    ];
+    return [number, { ...(group as object), state: { sums: { ...form, keys: [0], values } } }] as const;
+  });
+  const { bench, operator } = open();
+  operator.restore?.([{ ...now, groups: new Map<number, unknown>(before) }]);
+  const again = open();
+  again.operator.restore?.([operator.snapshot?.() as OperatorState]);
+  for (const it of [operator, again.operator]) it.records(rowRecords([{ key: 'a', do: 'say' }], [2]));
+  for (const { output } of [bench, again.bench])
+    test.strictSame(
+      output.take().flatMap((it) => (it.kind === 'row' ? [it.row] : [])),
+      [
+        [
+          [5, [1, 2]],
+          ['y', [3]],
+        ],
+      ],
+    );
 });
 
 void t.test('stored state that the operator no longer declares is refused', async (test) => {

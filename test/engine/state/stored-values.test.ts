@@ -4,7 +4,12 @@ import t from 'tap';
 import { decodeGroup, encodeGroup } from '../../../engine/checkpoint/snapshot-codec.ts';
 import { ReusedArrays } from '../../../engine/state/array-source.ts';
 import { SlotValues } from '../../../engine/state/slot-values.ts';
-import { type StoredValues, valueReader, ValuesDraft } from '../../../engine/state/stored-values.ts';
+import {
+  EntriesDraft,
+  type StoredValues,
+  valueReader,
+  ValuesDraft,
+} from '../../../engine/state/stored-values.ts';
 import { ValueShape } from '../../../engine/state/value-shape.ts';
 import { copyOf } from '../../../operators/state/cell-kind.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
@@ -52,6 +57,13 @@ const values: fc.Arbitrary<unknown[]> = fc.oneof(
     ),
     { maxLength: 30 },
   ),
+  fc.array(
+    fc.oneof(
+      { weight: 20, arbitrary: fc.array(fc.oneof(fc.integer(), fc.double()), { maxLength: 20 }) },
+      { weight: 1, arbitrary: fc.array(scalar) },
+      { weight: 1, arbitrary: row({ b: fc.integer() }) },
+    ),
+  ),
   // Names that are numbers come before the others, whatever the order.
   fc.array(
     fc
@@ -63,9 +75,11 @@ const values: fc.Arbitrary<unknown[]> = fc.oneof(
 /** Of msgpack −0 comes back as 0. */
 const withoutSign = (value: unknown) => (value === 0 ? 0 : value);
 const fieldsOf = (value: unknown): unknown =>
-  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
-    ? Object.entries(value).map(([name, field]) => [name, withoutSign(field)])
-    : withoutSign(value);
+  Array.isArray(value)
+    ? value.map(fieldsOf)
+    : typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+      ? Object.entries(value).map(([name, field]) => [name, withoutSign(field)])
+      : withoutSign(value);
 
 void t.test('values come back as they were, with the order of their fields', async () => {
   fc.assert(
@@ -91,6 +105,55 @@ void t.test('numbers of one shape are stored as such, field by field', async (te
   test.strictSame(storedOf([3, 4]), Int32Array.of(3, 4));
   test.strictSame(storedOf([]), new Int32Array(0));
   test.strictSame(storedOf([3, 'x']), [3, 'x']);
+});
+
+void t.test(
+  'arrays of numbers are stored one behind another, and what else is an array as it is',
+  async (test) => {
+    test.strictSame(storedOf([[1, 2.5], [], [3]]), {
+      lengths: Int32Array.of(2, 0, 1),
+      items: Float64Array.of(1, 2.5, 3),
+    });
+    for (const other of [[[1], ['x']], [[1], { a: 1 }], [[1], [, 2]], [[[1]]]]) {
+      const stored = storedOf(other);
+      test.strictSame(stored, other);
+      for (const [i, it] of other.entries()) test.not((stored as unknown[])[i], it, 'VD1');
+    }
+    class Numbers extends Array<number> {}
+    test.ok(Array.isArray(storedOf([Numbers.of(1, 2)])));
+  },
+);
+
+void t.test('lists of entries come back as they were, however much room was taken when', async (test) => {
+  const entry = fc.tuple(fc.oneof(fc.string(), fc.double(), fc.integer()), fc.double());
+  const lists = fc.array(fc.array(entry, { minLength: 1, maxLength: 20 }), { maxLength: 20 });
+  const script = fc.record({ lists, them: values, early: fc.nat({ max: 20 }), isTimed: fc.boolean() });
+  fc.assert(
+    fc.property(script, ({ lists, them, early, isTimed }) => {
+      const draft = new EntriesDraft(copyOf);
+      const arrays = new ReusedArrays();
+      const expected = lists.map((list, i) => {
+        if (i === early) draft.reserve(lists.length, arrays);
+        const entries = list.map(([key, time], j) => {
+          const value = them[(i + j) % them.length] ?? null;
+          draft.add(key, value, isTimed ? time : undefined);
+          return isTimed ? [key, value, time] : [key, value];
+        });
+        draft.close();
+        return entries;
+      });
+      const { stored } = decodeGroup(encodeGroup({ stored: draft.stored(arrays) })) as {
+        stored: StoredValues;
+      };
+      const listOf = valueReader(stored);
+      return isDeepStrictEqual(
+        lists.map((_, i) => fieldsOf(listOf(i))),
+        expected.map(fieldsOf),
+      );
+    }),
+    { numRuns: propertyRuns(500) },
+  );
+  test.pass();
 });
 
 void t.test('values of several shapes are stored one by one', async (test) => {

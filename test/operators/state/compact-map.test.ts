@@ -5,7 +5,19 @@ import { CompactMap, type MapKey } from '../../../operators/state/compact-map.ts
 import { propertyRuns } from '../../support/property-runs.ts';
 
 const KINDS = ['keys', 'values', 'entries'] as const;
-const COMMANDS = ['set', 'set', 'set', 'get', 'has', 'delete', 'delete', 'begin', 'next', 'next', 'next'] as const;
+const COMMANDS = [
+  'set',
+  'set',
+  'set',
+  'get',
+  'has',
+  'delete',
+  'delete',
+  'begin',
+  'next',
+  'next',
+  'next',
+] as const;
 
 /** More than are searched, and those that only SameValueZero takes for the same. */
 const key: fc.Arbitrary<MapKey> = fc.constantFrom(
@@ -40,27 +52,36 @@ function outcomes(map: Map<MapKey, unknown> | CompactMap<unknown>, them: readonl
   return them.map((step) => [does(step), map.size]).concat([...map.entries()]);
 }
 
-void t.test('CM1: it does what a Map does, whatever is done while its iterators are under way', async (test) => {
-  fc.assert(
-    fc.property(steps, (them) =>
-      isDeepStrictEqual(outcomes(new CompactMap(), them), outcomes(new Map(), them)),
-    ),
-    { numRuns: propertyRuns(2000) },
-  );
-  test.pass();
-});
+void t.test(
+  'CM1: it does what a Map does, whatever is done while its iterators are under way',
+  async (test) => {
+    fc.assert(
+      fc.property(steps, (them) =>
+        isDeepStrictEqual(outcomes(new CompactMap(), them), outcomes(new Map(), them)),
+      ),
+      { numRuns: propertyRuns(2000) },
+    );
+    test.pass();
+  },
+);
 
-void t.test('CM1: a loop that is left may be gone on with, and an iterator that has ended stays so', async (test) => {
-  for (const count of [3, 20]) {
-    const map = new CompactMap<string>();
-    for (let i = 0; i < count; i++) map.set(i, `value ${i}`);
-    const keys = map.keys();
-    for (const it of keys) if (it === 1) break;
-    test.strictSame([...keys], Array.from({ length: count - 2 }, (_, i) => i + 2));
-    map.set(100, 'more');
-    test.strictSame([...keys], []);
-  }
-});
+void t.test(
+  'CM1: a loop that is left may be gone on with, and an iterator that has ended stays so',
+  async (test) => {
+    for (const count of [3, 20]) {
+      const map = new CompactMap<string>();
+      for (let i = 0; i < count; i++) map.set(i, `value ${i}`);
+      const keys = map.keys();
+      for (const it of keys) if (it === 1) break;
+      test.strictSame(
+        [...keys],
+        Array.from({ length: count - 2 }, (_, i) => i + 2),
+      );
+      map.set(100, 'more');
+      test.strictSame([...keys], []);
+    }
+  },
+);
 
 void t.test('CM1: every entry is visited once', async (test) => {
   for (const count of [0, 8, 9]) {
