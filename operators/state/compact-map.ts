@@ -22,6 +22,7 @@ interface Arrangement {
 export class CompactMap<V> {
   /** Places taken. With {@link #many}: by its first keys, for iterators that began before; 0 where there are no such iterators. */
   #taken = 0;
+  #many: Map<MapKey, V> | null = null;
   #key0: MapKey | undefined = undefined;
   #value0: V | undefined = undefined;
   #key1: MapKey | undefined = undefined;
@@ -30,7 +31,6 @@ export class CompactMap<V> {
   #value2: V | undefined = undefined;
   #key3: MapKey | undefined = undefined;
   #value3: V | undefined = undefined;
-  #many: Map<MapKey, V> | null = null;
   /** Null while no iterator is under way that began when there were few. */
   #arrangement: Arrangement | null = null;
 
