@@ -76,6 +76,8 @@ function writeComponentId(
   const known = `known_${cache}`;
   const all = writer.leavesRecords ? 'false' : `n >= ${dictionary}.size`;
   writer.setup(`const ${known} = ${cache}.fresh(${dictionary}, ${all});`);
+  if (space.tupleWidth === 0 && !writer.leavesRecords)
+    writer.setup(`if (${all}) ${keys}.expect(${known}, ${dictionary}.size);`);
   writer.setup(`const hashes_${dictionary} = ${dictionary}.hashes();`);
   if (isNull !== null) writer.line(`if (${isNull}) ${keys}.componentId(${component}, null);`);
   const held = writer.bind('component', interner);

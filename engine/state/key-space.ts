@@ -60,7 +60,14 @@ export interface KeySpaceOptions {
   readonly listsGroups?: boolean;
   /** A new key of another group is refused as MR_KEY_MISPLACED. Of keys by fields. */
   readonly ownGroups?: GroupRange | undefined;
+  readonly expect?: Expect;
 }
+
+/**
+ * Is called before the records of a batch with the first `count` of `slots`, which are those of its keys, where that is known so early: of
+ * keys by one text field. With −1 for new keys, and slots of keys that no record has.
+ */
+type Expect = (slots: Int32Array, count: number) => void;
 
 export function createKeySpace(
   selector: KeySelector,
@@ -69,7 +76,7 @@ export function createKeySpace(
 ): FieldKeySpace | ValueKeySpace {
   const lists = options.listsGroups === true ? new GroupLists(maxParallelism) : null;
   return selector.kind === 'fields'
-    ? new FieldKeySpace(selector.fields, maxParallelism, lists, options.ownGroups)
+    ? new FieldKeySpace(selector.fields, maxParallelism, lists, options)
     : new ValueKeySpace(selector, maxParallelism, lists);
 }
 
@@ -78,6 +85,7 @@ export class FieldKeySpace implements KeySpace {
   readonly selector: { readonly kind: 'fields'; readonly fields: readonly string[] };
   readonly slots = new SlotTable();
   readonly components: readonly ScalarInterner[];
+  readonly expect: Expect;
   readonly #maxParallelism: number;
   readonly #width: number;
   /** Slots by the hashes of their ids (id-table.ts), so that only a slot that has the hash is looked at. */
@@ -103,7 +111,7 @@ export class FieldKeySpace implements KeySpace {
     fields: readonly string[],
     maxParallelism: number,
     lists: GroupLists | null = null,
-    ownGroups: GroupRange | null = null,
+    { ownGroups, expect }: Pick<KeySpaceOptions, 'ownGroups' | 'expect'> = {},
   ) {
     this.selector = { kind: 'fields', fields };
     this.components = fields.map(() => new ScalarInterner());
@@ -111,7 +119,8 @@ export class FieldKeySpace implements KeySpace {
     this.#maxParallelism = maxParallelism;
     this.#lists = lists;
     this.#runs = lists === null || fields.length === 1 ? null : new SlotRuns(maxParallelism);
-    this.#ownGroups = ownGroups;
+    this.#ownGroups = ownGroups ?? null;
+    this.expect = expect ?? (() => {});
     this.#ids = fields.map(() => EMPTY);
     this.#hashes = fields.map(() => 0);
     this.#tuples = new Int32Array(1024 * this.#width);

@@ -33,6 +33,8 @@ export interface CellKind<Cell> extends CellFormat<Cell> {
   readonly draft: () => CellsDraft<Cell>;
   /** @param form of what is stored; without it the declared one */
   readonly load: (stored: unknown, form?: StoredForm) => Cell | undefined;
+  /** Reads of a cell what users will, and gives a number that comes of it ({@link reachValue}). */
+  readonly reach: (cell: Cell) => number;
   /** The handle that users work with. */
   readonly handle: (cells: StateCells<Cell>) => unknown;
 }
@@ -57,6 +59,17 @@ export function plainDraft<Cell>(
     reserve: (cells, arrays) => values.reserve(cells, arrays),
     stored: (arrays) => values.stored(arrays),
   };
+}
+
+/** Reads where an object begins, or the first and last item of an array. */
+export function reachValue(value: unknown): number {
+  if (!Array.isArray(value)) return typeof value === 'object' ? 1 : 0;
+  const items = value as readonly unknown[];
+  return items.length === 0 ? 0 : reachItem(items[0]) + reachItem(items[items.length - 1]);
+}
+
+function reachItem(item: unknown): number {
+  return typeof item === 'number' ? item : 0;
 }
 
 /** A copy that shares no memory. What JSON knows is copied here: structuredClone takes ten times as long. */

@@ -1,3 +1,5 @@
+import { reachValue } from './cell-kind.ts';
+
 export type MapKey = string | number;
 
 /** Entries that lie in the map itself. */
@@ -85,6 +87,12 @@ export class CompactMap<V> {
   forEach(visit: (key: MapKey, value: V) => void): void {
     if (this.#many !== null) this.#many.forEach((value, key) => visit(key, value));
     else for (let i = 0; i < this.#taken; i++) visit(this.#keyAt(i) as MapKey, this.#valueAt(i) as V);
+  }
+
+  /** Reads what a look-up of the first entry will. Of others it depends whether they are there: to guess wrong costs more than it gives. */
+  reach(): number {
+    const key = this.#key0;
+    return (typeof key === 'number' ? key : 0) + reachValue(this.#value0);
   }
 
   #outgrow(): Map<MapKey, V> {

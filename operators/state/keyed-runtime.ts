@@ -86,6 +86,7 @@ export class KeyedRuntime {
     this.keys = createKeySpace(options.keys, context.maxParallelism, {
       listsGroups: true,
       ownGroups: context.ownGroups,
+      expect: (slots, count) => this.state.reach(slots, count),
     });
     this.#snapshots = new KeyedSnapshots<KeyedDraft, KeyedBody>(this.keys, context.maxParallelism, {
       empty: () => ({

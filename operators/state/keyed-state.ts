@@ -48,6 +48,8 @@ export interface OpenState {
 export class KeyedState implements CurrentKey {
   slot = 0;
   now = 0;
+  /** Comes of what was read, which would not be read if nothing came of it. */
+  reached = 0;
   readonly handles: Readonly<Record<string, unknown>>;
   readonly #operator: string;
   readonly #backend: StateBackend;
@@ -73,6 +75,15 @@ export class KeyedState implements CurrentKey {
       handles[name] = kind.handle(cells);
     }
     this.handles = handles;
+  }
+
+  /**
+   * Reads the cells of keys that records are about to come for, in loops that do nothing else: so the processor waits for the memory of
+   * many at once, instead of key by key.
+   */
+  reach(slots: Int32Array, count: number): void {
+    for (const { kind, cells } of this.#states.values())
+      this.reached += reachCells(cells, slots, count, kind.reach);
   }
 
   /** Between batches, before slots are reclaimed. */
@@ -174,6 +185,21 @@ export class KeyedState implements CurrentKey {
       { details: { operator: this.#operator, state: name } },
     );
   }
+}
+
+function reachCells<Cell>(
+  cells: StateCells<Cell>,
+  slots: Int32Array,
+  count: number,
+  reach: (cell: Cell) => number,
+): number {
+  let sum = 0;
+  for (let i = 0; i < count; i++) {
+    const slot = slots[i] as number;
+    const cell = slot < 0 ? undefined : cells.peek(slot);
+    if (cell !== undefined) sum += reach(cell);
+  }
+  return sum;
 }
 
 /** Keeps all state in memory. */

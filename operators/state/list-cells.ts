@@ -1,5 +1,5 @@
 import type { StateCells } from '#engine';
-import { type CellKind, copyOf, type CurrentKey, plainDraft } from './cell-kind.ts';
+import { type CellKind, copyOf, type CurrentKey, plainDraft, reachValue } from './cell-kind.ts';
 import type { ListHandle } from './state-kinds.ts';
 import { ExpirySweep, type TimeToLive } from './time-to-live.ts';
 
@@ -30,6 +30,7 @@ export function listCells(current: CurrentKey, ttl: TimeToLive | null): CellKind
     expires: ttl !== null,
     store,
     draft: () => (ttl === null ? plainDraft(({ values }) => values, copyOf) : plainDraft(store)),
+    reach: ({ values }) => reachValue(values),
     load(stored, form) {
       const upgrade = form?.upgrade ?? ((value: unknown) => value);
       let elements: (readonly [unknown, number])[];

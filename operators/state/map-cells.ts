@@ -23,6 +23,7 @@ export function mapCells(current: CurrentKey, ttl: TimeToLive | null): CellKind<
       return stored.length === 0 ? undefined : stored;
     },
     draft: () => mapsDraft(ttl),
+    reach: (cell) => cell.reach(),
     load(stored, form) {
       const cell: MapCell<unknown> = new CompactMap();
       for (const [key, before, at = current.now] of stored as StoredEntry[]) {

@@ -1,5 +1,5 @@
 import type { StateCells } from '#engine';
-import { type CellKind, copyOf, type CurrentKey, plainDraft } from './cell-kind.ts';
+import { type CellKind, copyOf, type CurrentKey, plainDraft, reachValue } from './cell-kind.ts';
 import type { Fold } from './state-kinds.ts';
 import { ExpirySweep, type TimedValue, type TimeToLive } from './time-to-live.ts';
 
@@ -26,6 +26,7 @@ export function valueCells(
     expires: ttl !== null,
     store,
     draft: () => (ttl === null ? plainDraft((cell) => cell, copyOf) : plainDraft(store)),
+    reach: reachValue,
     load(stored, form) {
       const wasTimed = form?.timed ?? ttl !== null;
       const [before, at] = wasTimed ? (stored as [unknown, number]) : [stored, current.now];

@@ -112,6 +112,21 @@ export function keyedStateContract(name: string, open: OpenStateBackend): void {
     test.equal(handles.map.size, 0);
   });
 
+  void t.test(`${name}: what is reached stays where and as it is`, async (test) => {
+    const { at, handles, batch, state, keys } = subject(open);
+    for (const of of ['a', 'b']) {
+      at(of);
+      handles.value.set({ hits: 1 });
+      handles.list.addAll([1, 2.5]);
+      handles.map.set('x', 3);
+      if (of === 'a') batch();
+    }
+    const [before, size] = [store(state, keys), keys.size];
+    state.reach(Int32Array.of(-1, 0, 1, 2, 5000), 5);
+    test.same(store(state, keys), before);
+    test.equal(keys.size, size);
+  });
+
   void t.test(
     `${name}: KS2: what is stored does not change with what is live, and restores the same`,
     async (test) => {
