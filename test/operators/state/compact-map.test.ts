@@ -20,12 +20,10 @@ const COMMANDS = [
 ] as const;
 
 /** More than are searched, and those that only SameValueZero takes for the same. */
-const key: fc.Arbitrary<MapKey> = fc.constantFrom(
-  ...[0, -0, Number.NaN, 1, '1', '', 'a', 'b', 1.5, 1_700_000_000_000, 1_700_000_010_000, -7, 'c', '0'],
-);
+const key: fc.Arbitrary<MapKey> = fc.constantFrom(0, -0, Number.NaN, 1, '1', '', 'a', 1.5, 1_700_000_000_000);
 const steps = fc.array(
   fc.record({ command: fc.constantFrom(...COMMANDS), key, n: fc.nat({ max: 8 }) }, { noNullPrototype: true }),
-  { maxLength: 120 },
+  { maxLength: 120, size: 'max' },
 );
 
 interface Step {
@@ -59,7 +57,7 @@ void t.test(
       fc.property(steps, (them) =>
         isDeepStrictEqual(outcomes(new CompactMap(), them), outcomes(new Map(), them)),
       ),
-      { numRuns: propertyRuns(2000) },
+      { numRuns: propertyRuns(1000) },
     );
     test.pass();
   },
