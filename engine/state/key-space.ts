@@ -60,14 +60,9 @@ export interface KeySpaceOptions {
   readonly listsGroups?: boolean;
   /** A new key of another group is refused as MR_KEY_MISPLACED. Of keys by fields. */
   readonly ownGroups?: GroupRange | undefined;
-  readonly expect?: Expect;
+  /** Is called before a batch's records with its keys' slots, and −1 or others among them, where they are known so early: of keys by one text. */
+  readonly expect?: (slots: Int32Array, count: number) => void;
 }
-
-/**
- * Is called before the records of a batch with the first `count` of `slots`, which are those of its keys, where that is known so early: of
- * keys by one text field. With −1 for new keys, and slots of keys that no record has.
- */
-type Expect = (slots: Int32Array, count: number) => void;
 
 export function createKeySpace(
   selector: KeySelector,
@@ -85,7 +80,7 @@ export class FieldKeySpace implements KeySpace {
   readonly selector: { readonly kind: 'fields'; readonly fields: readonly string[] };
   readonly slots = new SlotTable();
   readonly components: readonly ScalarInterner[];
-  readonly expect: Expect;
+  readonly expect: NonNullable<KeySpaceOptions['expect']>;
   readonly #maxParallelism: number;
   readonly #width: number;
   /** Slots by the hashes of their ids (id-table.ts), so that only a slot that has the hash is looked at. */

@@ -114,12 +114,12 @@ export function keyedStateContract(name: string, open: OpenStateBackend): void {
 
   void t.test(`${name}: what is reached stays where and as it is`, async (test) => {
     const { at, handles, batch, state, keys } = subject(open);
-    for (const of of ['a', 'b']) {
-      at(of);
+    for (const name of ['a', 'b']) {
+      at(name);
       handles.value.set({ hits: 1 });
       handles.list.addAll([1, 2.5]);
       handles.map.set('x', 3);
-      if (of === 'a') batch();
+      if (name === 'a') batch();
     }
     const [before, size] = [store(state, keys), keys.size];
     state.reach(Int32Array.of(-1, 0, 1, 2, 5000), 5);
