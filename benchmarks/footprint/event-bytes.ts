@@ -95,13 +95,13 @@ function frameBytes(frames: readonly Uint8Array[]): FrameBytes {
     packed: 0,
   }));
   for (const frame of frames) {
-    const { headerBytes, bodyBytes, compression, records: count } = readEnvelope(frame);
+    const { headerBytes, columnCrcBytes, bodyBytes, compression, records: count } = readEnvelope(frame);
     records += count;
     stored += frame.length;
     envelopes += headerBytes;
     bodies += bodyBytes;
-    const payload = frame.subarray(headerBytes);
-    addColumns(compression === 'zstd' ? zstdDecompressSync(payload) : Buffer.from(payload), columns);
+    const body = frame.subarray(headerBytes + columnCrcBytes);
+    addColumns(compression === 'zstd' ? zstdDecompressSync(body) : Buffer.from(body), columns);
   }
   return {
     frames: frames.length,

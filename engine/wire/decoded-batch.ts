@@ -1,6 +1,8 @@
 import { invariant } from '../base/errors.ts';
 import type { Batch, Column } from './batch.ts';
+import { sectionCrc } from './column-crcs.ts';
 import { readColumn, type Section } from './column-decoder.ts';
+import { corrupt } from './frame-layout.ts';
 import type { Schema } from './schema.ts';
 
 /** Frames at the start of a stream of which every column is decoded. */
@@ -38,6 +40,7 @@ export class DecodedBatch<Row> implements Batch<Row> {
   readonly times: Float64Array;
   readonly #sections: readonly Section[];
   readonly #inUse: ColumnsInUse;
+  readonly #crcs: DataView | null;
   /** Decoded, asked for or not. */
   readonly #decoded: (Column | undefined)[];
   /** Asked for. */
@@ -45,15 +48,23 @@ export class DecodedBatch<Row> implements Batch<Row> {
 
   /**
    * @param sections one per field, in schema order, in bounds
+   * @param crcs one per section, unless their bytes are known to be right
    * @throws MR_FRAME_CORRUPT for columns in use that make no sense
    */
-  constructor(schema: Schema<Row>, count: number, sections: readonly Section[], inUse: ColumnsInUse) {
+  constructor(
+    schema: Schema<Row>,
+    count: number,
+    sections: readonly Section[],
+    inUse: ColumnsInUse,
+    crcs: DataView | null,
+  ) {
     this.schema = schema;
     this.count = count;
     this.#sections = sections;
     this.#inUse = inUse;
+    this.#crcs = crcs;
     this.#columns = new Array<Column | undefined>(sections.length).fill(undefined);
-    this.#decoded = sections.map((section, c) => (inUse.has(c) ? readColumn(section) : undefined));
+    this.#decoded = sections.map((_, c) => (inUse.has(c) ? this.#read(c) : undefined));
     inUse.nextFrame();
     const time = this.column(schema.timeIndex);
     invariant(time.kind === 'f64', `the event time of '${schema.name}' is a number`);
@@ -66,8 +77,18 @@ export class DecodedBatch<Row> implements Batch<Row> {
 
   #ask(c: number): Column {
     this.#inUse.ask(c);
-    const column = this.#decoded[c] ?? readColumn(this.#sections[c] as Section);
+    const column = this.#decoded[c] ?? this.#read(c);
     this.#columns[c] = column;
     return column;
+  }
+
+  #read(c: number): Column {
+    const section = this.#sections[c] as Section;
+    const { body, start, end, field } = section;
+    if (this.#crcs !== null && sectionCrc(body, start, end) !== this.#crcs.getUint32(c * 4, true))
+      throw corrupt(`the CRC of column '${field.name}' does not match`);
+    for (let at = end; (at & 7) !== 0; at++)
+      if (body[at] !== 0) throw corrupt(`bytes after column '${field.name}' are not zero`);
+    return readColumn(section);
   }
 }

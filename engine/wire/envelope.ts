@@ -12,13 +12,13 @@ import type { SchemaId } from './schema.ts';
  *      0  u8[4]  'MRF1'
  *      4  u32    frame CRC: CRC-32 of bytes 8 … headerBytes−1. It covers the payload through the payload's CRC, so that
  *                one number stands for the whole frame and the envelope can be checked without its payload
- *      8  u16    version, 1
+ *      8  u16    version: 1, or 2 where CRCs of the columns lead the payload (column-crcs.ts), which is not compressed then
  *     10  u16    compression: 0 none, 1 zstd (2 is reserved for lz4)
  *     12  u32    headerBytes: where the payload starts, a multiple of 8
  *     16  u32    records, 1 … LIMITS.frameRecordsMax
  *     20  u32    bodyBytes, uncompressed, a multiple of 8, at most LIMITS.frameBodyBytesMax
  *     24  u32    storedBytes of the payload; the frame ends with it
- *     28  u32    CRC-32 of the payload as stored
+ *     28  u32    CRC-32 of the payload as stored; in version 2 of its head
  *     32  f64    minTime, epoch ms, of the event-time column
  *     40  f64    maxTime
  *     48  f64    the producer's own watermark, epoch ms, or NaN
@@ -71,6 +71,8 @@ export interface Envelope extends Required<FrameHeader> {
   readonly headerBytes: number;
   readonly bodyBytes: number;
   readonly storedBytes: number;
+  /** What leads the payload before the body; 0 in version 1. */
+  readonly columnCrcBytes: number;
   readonly payloadCrc: number;
 }
 
@@ -90,7 +92,7 @@ export function envelopeBytes(producer: string): number {
 export function writeEnvelope(frame: Uint8Array, envelope: Omit<Envelope, 'frameCrc'>): void {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, envelope.headerBytes).fill(0);
   bytes.writeUInt32LE(MAGIC, 0);
-  bytes.writeUInt16LE(VERSION, 8);
+  bytes.writeUInt16LE(envelope.columnCrcBytes === 0 ? 1 : 2, 8);
   bytes.writeUInt16LE(COMPRESSIONS.indexOf(envelope.compression), 10);
   bytes.writeUInt32LE(envelope.headerBytes, 12);
   bytes.writeUInt32LE(envelope.records, FRAME_RECORDS_AT);
@@ -117,6 +119,8 @@ export function writeEnvelope(frame: Uint8Array, envelope: Omit<Envelope, 'frame
 export function readEnvelope(frame: Uint8Array): Envelope {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length);
   const headerBytes = checkSigned(bytes);
+  const bodyBytes = bytes.readUInt32LE(20);
+  const storedBytes = bytes.readUInt32LE(24);
   const envelope: Envelope = {
     producer: bytes.toString(
       'utf8',
@@ -135,8 +139,9 @@ export function readEnvelope(frame: Uint8Array): Envelope {
     schemaId: bytes.toString('hex', 56, 64) as SchemaId,
     frameCrc: bytes.readUInt32LE(FRAME_CRC_AT),
     headerBytes,
-    bodyBytes: bytes.readUInt32LE(20),
-    storedBytes: bytes.readUInt32LE(24),
+    bodyBytes,
+    storedBytes,
+    columnCrcBytes: bytes.readUInt16LE(8) === 1 ? 0 : storedBytes - bodyBytes,
     payloadCrc: bytes.readUInt32LE(28),
   };
   checkEnvelope(envelope, bytes);
@@ -157,7 +162,7 @@ export function sequenceRefusal({
 }
 
 const MAGIC = 0x3146524d;
-const VERSION = 1;
+const VERSION_MAX = 2;
 const COMPRESSIONS: readonly Envelope['compression'][] = ['none', 'zstd'];
 
 /** Magic, version, length and CRC of the envelope; returns its length. */
@@ -165,10 +170,10 @@ function checkSigned(bytes: Buffer): number {
   if (bytes.length < FRAME_PRODUCER_AT) throw truncated(bytes.length, FRAME_PRODUCER_AT);
   if (bytes.readUInt32LE(0) !== MAGIC) throw corrupt("it does not start with 'MRF1'");
   const version = bytes.readUInt16LE(8);
-  if (version !== VERSION) {
+  if (version < 1 || version > VERSION_MAX) {
     throw new MillraceError(
       'MR_FRAME_VERSION',
-      `Frame has version ${version}, this release reads ${VERSION}. Upgrade the reader.`,
+      `Frame has version ${version}, this release reads 1 to ${VERSION_MAX}. Upgrade the reader.`,
       {
         details: { version },
       },
@@ -190,7 +195,7 @@ function checkSigned(bytes: Buffer): number {
 }
 
 function checkEnvelope(envelope: Envelope, bytes: Buffer): void {
-  const { records, bodyBytes, storedBytes, headerBytes, producer } = envelope;
+  const { records, bodyBytes, storedBytes, columnCrcBytes, headerBytes, producer } = envelope;
   if (records > LIMITS.frameRecordsMax || bodyBytes > LIMITS.frameBodyBytesMax) {
     throw new MillraceError(
       'MR_FRAME_TOO_LARGE',
@@ -201,9 +206,10 @@ function checkEnvelope(envelope: Envelope, bytes: Buffer): void {
   if (bytes.length < headerBytes + storedBytes) throw truncated(bytes.length, headerBytes + storedBytes);
   if (bytes.length > headerBytes + storedBytes)
     throw corrupt(`${bytes.length - headerBytes - storedBytes} bytes follow it`);
-  const packed = bytes.readUInt16LE(10) === 0 ? storedBytes === bodyBytes : storedBytes < bodyBytes;
-  if (!packed || bytes.readUInt16LE(10) >= COMPRESSIONS.length)
-    throw corrupt('its compression or lengths make no sense');
+  const compression = bytes.readUInt16LE(10);
+  const whole = compression === 0 ? storedBytes === bodyBytes : storedBytes < bodyBytes;
+  const fits = bytes.readUInt16LE(8) === 1 ? whole : compression === 0 && columnCrcBytes > 0;
+  if (!fits || compression >= COMPRESSIONS.length) throw corrupt('its compression or lengths make no sense');
   if (records < 1 || (bodyBytes & 7) !== 0) throw corrupt('its counts make no sense');
   const { minTime, maxTime, watermark } = envelope;
   const timesFit = isTime(minTime) && isTime(maxTime) && minTime <= maxTime;

@@ -48,6 +48,7 @@ export function encodeBody(batch: Batch, writer: BodyWriter, compressible = fals
  * and `records` account for.
  * @param body starts at a multiple of 8 of its buffer
  * @param inUse which columns to decode at once; without it, all
+ * @param crcs of the columns (column-crcs.ts), if it has not been checked as a whole
  * @throws MR_FRAME_CORRUPT; MR_SCHEMA_MISMATCH when its columns are not those of `schema`
  */
 export function decodeBody<Row>(
@@ -55,6 +56,7 @@ export function decodeBody<Row>(
   schema: Schema<Row>,
   records: number,
   inUse = new ColumnsInUse(),
+  crcs: DataView | null = null,
 ): Batch<Row> {
   const { fields } = schema;
   const directoryEnd = BODY_HEADER_BYTES + fields.length * COLUMN_ENTRY_BYTES;
@@ -79,11 +81,10 @@ export function decodeBody<Row>(
     const end = at + view.getUint32(entry + 8, true);
     if (align8(end) > body.length) throw corrupt(`column '${field.name}' ends beyond the body`);
     sections.push({ body, view, entry, start: at, end, records, field, numbers });
-    for (at = end; (at & 7) !== 0; at++)
-      if (body[at] !== 0) throw corrupt(`bytes after column '${field.name}' are not zero`);
+    at = align8(end);
   }
   if (at !== body.length) throw corrupt(`${body.length - at} bytes follow the last column`);
-  return new DecodedBatch(schema, records, sections, inUse);
+  return new DecodedBatch(schema, records, sections, inUse, crcs);
 }
 
 /** Columns to be decoded at once whose numbers are stored smaller than they are. */

@@ -3,6 +3,7 @@ import { crc32 } from '../base/crc32.ts';
 import { invariant, MillraceError } from '../base/errors.ts';
 import type { Batch } from './batch.ts';
 import { withBodyWriter } from './body-writer.ts';
+import { checkColumns, columnCrcsOf, payloadHeadBytes } from './column-crcs.ts';
 import {
   type Envelope,
   envelopeBytes,
@@ -20,8 +21,9 @@ import type { Schema, SchemaId } from './schema.ts';
 export { type Envelope, type FrameHeader, readEnvelope } from './envelope.ts';
 
 /**
- * The stored form of a batch: envelope (envelope.ts), then the columnar body (frame-layout.ts), perhaps compressed. The
- * result is one exactly sized allocation of its own that starts at a multiple of 8 of its buffer.
+ * The stored form of a batch: envelope (envelope.ts), then the columnar body (frame-layout.ts), perhaps compressed, or with
+ * a CRC for each of its columns (column-crcs.ts). The result is one exactly sized allocation of its own that starts at a
+ * multiple of 8 of its buffer.
  * @throws MR_CONFIG_INVALID for a producer's name, sequence or watermark that cannot be
  * @throws MR_RECORD_INVALID, MR_FRAME_TOO_LARGE as {@link encodeBody}
  */
@@ -43,9 +45,12 @@ export function encodeFrame(batch: Batch, header: FrameHeader): Uint8Array {
     encodeBody(batch, writer, compressible);
     const body = writer.bytes.subarray(0, writer.length);
     const packed = compressible ? compressed(body) : null;
-    const payload = packed ?? body;
-    const frame = new Uint8Array(headerBytes + payload.length);
-    frame.set(payload, headerBytes);
+    const crcs = packed === null ? columnCrcsOf(body, batch.schema.fields.length) : null;
+    const columnCrcBytes = crcs?.length ?? 0;
+    const storedBytes = columnCrcBytes + (packed ?? body).length;
+    const frame = new Uint8Array(headerBytes + storedBytes);
+    if (crcs !== null) frame.set(crcs, headerBytes);
+    frame.set(packed ?? body, headerBytes + columnCrcBytes);
     writeEnvelope(frame, {
       producer,
       epoch,
@@ -60,8 +65,9 @@ export function encodeFrame(batch: Batch, header: FrameHeader): Uint8Array {
       records: batch.count,
       schemaId: batch.schema.id,
       bodyBytes: body.length,
-      storedBytes: payload.length,
-      payloadCrc: crc32(payload),
+      storedBytes,
+      columnCrcBytes,
+      payloadCrc: payloadCrc(frame.subarray(headerBytes), columnCrcBytes),
     });
     return frame;
   });
@@ -71,7 +77,7 @@ export function encodeFrame(batch: Batch, header: FrameHeader): Uint8Array {
  * Checks a frame completely and gives its batch. Takes over `frame`: columns are views of it where it is stored plainly
  * and aligned, so nobody may write to it afterwards. (An unaligned frame is copied once.)
  * @param schemaById knows schemas by content id
- * @param inUse of the stream that it belongs to; columns that nobody reads there are not decoded, nor checked beyond the CRC
+ * @param inUse of the stream that it belongs to; columns that nobody reads there are neither decoded nor checked, unless one CRC covers them all
  * @throws MR_SCHEMA_UNKNOWN naming the id; MR_SCHEMA_MISMATCH; MR_FRAME_TRUNCATED, _CORRUPT, _VERSION, _TOO_LARGE
  */
 export function decodeFrame(
@@ -79,7 +85,8 @@ export function decodeFrame(
   schemaById: (id: SchemaId) => Schema | undefined,
   inUse?: ColumnsInUse,
 ): { readonly envelope: Envelope; readonly batch: Batch } {
-  const envelope = verifyFrame(frame);
+  const envelope = readEnvelope(frame);
+  const payload = checkedPayload(frame, envelope);
   const { schemaId, records, minTime, maxTime } = envelope;
   const schema = schemaById(schemaId);
   if (schema === undefined) {
@@ -98,7 +105,9 @@ export function decodeFrame(
       },
     );
   }
-  const batch = decodeBody(bodyOf(frame, envelope), schema, records, inUse);
+  const { columnCrcBytes } = envelope;
+  const crcs = columnCrcBytes === 0 ? null : new DataView(payload.buffer, payload.byteOffset, columnCrcBytes);
+  const batch = decodeBody(bodyOf(payload, envelope), schema, records, inUse, crcs);
   const range = timeRange(batch);
   if (range.minTime !== minTime || range.maxTime !== maxTime)
     throw corrupt('envelope and records disagree on the range of times');
@@ -108,9 +117,24 @@ export function decodeFrame(
 /** Checks envelope and payload against their CRCs without decoding. @throws MR_FRAME_* as {@link readEnvelope} */
 export function verifyFrame(frame: Uint8Array): Envelope {
   const envelope = readEnvelope(frame);
-  if (crc32(frame.subarray(envelope.headerBytes)) !== envelope.payloadCrc)
-    throw corrupt('the CRC of its payload does not match');
+  const payload = checkedPayload(frame, envelope);
+  if (envelope.columnCrcBytes > 0) checkColumns(payload, envelope.columnCrcBytes);
   return envelope;
+}
+
+/** The payload, as far checked as the envelope's CRC of it goes. */
+function checkedPayload(frame: Uint8Array, envelope: Envelope): Uint8Array {
+  const payload = frame.subarray(envelope.headerBytes);
+  if (payloadCrc(payload, envelope.columnCrcBytes) !== envelope.payloadCrc)
+    throw corrupt('the CRC of its payload does not match');
+  return payload;
+}
+
+/** CRC of all of a payload, or of its head where its columns have their own. */
+function payloadCrc(payload: Uint8Array, columnCrcBytes: number): number {
+  return crc32(
+    columnCrcBytes === 0 ? payload : payload.subarray(0, payloadHeadBytes(payload, columnCrcBytes)),
+  );
 }
 
 /** Below this a zstd frame's own overhead eats what it saves. */
@@ -132,9 +156,8 @@ function compressed(body: Uint8Array): Uint8Array | null {
 }
 
 /** The uncompressed body at a multiple of 8: the frame's own memory where possible, else a copy. */
-function bodyOf(frame: Uint8Array, { compression, headerBytes, bodyBytes }: Envelope): Uint8Array {
-  const payload = frame.subarray(headerBytes);
-  const body = compression === 'zstd' ? decompressed(payload, bodyBytes) : payload;
+function bodyOf(payload: Uint8Array, { compression, columnCrcBytes, bodyBytes }: Envelope): Uint8Array {
+  const body = compression === 'zstd' ? decompressed(payload, bodyBytes) : payload.subarray(columnCrcBytes);
   if ((body.byteOffset & 7) !== 0) return new Uint8Array(body);
   // Never a Buffer: generated loops stay monomorphic, and nested bytes come back as what went in.
   return new Uint8Array(body.buffer, body.byteOffset, body.length);

@@ -1,7 +1,17 @@
 import t from 'tap';
 import { ColumnsInUse } from '../../../engine/wire/decoded-batch.ts';
-import { BatchBuilder, decodeFrame, encodeFrame, eventTime, f64, readEnvelope, schema, string } from '#wire';
-import { resigned } from '../../support/frame-signing.ts';
+import {
+  BatchBuilder,
+  decodeFrame,
+  encodeFrame,
+  eventTime,
+  f64,
+  readEnvelope,
+  schema,
+  string,
+  verifyFrame,
+} from '#wire';
+import { resigned, withColumnCrcs } from '../../support/frame-signing.ts';
 
 const Reading = schema('reading', { ts: eventTime(1), device: string(2), value: f64(3), note: string(4) });
 const DEVICE = 1;
@@ -53,6 +63,27 @@ void t.test(
     const batch = read(brokenIn(NOTE, frameOf(1_011)));
     test.throws(() => batch.column(NOTE), { code: 'MR_FRAME_CORRUPT' });
     test.throws(() => read(brokenIn(NOTE, frameOf(1_021))), { code: 'MR_FRAME_CORRUPT' }, 'it is in use now');
+  },
+);
+
+void t.test(
+  'a flipped bit in a column that nobody reads disturbs nobody, and is found where frames are stored',
+  async (test) => {
+    const damaged = (first: number) => {
+      const bytes = Buffer.from(withColumnCrcs(frameOf(first)));
+      bytes[bytes.length - 10] = (bytes[bytes.length - 10] as number) ^ 4;
+      return new Uint8Array(bytes);
+    };
+    const corrupt = { code: 'MR_FRAME_CORRUPT', message: /CRC/ };
+    const read = reader();
+    test.throws(() => read(damaged(1)), corrupt, 'first frames are checked whole');
+    for (let f = 0; f < FRAMES; f++) read(withColumnCrcs(frameOf(1 + 10 * f)));
+    const batch = read(damaged(1_001));
+    const sound = decodeFrame(frameOf(1_001), () => Reading).batch;
+    for (const c of [DEVICE, VALUE]) test.strictSame(batch.column(c), sound.column(c));
+    test.throws(() => batch.column(NOTE), corrupt, 'who asks for it is told');
+    test.throws(() => verifyFrame(damaged(1_011)), corrupt);
+    test.throws(() => read(damaged(1_011)), corrupt, 'it is in use now');
   },
 );
 

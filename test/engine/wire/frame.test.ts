@@ -30,7 +30,7 @@ import {
   string,
   verifyFrame,
 } from '../../../engine/wire/index.ts';
-import { resigned } from '../../support/frame-signing.ts';
+import { bodyAt, resigned, withColumnCrcs } from '../../support/frame-signing.ts';
 import { tables } from '../../support/wire-arbitraries.ts';
 
 const Reading = schema('reading', {
@@ -50,6 +50,9 @@ await t.test('every table comes back from its frame bit by bit, and its frame fr
       deepStrictEqual(rowsOf(back), rows);
       deepStrictEqual(rowsOf(batch), rows);
       deepStrictEqual(encodeFrame(back, { ...from, compression }), frame);
+      const byColumn = withColumnCrcs(encodeFrame(batch, from));
+      deepStrictEqual(rowsOf(decodeFrame(byColumn, () => any).batch), rows);
+      deepStrictEqual(verifyFrame(byColumn).records, rows.length);
       const times = rows.map(
         (row) => (row as Record<string, number>)[any.fields[any.timeIndex]?.name ?? ''] as number,
       );
@@ -149,6 +152,46 @@ await t.test(
   },
 );
 
+await t.test('columns have CRCs of their own where a plain frame has many bytes for each', async (t) => {
+  const rows = Array.from({ length: 1000 }, (_, i) => reading(i * i, `device-${i}`, i / 7, `note ${i % 10}`));
+  const frame = encodeFrame(batchOf(Reading, rows), from);
+  t.equal(Buffer.from(frame).readUInt16LE(8), 2);
+  t.equal(readEnvelope(frame).columnCrcBytes, 16);
+  t.same(resigned(frame), Buffer.from(frame));
+  t.same(rowsOf(decodeFrame(frame, () => Reading).batch), rows);
+  const stamped = restampFrame(frame, { epoch: 4, prev: 0 });
+  t.equal(verifyFrame(stamped).epoch, 4);
+  t.same(rowsOf(decodeFrame(stamped, () => Reading).batch), rows);
+  for (const [few, compression] of [
+    [rows.slice(0, 10), 'none'],
+    [rows, 'zstd'],
+  ] as const)
+    t.equal(readEnvelope(encodeFrame(batchOf(Reading, few), { ...from, compression })).columnCrcBytes, 0);
+});
+
+await t.test('CRCs of columns that are too few, too many or none are refused', async (t) => {
+  const frame = withColumnCrcs(encodeFrame(batchOf(Reading, [reading(1), reading(2)]), from));
+  const { headerBytes, bodyBytes } = readEnvelope(frame);
+  const payload = frame.subarray(bodyAt(frame));
+  for (const crcBytes of [0, 8, 12, 24]) {
+    const bytes = Buffer.concat([frame.subarray(0, headerBytes), Buffer.alloc(crcBytes), payload]);
+    bytes.writeUInt32LE(bodyBytes + crcBytes, 24);
+    t.ok(refused(resigned(bytes), 'MR_FRAME_CORRUPT'), `${crcBytes} bytes`);
+  }
+  const bodiless = Buffer.from(frame.subarray(0, bodyAt(frame)));
+  bodiless.writeUInt32LE(0, 20);
+  bodiless.writeUInt32LE(16, 24);
+  t.ok(refused(resigned(bodiless), 'MR_FRAME_CORRUPT'), 'no body');
+  const packed = Buffer.from(frame);
+  packed.writeUInt16LE(1, 10);
+  t.ok(refused(resigned(packed), 'MR_FRAME_CORRUPT'), 'of a compressed body');
+  for (const version of [0, 3]) {
+    const other = Buffer.from(frame);
+    other.writeUInt16LE(version, 8);
+    t.ok(refused(resigned(other), 'MR_FRAME_VERSION'), `version ${version}`);
+  }
+});
+
 await t.test('zstd is used only where it saves an eighth', async (t) => {
   const same = Array.from({ length: 500 }, (_, i) => reading(i, 'device', i % 10));
   const packed = encodeFrame(batchOf(Reading, same), { ...from, compression: 'zstd' });
@@ -162,20 +205,26 @@ await t.test('zstd is used only where it saves an eighth', async (t) => {
 });
 
 await t.test('every single flipped bit and every truncation of a frame is noticed', async (t) => {
-  for (const compression of ['none', 'zstd'] as const) {
-    const rows = Array.from({ length: 60 }, (_, i) =>
-      reading(i * 10, `device-${i % 7}`, i / 3, i % 2 ? 'note' : null),
-    );
-    const frame = encodeFrame(batchOf(Reading, rows), { ...from, compression });
+  const rows = Array.from({ length: 60 }, (_, i) =>
+    reading(i * 10, `device-${i % 7}`, i / 3, i % 2 ? 'note' : null),
+  );
+  const plain = encodeFrame(batchOf(Reading, rows), from);
+  const frames = {
+    plain,
+    zstd: encodeFrame(batchOf(Reading, rows), { ...from, compression: 'zstd' }),
+    'by column': withColumnCrcs(plain),
+  };
+  for (const [form, frame] of Object.entries(frames)) {
     for (let bit = 0; bit < frame.length * 8; bit++) {
       const bad = frame.slice();
       bad[bit >>> 3] = (bad[bit >>> 3] as number) ^ (1 << (bit & 7));
-      if (!refused(bad, 'MR_FRAME_CORRUPT', 'MR_FRAME_VERSION', 'MR_FRAME_TRUNCATED'))
-        t.fail(`bit ${bit} of ${compression}`);
+      for (const check of [decode, verifyFrame]) {
+        if (!refusedBy(check, bad, 'MR_FRAME_CORRUPT', 'MR_FRAME_VERSION', 'MR_FRAME_TRUNCATED'))
+          t.fail(`bit ${bit} of ${form}, by ${check.name}`);
+      }
     }
     for (let length = 0; length < frame.length; length++) {
-      if (!refused(frame.slice(0, length), 'MR_FRAME_TRUNCATED'))
-        t.fail(`length ${length} of ${compression}`);
+      if (!refused(frame.slice(0, length), 'MR_FRAME_TRUNCATED')) t.fail(`length ${length} of ${form}`);
     }
     t.ok(refused(Uint8Array.from([...frame, 0]), 'MR_FRAME_CORRUPT'), 'so is a byte too many');
     t.equal(verifyFrame(frame).records, 60);
@@ -339,9 +388,21 @@ function rowsOf(batch: Batch): unknown[] {
   return Array.from({ length: batch.count }, (_, i) => read(batch, i));
 }
 
+function decode(frame: Uint8Array): Batch {
+  return decodeFrame(frame, () => Reading).batch;
+}
+
 function refused(frame: Uint8Array, ...codes: readonly ErrorCode[]): boolean {
+  return refusedBy(decode, frame, ...codes);
+}
+
+function refusedBy(
+  check: (frame: Uint8Array) => unknown,
+  frame: Uint8Array,
+  ...codes: readonly ErrorCode[]
+): boolean {
   try {
-    decodeFrame(frame, () => Reading);
+    check(frame);
     return false;
   } catch (error) {
     if (hasCode(error, ...codes)) return true;

@@ -140,6 +140,11 @@ const cases: readonly Golden[] = [
     raw: Uint8Array.of(7),
     any: 'same',
   })),
+  golden(['column-crcs'], Reading, { producer: 'p', epoch: 2, prev: 9, first: 10 }, 700, (i) => ({
+    ts: TS + i * 10,
+    device: `device-${i % 12}`,
+    value: Math.sqrt(i),
+  })),
   golden(
     ['zstd', 'zstd-first-use'],
     Reading,
