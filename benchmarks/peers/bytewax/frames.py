@@ -1,5 +1,5 @@
-"""Columns of frames as numpy arrays. The layout is drawn in engine/wire/envelope.ts and frame-layout.ts. Both CRCs are checked, and that a
-column is the expected one; the rest is trusted."""
+"""Columns of frames as numpy arrays. The layout is drawn in engine/wire/envelope.ts, column-crcs.ts and frame-layout.ts. CRCs are checked, of
+columns where they are read, and that a column is the expected one; the rest is trusted."""
 
 import struct
 import zlib
@@ -38,33 +38,41 @@ class Frame:
         if data[:4] != b"MRF1":
             raise ValueError("it is no frame")
         self.data = data
-        self.header_bytes, self.records = struct.unpack_from("<II", data, 12)
+        self.header_bytes, self.records, body_bytes = struct.unpack_from("<III", data, 12)
+        self.body = len(data) - body_bytes
+        (count,) = struct.unpack_from("<I", data, self.body)
+        self.sections = self.body + BODY_HEADER_BYTES + count * COLUMN.size
+        (self.version,) = struct.unpack_from("<H", data, 8)
 
     def check(self):
         data, start = self.data, self.header_bytes
-        crc, version, compression = struct.unpack_from("<IHH", data, 4)
-        if version != 1 or compression != 0:
+        crc, _, compression = struct.unpack_from("<IHH", data, 4)
+        if self.version not in (1, 2) or compression != 0:
             raise ValueError("its version or compression is not known here")
-        if zlib.crc32(data[8:start]) != crc or zlib.crc32(data[start:]) != struct.unpack_from("<I", data, 28)[0]:
+        end = self.sections if self.version == 2 else len(data)
+        if zlib.crc32(data[8:start]) != crc or zlib.crc32(data[start:end]) != struct.unpack_from("<I", data, 28)[0]:
             raise ValueError("a CRC does not match")
 
     def columns(self, *wanted):
         """Wanted are pairs of index and field id in rising order. Strings come as a list, all else as an array; the places of nulls hold
         anything."""
-        (count,) = struct.unpack_from("<I", self.data, self.header_bytes)
-        entries = self.header_bytes + BODY_HEADER_BYTES
-        at = entries + count * COLUMN.size
+        entries, at = self.body + BODY_HEADER_BYTES, self.sections
         ids = dict(wanted)
         found = []
         for index in range(wanted[-1][0] + 1):
             field, *entry = COLUMN.unpack_from(self.data, entries + index * COLUMN.size)
-            bytes_ = entry[4]
+            next_ = at - (-entry[4] // 8) * 8
             if index in ids:
                 if field != ids[index]:
                     raise ValueError(f"column {index} is another one")
+                if self.version == 2 and zlib.crc32(self.data[at:next_]) != self._crc(index):
+                    raise ValueError(f"the CRC of column {index} does not match")
                 found.append(self._column(entry, at))
-            at += -(-bytes_ // 8) * 8
+            at = next_
         return found
+
+    def _crc(self, index):
+        return struct.unpack_from("<I", self.data, self.header_bytes + 4 * index)[0]
 
     def _column(self, entry, at):
         kind, encoding, nulls, exponent, bytes_, count, base = entry

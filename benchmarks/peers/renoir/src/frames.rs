@@ -1,5 +1,5 @@
-//! Columns of frames, read from the bytes of a file in memory. The layout is drawn in engine/wire/envelope.ts and frame-layout.ts.
-//! Both CRCs are checked, and that a column is the expected one; the rest is trusted.
+//! Columns of frames, read from the bytes of a file in memory. The layout is drawn in engine/wire/envelope.ts, column-crcs.ts and
+//! frame-layout.ts. CRCs are checked, of columns where they are read, and that a column is the expected one; the rest is trusted.
 
 use compact_str::CompactString;
 
@@ -65,6 +65,8 @@ impl Iterator for Frames {
 pub struct Frame {
     bytes: &'static [u8],
     header_bytes: usize,
+    body: usize,
+    has_column_crcs: bool,
     pub records: usize,
 }
 
@@ -73,22 +75,28 @@ impl Frame {
         assert!(bytes.len() >= ENVELOPE_BYTES_MIN && &bytes[..4] == b"MRF1", "it is a frame");
         let header_bytes = u32_at(bytes, 12) as usize;
         let records = u32_at(bytes, 16) as usize;
-        Self { bytes, header_bytes, records }
+        let body = bytes.len() - u32_at(bytes, 20) as usize;
+        Self { bytes, header_bytes, body, has_column_crcs: u16_at(bytes, 8) == 2, records }
     }
 
     pub fn check(&self) {
         let Self { bytes, header_bytes, .. } = *self;
-        assert_eq!(u32_at(bytes, 8), 1, "version 1, not compressed");
+        assert!(matches!(u32_at(bytes, 8), 1 | 2), "version 1 or 2, not compressed");
         assert_eq!(crc32fast::hash(&bytes[8..header_bytes]), u32_at(bytes, 4), "CRC of the envelope");
-        assert_eq!(crc32fast::hash(&bytes[header_bytes..]), u32_at(bytes, 28), "CRC of the payload");
+        let end = if self.has_column_crcs { self.sections() } else { bytes.len() };
+        assert_eq!(crc32fast::hash(&bytes[header_bytes..end]), u32_at(bytes, 28), "CRC of the payload");
+    }
+
+    /// Where the sections start.
+    fn sections(&self) -> usize {
+        self.body + BODY_HEADER_BYTES + u32_at(self.bytes, self.body) as usize * COLUMN_ENTRY_BYTES
     }
 
     fn section(&self, index: usize, id: u16, kind: u8) -> Section {
-        let entries = self.header_bytes + BODY_HEADER_BYTES;
-        let columns = u32_at(self.bytes, self.header_bytes) as usize;
+        let entries = self.body + BODY_HEADER_BYTES;
         let entry = |c: usize| &self.bytes[entries + c * COLUMN_ENTRY_BYTES..][..COLUMN_ENTRY_BYTES];
         let bytes_of = |c: usize| u32_at(entry(c), 8) as usize;
-        let mut at = entries + columns * COLUMN_ENTRY_BYTES;
+        let mut at = self.sections();
         for c in 0..index {
             at += align8(bytes_of(c));
         }
@@ -96,6 +104,10 @@ impl Frame {
         assert!(u16_at(own, 0) == id && own[2] == kind, "column {index} is the expected one");
         let has_nulls = own[4] == 1;
         let end = at + bytes_of(index);
+        if self.has_column_crcs {
+            let crc = u32_at(self.bytes, self.header_bytes + 4 * index);
+            assert_eq!(crc32fast::hash(&self.bytes[at..align8(end)]), crc, "CRC of column {index}");
+        }
         if has_nulls {
             at += align8((self.records + 7) >> 3);
         }

@@ -8,7 +8,8 @@ import java.util.zip.CRC32;
 
 /**
  * Reads the columns of a frame that a query needs into primitive arrays, which the next frame overwrites. The layout is drawn in
- * engine/wire/envelope.ts and frame-layout.ts. Both CRCs are checked, and that the frame has the expected schema; the rest is trusted.
+ * engine/wire/envelope.ts, column-crcs.ts and frame-layout.ts. CRCs are checked, of columns where they are read, and that the frame has
+ * the expected schema; the rest is trusted.
  */
 final class FrameDecoder {
   private static final int MAGIC = 0x3146524d;
@@ -64,26 +65,36 @@ final class FrameDecoder {
   }
 
   void decode(ByteBuffer frame) {
-    int headerBytes = checkEnvelope(frame);
-    int at = headerBytes + BODY_HEADER_BYTES + schema.fields.size() * COLUMN_ENTRY_BYTES;
+    int crcsAt = checkEnvelope(frame);
+    int body = frame.limit() - frame.getInt(20);
+    int directory = body + BODY_HEADER_BYTES;
+    int at = directory + columns.length * COLUMN_ENTRY_BYTES;
+    boolean hasColumnCrcs = frame.getShort(8) == 2;
+    if (crcOf(frame, crcsAt, hasColumnCrcs ? at : frame.limit()) != frame.getInt(28))
+      throw corrupt("the CRC of its payload does not match");
+    if (frame.getInt(body) != columns.length) throw corrupt("it has another number of columns");
     for (int c = 0; c < columns.length; c++) {
-      int entry = headerBytes + BODY_HEADER_BYTES + c * COLUMN_ENTRY_BYTES;
-      int bytes = frame.getInt(entry + 8);
-      if (columns[c] != null) read(frame, c, entry, at, at + bytes);
-      at = (at + bytes + 7) & ~7;
+      int entry = directory + c * COLUMN_ENTRY_BYTES;
+      int end = at + frame.getInt(entry + 8);
+      int next = (end + 7) & ~7;
+      if (columns[c] != null) {
+        if (hasColumnCrcs && crcOf(frame, at, next) != frame.getInt(crcsAt + 4 * c))
+          throw corrupt("the CRC of column " + c + " does not match");
+        read(frame, c, entry, at, end);
+      }
+      at = next;
     }
     if (at != frame.limit()) throw corrupt("its columns do not fill it");
   }
 
-  /** Checks lengths, CRCs and schema; returns where the body starts. */
+  /** Checks the envelope; returns where the payload starts, which is with the CRCs of the columns if it has some. */
   private int checkEnvelope(ByteBuffer frame) {
     if (frame.limit() < ENVELOPE_BYTES_MIN || frame.getInt(0) != MAGIC) throw corrupt("it is no frame");
-    if (frame.getShort(8) != 1 || frame.getShort(10) != 0) throw corrupt("its version or compression is not known here");
+    int version = frame.getShort(8);
+    if (version < 1 || version > 2 || frame.getShort(10) != 0) throw corrupt("its version or compression is not known here");
     int headerBytes = frame.getInt(12);
     if (headerBytes + frame.getInt(24) != frame.limit()) throw corrupt("its length is wrong");
     if (crcOf(frame, 8, headerBytes) != frame.getInt(4)) throw corrupt("the CRC of its envelope does not match");
-    if (crcOf(frame, headerBytes, frame.limit()) != frame.getInt(28))
-      throw corrupt("the CRC of its payload does not match");
     if (Long.reverseBytes(frame.getLong(56)) != schema.id) throw corrupt("it is not of schema '" + schema.name + "'");
     records = frame.getInt(16);
     return headerBytes;
