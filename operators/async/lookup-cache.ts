@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { type Clock, type Duration, durationMs, MillraceError } from '#engine';
 import { atLeastOne } from './call-policy.ts';
-import type { KnownValue } from './column-join.ts';
+import type { KnownValue } from './known-values.ts';
 
 export interface LookupCacheOptions {
   /** Keys kept at most, known absent ones included; the longest unused goes first. */
@@ -34,7 +34,7 @@ export function lookupCacheSpec(options: LookupCacheOptions): LookupCacheSpec {
 
 export type LookupKey = string | number;
 
-/** A value that is asked for all the time is looked for in the cache so often. */
+/** A value that is asked for all the time is looked for so often in a cache that may soon be full. */
 const LOOK_AGAIN_MS = 1_000;
 
 /** Stored for a key that is known to be absent: the cache itself holds no null. */
@@ -49,10 +49,12 @@ export class LookupCache {
   readonly #entries: LRUCache<LookupKey, NonNullable<unknown>>;
   readonly #present: { readonly ttl: number };
   readonly #absent: { readonly ttl: number } | null;
+  readonly #max: number;
   #nowMs = 1;
 
   constructor({ entries, ttlMs, negativeTtlMs }: LookupCacheSpec, clock: Clock) {
     this.#clock = clock;
+    this.#max = entries;
     this.#present = { ttl: ttlMs };
     this.#absent = negativeTtlMs === 0 ? null : { ttl: negativeTtlMs };
     this.#entries = new LRUCache({
@@ -83,7 +85,9 @@ export class LookupCache {
   known(key: LookupKey): KnownValue | undefined {
     const value = this.get(key);
     if (value === undefined) return undefined;
-    return { value, untilMs: this.#nowMs + Math.min(LOOK_AGAIN_MS, this.#entries.getRemainingTTL(key)) };
+    const leftMs = this.#entries.getRemainingTTL(key);
+    const isRoomy = 2 * this.size <= this.#max;
+    return { value, untilMs: this.#nowMs + (isRoomy ? leftMs : Math.min(LOOK_AGAIN_MS, leftMs)) };
   }
 
   get nowMs(): number {

@@ -1,7 +1,7 @@
 import { MillraceError, type OperatorContext, type Random } from '#engine';
 import type { CallAttempt, CallPolicy } from './call-policy.ts';
 import { CallPool } from './call-pool.ts';
-import type { KnownValue } from './column-join.ts';
+import type { KnownValue } from './known-values.ts';
 import type { InFlight } from './in-flight.ts';
 import { LookupCache, type LookupCacheSpec, type LookupKey } from './lookup-cache.ts';
 import type { PendingInput } from './result-queue.ts';

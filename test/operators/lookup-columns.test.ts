@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { Records } from '#engine';
+import { recordCount, type Records, rowAt } from '#engine';
 import { bool, eventTime, f64, i32, type Infer, nullable, obj, schema, string } from '#wire';
+import { ColumnJoin } from '../../operators/async/column-join.ts';
 import { lookupJoin, type LookupJoinOptions } from '../../operators/lookup-join.ts';
 import { manualClock } from '../ops/support/manual-clock.ts';
 import { columnRecords, createOperatorBench, Recorder, rowRecords } from '../support/operator-bench.ts';
@@ -157,6 +158,73 @@ void t.test('CJ1: columns stay columns, keys and fields of a value are made once
   test.strictSame(forms.splice(0), ['columns', 'rows'], 'a value is used for its time to live only');
   test.equal(calls.load, 4);
   test.strictSame(bench.errors, []);
+  test.end();
+});
+
+void t.test(
+  'a value is used without another look until it is too old, or the cache may soon be full',
+  (test) => {
+    for (const [entries, keys] of [
+      [100, 0],
+      [6, 4],
+    ] as const) {
+      const { give, calls, clock, forms } = open('left', { cache: { entries, ttl: '10s' } });
+      const rows = ['d0', 'd1', 'd2', 'd3'].map(
+        (device, ts): Reading => ({ ts, tenant: 'a', device, value: 1, tags: null }),
+      );
+      give(columnRecords(Reading, rows));
+      give(columnRecords(Reading, rows));
+      Object.assign(calls, { key: 0, name: 0, load: 0 });
+      clock.advance(5_000);
+      give(columnRecords(Reading, rows));
+      test.strictSame(forms, ['rows', 'columns', 'columns']);
+      test.strictSame(calls, { key: keys, name: 0, load: 0 }, 'the same value gives the same fields');
+    }
+    test.end();
+  },
+);
+
+void t.test('more keys and texts than are remembered come out right', (test) => {
+  const wrong: Named[] = [];
+  const counts = { records: 0, looks: 0 };
+  const output = new Recorder();
+  output.records = (records) => {
+    for (let k = 0; k < recordCount(records); k++, counts.records++) {
+      const row = rowAt(records, k) as Named;
+      if (row.name !== `name of ${row.device}` || row.limit !== row.device.length) wrong.push(row);
+    }
+  };
+  const derive = {
+    name: (_: Reading, device: Device) => device.name,
+    limit: (_: Reading, device: Device) => device.limit,
+    above: () => false,
+  };
+  const join = new ColumnJoin(
+    {
+      derived: { schema: Named, derive: new Map<string, never>(Object.entries(derive) as [string, never][]) },
+      key: (row) => (row as Reading).device,
+      isLeft: true,
+      valueOf(row) {
+        counts.looks++;
+        const { device } = row as Reading;
+        return { value: { name: `name of ${device}`, limit: device.length }, untilMs: 10 };
+      },
+      nowMs: () => 1,
+    },
+    createOperatorBench({ output }).context,
+  );
+  const batches = Array.from({ length: 6 }, (_, b) =>
+    columnRecords(
+      Reading,
+      Array.from(
+        { length: 60_000 },
+        (_row, i): Reading => ({ ts: i, tenant: 'a', device: `${b}-${i}`, value: null, tags: null }),
+      ),
+    ),
+  );
+  for (const batch of [...batches, ...batches.slice(0, 1)]) test.ok(join.run(batch));
+  test.strictSame(counts, { records: 420_000, looks: 420_000 });
+  test.strictSame(wrong, []);
   test.end();
 });
 
