@@ -14,10 +14,12 @@ export interface ColumnBuffer {
   readonly bytes: () => number;
 }
 
-/** Partitions can be many and slow: a column starts this small. */
+/** Partitions can be many and slow: a column starts this small. After {@link ColumnBuffer.take} half as large as it was. */
 const FIRST_ROWS = 64;
-/** Below this a loop over bytes beats the call of TypedArray.set. */
-const SHORT_TEXT_BYTES = 32;
+/** Below this a loop over words beats the call of TypedArray.set. */
+const SHORT_TEXT_BYTES = 64;
+/** A text is copied in whole words, so that up to so many bytes behind it are written too. */
+const WORD_BYTES = 4;
 
 export function columnBuffer(type: FieldType): ColumnBuffer {
   switch (type) {
@@ -57,19 +59,20 @@ class FixedColumn<A extends FixedArray> implements ColumnBuffer {
   readonly #copy: Copy<A>;
   readonly #nulls = new NullMarks();
   #values: A;
+  #rowsAtFirst = FIRST_ROWS;
   #count = 0;
 
   constructor(kind: FixedData['kind'], make: (rows: number) => A, copy: Copy<A>) {
     this.#kind = kind;
     this.#make = make;
     this.#copy = copy;
-    this.#values = make(FIRST_ROWS);
+    this.#values = make(0);
   }
 
   append = (source: ColumnSource, rows: Uint32Array, from: number, to: number): void => {
     const needed = this.#count + to - from;
     if (needed > this.#values.length) {
-      const grown = this.#make(Math.max(this.#values.length * 2, needed));
+      const grown = this.#make(Math.max(this.#values.length * 2, needed, this.#rowsAtFirst));
       (grown as Float64Array).set(this.#values as Float64Array);
       this.#values = grown;
     }
@@ -80,7 +83,8 @@ class FixedColumn<A extends FixedArray> implements ColumnBuffer {
 
   take = (): ColumnData => {
     const data = { kind: this.#kind, values: this.#values, nulls: this.#nulls.take(this.#count) };
-    this.#values = this.#make(FIRST_ROWS);
+    this.#rowsAtFirst = this.#values.length >>> 1;
+    this.#values = this.#make(0);
     this.#count = 0;
     return data as unknown as ColumnData;
   };
@@ -91,8 +95,11 @@ class FixedColumn<A extends FixedArray> implements ColumnBuffer {
 class BytesColumn implements ColumnBuffer {
   readonly #kind: 'text' | 'binary';
   readonly #nulls = new NullMarks();
-  #ends = new Int32Array(FIRST_ROWS + 1);
+  #ends = new Int32Array(1);
   #bytes = Buffer.alloc(0);
+  #view = new DataView(new ArrayBuffer(0));
+  #endsAtFirst = FIRST_ROWS + 1;
+  #bytesAtFirst = FIRST_ROWS * 16;
   #count = 0;
 
   constructor(kind: 'text' | 'binary') {
@@ -102,7 +109,7 @@ class BytesColumn implements ColumnBuffer {
   append = (source: ColumnSource, rows: Uint32Array, from: number, to: number): void => {
     const needed = this.#count + to - from;
     if (needed >= this.#ends.length) {
-      const grown = new Int32Array(Math.max(this.#ends.length * 2, needed + 1));
+      const grown = new Int32Array(Math.max(this.#ends.length * 2, needed + 1, this.#endsAtFirst));
       grown.set(this.#ends);
       this.#ends = grown;
     }
@@ -118,7 +125,9 @@ class BytesColumn implements ColumnBuffer {
       bytes: this.#bytes,
       nulls: this.#nulls.take(this.#count),
     };
-    this.#ends = new Int32Array(FIRST_ROWS + 1);
+    this.#endsAtFirst = this.#ends.length >>> 1;
+    this.#bytesAtFirst = this.#bytes.length >>> 1;
+    this.#ends = new Int32Array(1);
     this.#bytes = Buffer.alloc(0);
     this.#count = 0;
     return data;
@@ -128,22 +137,44 @@ class BytesColumn implements ColumnBuffer {
 
   /** Copies UTF-8 from the batch's dictionary: no string is ever made. */
   #appendDictionary(source: Column & { kind: 'string' }, rows: Uint32Array, from: number, to: number): void {
-    const { codes, dictionary, nulls } = source;
-    const { bytes, starts, lengths } = dictionary;
-    let at = this.#ends[this.#count] as number;
+    const first = this.#count;
+    this.#appendEnds(source, rows, from, to);
+    const ends = this.#ends;
+    this.#reserve(
+      ends[first] as number,
+      (ends[this.#count] as number) - (ends[first] as number) + WORD_BYTES,
+    );
+    const { codes, dictionary } = source;
+    const { words, bytes, starts } = dictionary;
+    const view = this.#view;
+    for (let i = from, o = first; i < to; i++, o++) {
+      const at = ends[o] as number;
+      const end = ends[o + 1] as number;
+      if (at === end) continue;
+      const start = starts[codes[rows[i] as number] as number] as number;
+      if (end - at > SHORT_TEXT_BYTES) this.#bytes.set(bytes.subarray(start, start + end - at), at);
+      else
+        for (let to4 = at, word = start >>> 2; to4 < end; to4 += WORD_BYTES, word++)
+          view.setInt32(to4, words[word] as number, true);
+    }
+  }
+
+  #appendEnds(
+    { codes, dictionary, nulls }: Column & { kind: 'string' },
+    rows: Uint32Array,
+    from: number,
+    to: number,
+  ): void {
+    const { lengths } = dictionary;
+    const ends = this.#ends;
+    let count = this.#count;
+    let end = ends[count] as number;
     for (let i = from; i < to; i++) {
       const row = rows[i] as number;
-      if (!isNullAt(nulls, row)) {
-        const code = codes[row] as number;
-        const start = starts[code] as number;
-        const length = lengths[code] as number;
-        this.#reserve(at, length);
-        if (length > SHORT_TEXT_BYTES) this.#bytes.set(bytes.subarray(start, start + length), at);
-        else for (let k = 0; k < length; k++) this.#bytes[at + k] = bytes[start + k] as number;
-        at += length;
-      }
-      this.#ends[++this.#count] = at;
+      if (nulls === null || !isNullAt(nulls, row)) end += lengths[codes[row] as number] as number;
+      ends[++count] = end;
     }
+    this.#count = count;
   }
 
   #appendValues(values: readonly unknown[], rows: Uint32Array, from: number, to: number): void {
@@ -165,9 +196,10 @@ class BytesColumn implements ColumnBuffer {
   #reserve(at: number, length: number): void {
     if (at + length <= this.#bytes.length) return;
     // Buffer.alloc, not allocUnsafe: its memory must not come from Node's shared pool, as it is transferred.
-    const grown = Buffer.alloc(Math.max(this.#bytes.length * 2, at + length, FIRST_ROWS * 16));
+    const grown = Buffer.alloc(Math.max(this.#bytes.length * 2, at + length, this.#bytesAtFirst));
     this.#bytes.copy(grown, 0, 0, at);
     this.#bytes = grown;
+    this.#view = new DataView(grown.buffer, grown.byteOffset, grown.length);
   }
 }
 

@@ -31,7 +31,7 @@ export function incomingRows<Row>(
     );
   }
   const { batch, selection } = input;
-  const rows = selection === null ? allRows(batch.count) : Uint32Array.from(selection);
+  const rows = selection === null ? allRows(batch.count) : new Uint32Array(selection);
   const columns = schema.fields.map((field) =>
     checkedColumn(field, columnOfBatch(field, batch), rows, refused),
   );

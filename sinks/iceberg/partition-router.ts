@@ -27,6 +27,8 @@ export interface RoutedRows {
   readonly to: number;
 }
 
+/** Pairs of a batch that are looked up by number, at most. */
+const PAIRS_MAX = 4_096;
 /** Ids of two fields are paired as `a * ID_SPAN + b`, exact in a double. */
 const ID_SPAN = 2 ** 26;
 
@@ -57,9 +59,7 @@ export class PartitionRouter {
     let distinct = 1;
     this.#fields.forEach((field, level) => {
       const values = this.#values[level] as FieldValues;
-      values.foldInto(ids, columns[field.column] as ColumnSource, rows, count, (id, value) =>
-        this.#fold(level, id, value),
-      );
+      this.#foldInto(ids, level, distinct, values.idsOf(columns[field.column] as ColumnSource, rows, count));
       distinct = this.#tuples[level]?.length ?? 1;
     });
     return this.#sort(ids, distinct, rows, count);
@@ -71,6 +71,22 @@ export class PartitionRouter {
     for (const pairs of this.#pairs) pairs.clear();
     for (const tuples of this.#tuples) tuples.length = 0;
     this.#partitions = [];
+  }
+
+  /** Replaces each id, one of `distinct`, by that of the pair of it and the row's value id. Each pair is looked up once. */
+  #foldInto(ids: Int32Array, level: number, distinct: number, valueIds: Int32Array): void {
+    const width = this.#values[level]?.size ?? 0;
+    const folded = distinct * width <= PAIRS_MAX ? new Int32Array(distinct * width).fill(-1) : null;
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i] as number;
+      const valueId = valueIds[i] as number;
+      let pair = folded === null ? -1 : (folded[id * width + valueId] as number);
+      if (pair < 0) {
+        pair = this.#fold(level, id, valueId);
+        if (folded !== null) folded[id * width + valueId] = pair;
+      }
+      ids[i] = pair;
+    }
   }
 
   #fold(level: number, id: number, valueId: number): number {
@@ -149,36 +165,23 @@ class FieldValues {
     this.#run = { from: 0, to: -1, id: -1 };
   }
 
-  /** Replaces each id by `fold(id, value id of the row)`. Runs of the same pair, the usual case, cost two comparisons. */
-  foldInto(
-    ids: Int32Array,
-    source: ColumnSource,
-    rows: Uint32Array,
-    count: number,
-    fold: (id: number, valueId: number) => number,
-  ): void {
-    const codes = source.kind === 'string' && source.nulls === null ? source.codes : null;
-    const byCode = source.kind === 'string' ? new Int32Array(source.dictionary.size).fill(-1) : null;
-    let [lastId, lastValue, lastFold] = [-1, -1, -1];
-    for (let i = 0; i < count; i++) {
-      const row = rows[i] as number;
-      let value: number;
-      if (codes !== null && byCode !== null) {
-        const code = codes[row] as number;
-        value = byCode[code] as number;
-        if (value < 0) {
-          value = this.#idOf(valueAt(source, row));
-          byCode[code] = value;
-        }
-      } else if (this.#isOrdered && source.kind === 'f64' && source.nulls === null) {
-        value = this.#idOfTime(source.values[row] as number);
-      } else {
-        value = this.#idOf(valueAt(source, row));
+  /** The value id of each row. */
+  idsOf(source: ColumnSource, rows: Uint32Array, count: number): Int32Array {
+    const ids = new Int32Array(count);
+    if (source.kind === 'string' && source.nulls === null) {
+      const { codes } = source;
+      const byCode = new Int32Array(source.dictionary.size).fill(-1);
+      for (let i = 0; i < count; i++) {
+        const code = codes[rows[i] as number] as number;
+        if ((byCode[code] as number) < 0) byCode[code] = this.#idOf(source.dictionary.text(code));
+        ids[i] = byCode[code] as number;
       }
-      const id = ids[i] as number;
-      if (id !== lastId || value !== lastValue) [lastId, lastValue, lastFold] = [id, value, fold(id, value)];
-      ids[i] = lastFold;
+    } else if (this.#isOrdered && source.kind === 'f64' && source.nulls === null) {
+      for (let i = 0; i < count; i++) ids[i] = this.#idOfTime(source.values[rows[i] as number] as number);
+    } else {
+      for (let i = 0; i < count; i++) ids[i] = this.#idOf(valueAt(source, rows[i] as number));
     }
+    return ids;
   }
 
   /** Rows come nearly in order of time: most lie between two that have been looked at. */
