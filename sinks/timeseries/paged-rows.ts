@@ -1,4 +1,5 @@
 import type { KnownKey } from './known-keys.ts';
+import { PackedPoints } from './packed-points.ts';
 import { hourOf, SERIES_PAGES } from './series-layout.ts';
 import type { WaitingRows } from './upsert-lane.ts';
 import type { WindowResult } from './window-result.ts';
@@ -8,11 +9,11 @@ export interface PagedRow {
   readonly row: WindowResult;
 }
 
-/** Rows of one page and hour by window start and key. */
+/** Points of one page and hour by window start. */
 export interface PageRows {
   readonly hour: number;
   readonly page: number;
-  readonly starts: Map<number, Map<KnownKey, WindowResult>>;
+  readonly starts: Map<number, PackedPoints>;
 }
 
 /** Waiting rows of one shard, by the page that they go to: a page's rows are written together. */
@@ -32,12 +33,12 @@ export class PagedRows implements WaitingRows<PagedRow, readonly PageRows[]> {
     const { starts } = entry(pages, hour * SERIES_PAGES + key.page, () => ({
       hour,
       page: key.page,
-      starts: new Map<number, Map<KnownKey, WindowResult>>(),
+      starts: new Map<number, PackedPoints>(),
     }));
-    const rows = entry(starts, start, () => new Map<KnownKey, WindowResult>());
-    this.#size -= rows.size;
-    rows.set(key, row);
-    this.#size += rows.size;
+    const points = entry(starts, start, () => new PackedPoints());
+    this.#size -= points.size;
+    points.put(key, row);
+    this.#size += points.size;
   }
 
   take(max: number): { readonly seq: number; readonly batch: readonly PageRows[]; readonly rows: number } {
@@ -69,17 +70,13 @@ function takePart(
 ): { readonly part: PageRows; readonly rows: number } {
   const part: PageRows = { hour, page, starts: new Map() };
   let taken = 0;
-  for (const [start, rows] of starts) {
+  for (const [start, points] of starts) {
     if (taken === max) break;
-    if (rows.size <= max - taken) {
-      part.starts.set(start, rows);
-      starts.delete(start);
-    } else {
-      const some = [...rows].slice(0, max - taken);
-      part.starts.set(start, new Map(some));
-      for (const [key] of some) rows.delete(key);
-    }
-    taken += (part.starts.get(start) as Map<KnownKey, WindowResult>).size;
+    const isWhole = points.size <= max - taken;
+    const some = isWhole ? points : points.takeFirst(max - taken);
+    if (isWhole) starts.delete(start);
+    part.starts.set(start, some);
+    taken += some.size;
   }
   return { part, rows: taken };
 }

@@ -1,7 +1,6 @@
 import { seriesKeys, type SinkContext } from '#engine';
 import type { KnownKeys } from './known-keys.ts';
 import type { PageRows } from './paged-rows.ts';
-import { RecordPacker } from './record-packer.ts';
 import { fieldName, SERIES_SHARDS } from './series-layout.ts';
 
 export interface SeriesTarget {
@@ -43,16 +42,12 @@ export function pointsCall(
   for (const { hour, page, starts } of batch) {
     keys.push(stored.page(hour, page));
     pages.push(starts.size);
-    for (const [start, rows] of starts) {
-      for (const [key, { window, value }] of rows) {
+    for (const [start, points] of starts) {
+      for (const key of points.keys)
         if (known.note(key, hour, nowMs))
           notes.set(key.keyText, Math.max(hour, notes.get(key.keyText) ?? hour));
-        packer.add(key.keyText, window.end, value);
-      }
-      pages.push(fieldName(start, ownName), packer.take());
+      pages.push(fieldName(start, ownName), points.take());
     }
   }
   return { keys, args: [...head, notes.size, ...[...notes].flat(), ...pages] };
 }
-
-const packer = new RecordPacker();

@@ -6,13 +6,23 @@ import type { StoredPoint } from './series-layout.ts';
  * once.
  */
 export class RecordPacker {
-  #bytes = Buffer.allocUnsafe(64 * 1024);
-  #length = 0;
-  #shape = shapeOf([]);
+  #bytes: Buffer;
+  #length: number;
+
+  /** @param records to begin with */
+  constructor(records: Buffer = NONE) {
+    this.#bytes = records;
+    this.#length = records.length;
+  }
+
+  /** Bytes of the records so far. */
+  get length(): number {
+    return this.#length;
+  }
 
   add(keyText: string, end: number, values: StoredPoint['values']): void {
-    if (!hasShape(values, this.#shape.names)) this.#shape = shapeOf(Object.keys(values));
-    const { names, lengthDigits, pointBytesMax } = this.#shape;
+    if (!hasShape(values, shape.names)) shape = shapeOf(Object.keys(values));
+    const { names, lengthDigits, pointBytesMax } = shape;
     this.#reserve(2 * NUMBER_DIGITS_MAX + 3 * keyText.length + pointBytesMax);
     const lengthAt = this.#key(keyText);
     const pointAt = this.#length;
@@ -23,9 +33,18 @@ export class RecordPacker {
 
   /** The records added since the last call. */
   take(): Buffer {
-    const records = Buffer.from(this.#bytes.subarray(0, this.#length));
+    const records = this.#bytes.subarray(0, this.#length);
+    this.#bytes = NONE;
     this.#length = 0;
     return records;
+  }
+
+  /** Takes out the records from one byte up to another. */
+  cut(from: number, to: number): RecordPacker {
+    const records = Buffer.from(this.#bytes.subarray(from, to));
+    this.#bytes.copyWithin(from, to, this.#length);
+    this.#length -= to - from;
+    return new RecordPacker(records);
   }
 
   /** Writes everything in front of the point; gives where its length belongs, which is not known yet. */
@@ -35,7 +54,7 @@ export class RecordPacker {
     this.#number(keyBytes, this.#length, keyDigits);
     const lengthAt = this.#length + keyDigits + 1;
     this.#bytes[lengthAt - 1] = SPACE;
-    const keyAt = lengthAt + this.#shape.lengthDigits + 1;
+    const keyAt = lengthAt + shape.lengthDigits + 1;
     this.#bytes[keyAt - 1] = SPACE;
     if (keyBytes === keyText.length)
       for (let i = 0; i < keyBytes; i++) this.#bytes[keyAt + i] = keyText.charCodeAt(i);
@@ -47,11 +66,11 @@ export class RecordPacker {
   #head(end: number): void {
     this.#bytes[this.#length++] = ARRAY_OF_TWO;
     this.#double(end);
-    this.#copy(this.#shape.mapHead);
+    this.#copy(shape.mapHead);
   }
 
   #field(i: number, value: number | null): void {
-    this.#copy(this.#shape.encoded[i] as Uint8Array);
+    this.#copy(shape.encoded[i] as Uint8Array);
     if (value === null) this.#bytes[this.#length++] = NIL;
     else if (value >= 0 && value < 128 && (value | 0) === value && !Object.is(value, -0))
       this.#bytes[this.#length++] = value;
@@ -78,12 +97,15 @@ export class RecordPacker {
 
   #reserve(more: number): void {
     if (this.#length + more <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + more));
+    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + more, FIRST_BYTES));
     this.#bytes.copy(grown, 0, 0, this.#length);
     this.#bytes = grown;
   }
 }
 
+const NONE = Buffer.alloc(0);
+/** Some ten points of a handful of values. */
+const FIRST_BYTES = 1_024;
 const SPACE = 0x20;
 const ZERO = 0x30;
 const ARRAY_OF_TWO = 0x92;
@@ -117,6 +139,9 @@ function shapeOf(names: readonly string[]): Shape {
     lengthDigits: digitsOf(pointBytesMax),
   };
 }
+
+/** Of the last point. */
+let shape = shapeOf([]);
 
 /** True when the values have exactly these names, in this order. */
 function hasShape(values: StoredPoint['values'], names: readonly string[]): boolean {

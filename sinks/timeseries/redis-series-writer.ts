@@ -130,7 +130,7 @@ class RedisSeriesWriter implements SinkWriter<WindowResult> {
       | readonly ['ok']
       | readonly ['fenced', number];
     if (reply[0] === 'fenced') throw refused(this.#options, reply[1]);
-    for (const { starts } of batch) for (const rows of starts.values()) this.#rowsWritten += rows.size;
+    for (const { starts } of batch) for (const points of starts.values()) this.#rowsWritten += points.size;
     this.#batches++;
   }
 

@@ -3,6 +3,7 @@ import t from 'tap';
 import { KeyedRows } from '../../../sinks/timeseries/keyed-rows.ts';
 import { KnownKeys } from '../../../sinks/timeseries/known-keys.ts';
 import { PagedRows } from '../../../sinks/timeseries/paged-rows.ts';
+import { decodePoint, recordsOf } from '../../../sinks/timeseries/series-layout.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 import { result } from './series-harness.ts';
 
@@ -33,15 +34,22 @@ function paged(): Waiting {
   return {
     size: () => waiting.size,
     put: (seq, key, window, n) =>
-      waiting.put(seq, { key: known.of(key), row: result(`${window}`, window, { n }) }),
+      waiting.put(seq, { key: known.of(key), row: result('any', window, { n, window }) }),
     take(max) {
       const { seq, batch, rows } = waiting.take(max);
       const all = batch.flatMap(({ starts }) =>
-        [...starts.values()].flatMap((some) =>
-          [...some].map(
-            ([{ keyText }, row]) => [`${keyText}@${row.key as string}`, row.value['n'] as number] as const,
-          ),
-        ),
+        [...starts].flatMap(([start, points]) => {
+          const keys = [...points.keys].map(({ keyText }) => keyText);
+          const records = [...recordsOf(points.take())];
+          t.strictSame(
+            records.map(({ keyText }) => keyText),
+            keys,
+          );
+          return records.map(({ keyText, point }) => {
+            const { n, window } = decodePoint(start, point).values;
+            return [`${keyText}@${window}`, n as number] as const;
+          });
+        }),
       );
       t.equal(all.length, rows, 'each key once');
       return { seq, rows, batch: Object.fromEntries(all) };
