@@ -191,7 +191,8 @@ void t.test('more keys and texts than are remembered come out right', (test) => 
   output.records = (records) => {
     for (let k = 0; k < recordCount(records); k++, counts.records++) {
       const row = rowAt(records, k) as Named;
-      if (row.name !== `name of ${row.device}` || row.limit !== row.device.length) wrong.push(row);
+      const key = `${row.ts % 2 === 0 ? 'a' : 'b'}/${row.device}`;
+      if (row.name !== `name of ${key}` || row.limit !== key.length) wrong.push(row);
     }
   };
   const derive = {
@@ -202,12 +203,13 @@ void t.test('more keys and texts than are remembered come out right', (test) => 
   const join = new ColumnJoin(
     {
       derived: { schema: Named, derive: new Map<string, never>(Object.entries(derive) as [string, never][]) },
-      key: (row) => (row as Reading).device,
+      key: (row) => `${(row as Reading).tenant}/${(row as Reading).device}`,
       isLeft: true,
       valueOf(row) {
         counts.looks++;
-        const { device } = row as Reading;
-        return { value: { name: `name of ${device}`, limit: device.length }, untilMs: 10 };
+        const { tenant, device } = row as Reading;
+        const key = `${tenant}/${device}`;
+        return { value: { name: `name of ${key}`, limit: key.length }, untilMs: 10 };
       },
       nowMs: () => 1,
     },
@@ -218,7 +220,13 @@ void t.test('more keys and texts than are remembered come out right', (test) => 
       Reading,
       Array.from(
         { length: 60_000 },
-        (_row, i): Reading => ({ ts: i, tenant: 'a', device: `${b}-${i}`, value: null, tags: null }),
+        (_row, i): Reading => ({
+          ts: i,
+          tenant: i % 2 === 0 ? 'a' : 'b',
+          device: `${b}-${i >>> 1}`,
+          value: null,
+          tags: null,
+        }),
       ),
     ),
   );

@@ -66,7 +66,7 @@ const step = fc.oneof(
 
 for (const [name, create] of Object.entries({ keyed, paged })) {
   await t.test(
-    `${name} rows: intervals in order, each key once with its last value, no more than asked for`,
+    `PP1 ${name} rows: intervals in order, each key once with its last value, no more than asked for`,
     async (t) => {
       fc.assert(
         fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
