@@ -60,10 +60,12 @@ export type {
 export { RowEmitter } from './runtime/row-emitter.ts';
 export { SelectionBuilder } from './runtime/selection-builder.ts';
 export { createPassThrough } from './runtime/pass-through.ts';
-export { recordCount, type RowConsumer, RowLoop, rowAt, type Stage, timeAt } from './runtime/row-loop.ts';
+export { recordCount, rowAt, timeAt } from './runtime/record-at.ts';
+export { type RowConsumer, RowLoop, type Stage } from './runtime/row-loop.ts';
 export { StringInterner } from './state/string-interner.ts';
-export { fieldsRead, type RowFunction } from './runtime/fields-read.ts';
-export { argumentText } from './runtime/row-text.ts';
+export { fieldsRead } from './runtime/fields-read.ts';
+export type { RowFunction } from './runtime/function-node.ts';
+export { argumentText, resultOf } from './runtime/row-text.ts';
 export type { RowText } from './runtime/row-text.ts';
 export type { Source, SourceContext, SourceOptions, SourceReader, SourceSnapshot } from './runtime/source.ts';
 export type { Element } from './runtime/channel.ts';

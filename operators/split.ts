@@ -1,5 +1,4 @@
 import {
-  argumentText,
   type LoopWriter,
   MillraceError,
   type Operator,
@@ -7,6 +6,7 @@ import {
   type OperatorDefinition,
   type Output,
   type Records,
+  resultOf,
   RowEmitter,
   RowLoop,
   type RowText,
@@ -68,11 +68,9 @@ function generate(
       : `${bound}.emit(${object}, ${row.time});`;
   };
   // All of them first: one may need a line of its own, which cannot stand between two branches.
-  const inputs = branches.map(({ predicate }) => argumentText(row, predicate));
-  for (const [i, { predicate, branch }] of branches.entries())
-    writer.line(
-      `${i > 0 ? 'else ' : ''}if (${writer.bind('predicate', predicate)}(${inputs[i]})) ${give(branch)}`,
-    );
+  const tests = branches.map(({ predicate }) => resultOf(writer, row, 'predicate', predicate).text());
+  for (const [i, { branch }] of branches.entries())
+    writer.line(`${i > 0 ? 'else ' : ''}if (${tests[i]}) ${give(branch)}`);
   writer.line(`else ${give(rest)}`);
 }
 

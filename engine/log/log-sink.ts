@@ -1,7 +1,7 @@
 import type { CheckpointId } from '../base/brand.ts';
 import { LIMITS } from '../base/limits.ts';
 import { keyPartitioner, type Partitioner } from '../key/key-partitioner.ts';
-import { recordCount, rowAt } from '../runtime/row-loop.ts';
+import { recordCount, rowAt } from '../runtime/record-at.ts';
 import type {
   Sink,
   SinkCommitRequest,

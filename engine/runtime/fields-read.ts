@@ -1,7 +1,5 @@
-import { type Expression, type Node, parseExpressionAt, type Pattern } from 'acorn';
-
-/** A job's function of a row; what comes behind the row does not matter here. */
-export type RowFunction = (row: never, ...rest: never[]) => unknown;
+import type { Node, Pattern } from 'acorn';
+import { type FunctionNode, functionNode, isIdentifier, nameOf, type RowFunction } from './function-node.ts';
 
 const known = new WeakMap<RowFunction, ReadonlySet<string> | null>();
 
@@ -16,15 +14,14 @@ const known = new WeakMap<RowFunction, ReadonlySet<string> | null>();
 export function fieldsRead(run: RowFunction): ReadonlySet<string> | null {
   let fields = known.get(run);
   if (fields === undefined) {
-    fields = analyse(Function.prototype.toString.call(run));
+    fields = analyse(functionNode(run));
     known.set(run, fields);
   }
   return fields;
 }
 
-function analyse(text: string): ReadonlySet<string> | null {
-  const node = parsed(text) ?? methodOf(parsed(`{${text}}`));
-  if (node?.type !== 'ArrowFunctionExpression' && node?.type !== 'FunctionExpression') return null;
+function analyse(node: FunctionNode | null): ReadonlySet<string> | null {
+  if (node === null) return null;
   const [row] = node.params;
   const fields = new Set<string>();
   if (row?.type === 'Identifier') {
@@ -33,21 +30,6 @@ function analyse(text: string): ReadonlySet<string> | null {
   }
   if (row !== undefined && !namesFields(row, fields)) return null;
   return collects(node, '', fields) ? fields : null;
-}
-
-function parsed(text: string): Expression | null {
-  try {
-    const source = `(${text})`;
-    return parseExpressionAt(source, 0, { ecmaVersion: 'latest', sourceType: 'module' });
-  } catch {
-    return null;
-  }
-}
-
-/** The function of an object with one method, which is how text that is a method's own is read. */
-function methodOf(object: Expression | null): Expression | null {
-  const [property] = object?.type === 'ObjectExpression' ? object.properties : [];
-  return property?.type === 'Property' && property.method ? property.value : null;
 }
 
 /** Whether what a row is taken apart by is a pattern of named properties; adds them. */
@@ -111,16 +93,6 @@ function isOf(target: Node, row: string): boolean {
   }
   collects(target, row, fields);
   return target.type.endsWith('Pattern') && fields.size > 0;
-}
-
-function nameOf(key: Node, computed: boolean): string | null {
-  if (!computed && isIdentifier(key)) return key.name;
-  const { type, value } = key as Node & { readonly value?: unknown };
-  return type === 'Literal' && typeof value === 'string' ? value : null;
-}
-
-function isIdentifier(node: Node): node is Node & { readonly name: string } {
-  return node.type === 'Identifier';
 }
 
 function isNode(value: unknown): value is Node {

@@ -1,29 +1,36 @@
 import type { FieldKeySpace, KeySelector } from '../state/key-space.ts';
-import type { ScalarInterner } from '../state/scalar-interner.ts';
 import type { ValueKeySpace } from '../state/value-key-space.ts';
 import type { StringDictionary } from '../wire/string-dictionary.ts';
 import type { LoopWriter } from './loop-writer.ts';
-import { argumentText, type RowText } from './row-text.ts';
+import { resultOf, type RowText, type StringsText } from './row-text.ts';
+
+/** Numbers by strings: ids of a component's, or slots of keys. */
+interface StringNumbers {
+  readonly internEntry: (dictionary: StringDictionary, code: number, hash: number) => number;
+  /** Those of all entries, −1 for what is not held. */
+  readonly findEntries: (dictionary: StringDictionary, numbers: Int32Array) => void;
+}
 
 /**
- * Per column of a batch, the id that each dictionary code has got in this batch, −1 = not looked up yet, or not held. Valid for one
- * batch: ids may be reused afterwards (ST1).
+ * Per column of a batch, the number that each dictionary code has got in this batch, −1 = not looked up yet, or not held. Valid for one
+ * batch: numbers may be reused afterwards (ST1).
  */
 class CodeCache {
-  readonly #interner: ScalarInterner;
-  #ids = new Int32Array(1024);
+  readonly #holder: StringNumbers;
+  #numbers = new Int32Array(1024);
 
-  constructor(interner: ScalarInterner) {
-    this.#interner = interner;
+  constructor(holder: StringNumbers) {
+    this.#holder = holder;
   }
 
   /** @param all whether most entries will be asked for: then they are looked up together, which costs less than one by one */
   fresh(dictionary: StringDictionary, all: boolean): Int32Array {
     const { size } = dictionary;
-    if (size > this.#ids.length) this.#ids = new Int32Array(Math.max(size, this.#ids.length * 2));
-    if (all) this.#interner.findEntries(dictionary, this.#ids);
-    else this.#ids.fill(-1, 0, size);
-    return this.#ids;
+    if (size > this.#numbers.length)
+      this.#numbers = new Int32Array(Math.max(size, this.#numbers.length * 2));
+    if (all) this.#holder.findEntries(dictionary, this.#numbers);
+    else this.#numbers.fill(-1, 0, size);
+    return this.#numbers;
   }
 }
 
@@ -38,18 +45,29 @@ export function writeKeySlot(
   selector: KeySelector = space.selector,
 ): string {
   const keys = writer.bind('keys', space);
-  const slot = writer.local('slot');
-  if (selector.kind === 'function') {
-    writer.line(
-      `const ${slot} = ${keys}.slotOfKey(${writer.bind('select', selector.select)}(${argumentText(row, selector.select)}));`,
-    );
-    return slot;
-  }
+  if (selector.kind === 'function') return writeKeyOf(writer, row, space as ValueKeySpace, selector.select);
   const ids = selector.fields.map((field, component) =>
-    writeComponentId(writer, row, space as FieldKeySpace, keys, field, component),
+    writeComponentId(writer, row, space as FieldKeySpace, field, component),
   );
+  const slot = writer.local('slot');
   if (ids.length <= 2) writer.line(`const ${slot} = ${keys}.slotOf${ids.length}(${ids.join(', ')});`);
   else writer.line(`const ${slot} = ${keys}.slotOfIds([${ids.join(', ')}]);`);
+  return slot;
+}
+
+function writeKeyOf(
+  writer: LoopWriter,
+  row: RowText,
+  space: ValueKeySpace,
+  select: (row: unknown) => unknown,
+): string {
+  const keys = writer.bind('keys', space);
+  const key = resultOf(writer, row, 'select', select);
+  const strings = key.field === null ? null : (row.columns?.strings(key.field) ?? null);
+  if (strings !== null) return writeNumber(writer, row, strings, space, `${keys}.slotOfKey(null)`);
+  const text = key.text();
+  const slot = writer.local('slot');
+  writer.line(`const ${slot} = ${keys}.slotOfKey(${text});`);
   return slot;
 }
 
@@ -57,35 +75,43 @@ function writeComponentId(
   writer: LoopWriter,
   row: RowText,
   space: FieldKeySpace,
-  keys: string,
   field: string,
   component: number,
 ): string {
+  const keys = writer.bind('keys', space);
+  const ofNull = `${keys}.componentId(${component}, null)`;
   const strings = row.columns?.strings(field) ?? null;
+  if (strings !== null)
+    return writeNumber(writer, row, strings, space.components[component] as StringNumbers, ofNull);
+  const cell = row.cell(field);
   const id = writer.local('id');
-  if (strings === null) {
-    const { value, isNull } = row.field(field);
-    // What an object has there is told of as it is.
-    const raw = row.columns === null || isNull === null ? value : `${isNull} ? null : ${value}`;
-    writer.line(`const ${id} = ${keys}.componentId(${component}, ${raw});`);
-    return id;
-  }
-  const { codes, dictionary, isNull } = strings;
-  const interner = space.components[component] as ScalarInterner;
-  const cache = writer.bind('cache', new CodeCache(interner));
+  writer.line(`const ${id} = ${keys}.componentId(${component}, ${cell});`);
+  return id;
+}
+
+/** @param ofNull refuses a null */
+function writeNumber(
+  writer: LoopWriter,
+  row: RowText,
+  { codes, dictionary, isNull }: StringsText,
+  holder: StringNumbers,
+  ofNull: string,
+): string {
+  const cache = writer.bind('cache', new CodeCache(holder));
   const known = `known_${cache}`;
   const all = writer.leavesRecords ? 'false' : `n >= ${dictionary}.size`;
   writer.setup(`const ${known} = ${cache}.fresh(${dictionary}, ${all});`);
   if (space.tupleWidth === 0 && !writer.leavesRecords)
     writer.setup(`if (${all}) ${keys}.expect(${known}, ${dictionary}.size);`);
   writer.setup(`const hashes_${dictionary} = ${dictionary}.hashes();`);
-  if (isNull !== null) writer.line(`if (${isNull}) ${keys}.componentId(${component}, null);`);
-  const held = writer.bind('component', interner);
+  if (isNull !== null) writer.line(`if (${isNull}) ${ofNull};`);
+  const held = writer.bind('held', holder);
   const code = writer.local('code');
+  const number = writer.local('number');
   writer.line(`const ${code} = ${codes}[${row.columns?.index}];`);
-  writer.line(`let ${id} = ${known}[${code}];`);
+  writer.line(`let ${number} = ${known}[${code}];`);
   writer.line(
-    `if (${id} < 0) ${id} = ${known}[${code}] = ${held}.internEntry(${dictionary}, ${code}, hashes_${dictionary}[${code}]);`,
+    `if (${number} < 0) ${number} = ${known}[${code}] = ${held}.internEntry(${dictionary}, ${code}, hashes_${dictionary}[${code}]);`,
   );
-  return id;
+  return number;
 }

@@ -1,6 +1,6 @@
 import { MIN_WATERMARK } from '../time/watermark.ts';
 import type { MultiInputOperator, Operator, Output } from './operator.ts';
-import { recordCount } from './row-loop.ts';
+import { recordCount } from './record-at.ts';
 import type { SourceReader } from './source.ts';
 
 /** Counts what one operator's subtask takes and gives, per batch, never per record. */

@@ -1,5 +1,6 @@
 import type { Operator, OperatorContext, Output, Records } from './operator.ts';
-import { recordCount, RowLoop } from './row-loop.ts';
+import { recordCount } from './record-at.ts';
+import { RowLoop } from './row-loop.ts';
 import type { LoopWriter } from './loop-writer.ts';
 import { RowEmitter } from './row-emitter.ts';
 import type { RowText } from './row-text.ts';

@@ -8,8 +8,9 @@ import type { ElementSender } from './channel.ts';
 import type { LoopWriter } from './loop-writer.ts';
 import type { Operator, OperatorContext, Records } from './operator.ts';
 import { createPassThrough } from './pass-through.ts';
-import { recordCount, RowLoop } from './row-loop.ts';
-import { argumentText, type RowText } from './row-text.ts';
+import { recordCount } from './record-at.ts';
+import { RowLoop } from './row-loop.ts';
+import { resultOf, type RowText } from './row-text.ts';
 import { SelectionBuilder } from './selection-builder.ts';
 
 /**
@@ -170,8 +171,10 @@ class Split {
     }
     const target = writer.local('target');
     if (this.#keys.kind === 'function') {
+      const key = resultOf(writer, row, 'select', this.#keys.select);
+      const hash = key.field === null ? null : this.#stringHash(writer, row, key.field, split);
       writer.line(
-        `const ${target} = ${split}.targetOf(${writer.bind('select', this.#keys.select)}(${argumentText(row, this.#keys.select)}));`,
+        `const ${target} = ${split}.${hash === null ? `targetOf(${key.text()})` : `target(${hash})`};`,
       );
     } else {
       const hashes = this.#keys.fields.map((field) => this.#fieldHash(writer, row, field, split));
@@ -238,15 +241,17 @@ class Split {
   }
 
   #fieldHash(writer: LoopWriter, row: RowText, field: string, split: string): string {
+    return this.#stringHash(writer, row, field, split) ?? `${split}.hashOf(${row.cell(field)})`;
+  }
+
+  /** Of a string column, as its dictionary has it; null for others. */
+  #stringHash(writer: LoopWriter, row: RowText, field: string, split: string): string | null {
     const strings = row.columns?.strings(field) ?? null;
-    if (strings !== null) {
-      const hashes = `hashes_${strings.dictionary}`;
-      writer.setup(`const ${hashes} = ${strings.dictionary}.hashes();`);
-      const hash = `${hashes}[${strings.codes}[${row.columns?.index}]]`;
-      return strings.isNull === null ? hash : `(${strings.isNull} ? ${split}.hashOf(null) : ${hash})`;
-    }
-    const { value, isNull } = row.field(field);
-    return `${split}.hashOf(${isNull === null ? value : `${isNull} ? null : ${value}`})`;
+    if (strings === null) return null;
+    const hashes = `hashes_${strings.dictionary}`;
+    writer.setup(`const ${hashes} = ${strings.dictionary}.hashes();`);
+    const hash = `${hashes}[${strings.codes}[${row.columns?.index}]]`;
+    return strings.isNull === null ? hash : `(${strings.isNull} ? ${split}.hashOf(null) : ${hash})`;
   }
 }
 

@@ -1,9 +1,18 @@
 import type { Batch } from '../wire/batch.ts';
-import { type RowReader, rowReader } from '../wire/row-reader.ts';
-import type { Schema } from '../wire/schema.ts';
-import { argumentText, columnRow, derivedText, objectRow, objectText, type RowText } from './row-text.ts';
 import { LoopWriter } from './loop-writer.ts';
 import type { RecordErrorHandler, Records } from './operator.ts';
+import { recordCount, rowAt, timeAt } from './record-at.ts';
+import {
+  argumentText,
+  columnRow,
+  derivedText,
+  mappedText,
+  objectRow,
+  objectText,
+  resultOf,
+  type RowText,
+  withDerived,
+} from './row-text.ts';
 
 /** A stateless step on one record. */
 export type Stage =
@@ -113,37 +122,6 @@ export class RowLoop {
   }
 }
 
-const readers = new WeakMap<Schema, RowReader<unknown>>();
-
-/** The schema's row reader, generated once per schema. */
-function readerOf(schema: Schema): RowReader<unknown> {
-  let reader = readers.get(schema);
-  if (reader === undefined) {
-    reader = rowReader(schema);
-    readers.set(schema, reader);
-  }
-  return reader;
-}
-
-/** Records meant, not rows present. */
-export function recordCount(records: Records): number {
-  if (records.kind === 'rows') return records.rows.length;
-  return records.selection === null ? records.batch.count : records.selection.length;
-}
-
-/** The k-th meant record as a plain row. */
-export function rowAt(records: Records, k: number): unknown {
-  if (records.kind === 'rows') return records.rows[k];
-  const i = records.selection === null ? k : (records.selection[k] as number);
-  return readerOf(records.batch.schema)(records.batch, i);
-}
-
-export function timeAt(records: Records, k: number): number {
-  if (records.kind === 'rows') return records.times[k] as number;
-  const i = records.selection === null ? k : (records.selection[k] as number);
-  return records.batch.times[i] as number;
-}
-
 function writeStages(
   writer: LoopWriter,
   row: RowText,
@@ -156,33 +134,32 @@ function writeStages(
     else writer.line(`${writer.bind('consumer', consumer)}.accept(${row.object()}, ${row.time});`);
     return;
   }
-  if (stage.kind === 'derive') {
-    const derived = new Map<string, string>();
-    for (const [name, run] of stage.fields) {
-      const value = writer.local('derived');
-      writer.line(`const ${value} = ${writer.bind('derive', run)}(${argumentText(row, run)});`);
-      derived.set(name, value);
+  switch (stage.kind) {
+    case 'filter':
+      writer.line(`if (!${resultOf(writer, row, 'filter', stage.run).text()}) continue;`);
+      writer.leavesRecords = true;
+      return writeStages(writer, row, rest, consumer);
+    case 'derive':
+      return writeStages(writer, derivedText(writer, row, stage.fields), rest, consumer);
+    case 'map': {
+      const made = mappedText(writer, row, stage.run) ?? calledText(writer, row, stage.run);
+      return writeStages(writer, made, rest, consumer);
     }
-    writeStages(writer, derivedText(writer, row, derived), rest, consumer);
-    return;
+    case 'flatMap': {
+      const made = writer.local('row');
+      const run = writer.bind('flatMap', stage.run);
+      writer.open(`for (const ${made} of ${run}(${argumentText(row, stage.run)})) {`);
+      writeStages(writer, objectText(made, row.time), rest, consumer);
+      writer.close('}');
+    }
   }
-  const run = writer.bind(stage.kind, stage.run);
-  if (stage.kind === 'filter') {
-    writer.line(`if (!${run}(${argumentText(row, stage.run)})) continue;`);
-    writer.leavesRecords = true;
-    writeStages(writer, row, rest, consumer);
-    return;
-  }
+}
+
+function calledText(writer: LoopWriter, row: RowText, run: (row: unknown) => unknown): RowText {
+  const result = resultOf(writer, row, 'map', run).text();
   const made = writer.local('row');
-  const next: RowText = objectText(made, row.time);
-  if (stage.kind === 'map') {
-    writer.line(`const ${made} = ${run}(${argumentText(row, stage.run)});`);
-    writeStages(writer, next, rest, consumer);
-    return;
-  }
-  writer.open(`for (const ${made} of ${run}(${argumentText(row, stage.run)})) {`);
-  writeStages(writer, next, rest, consumer);
-  writer.close('}');
+  writer.line(`const ${made} = ${result};`);
+  return objectText(made, row.time);
 }
 
 function interpret(stages: readonly Stage[], consumer: RowConsumer): (row: unknown, time: number) => void {
@@ -199,11 +176,10 @@ function interpret(stages: readonly Stage[], consumer: RowConsumer): (row: unkno
           return (row, time) => {
             for (const made of stage.run(row)) next(made, time);
           };
-        case 'derive':
-          return (row, time) => {
-            const derived = [...stage.fields].map(([name, run]) => [name, run(row)]);
-            next(Object.assign({}, row, Object.fromEntries(derived)), time);
-          };
+        case 'derive': {
+          const derive = withDerived(stage.fields);
+          return (row, time) => next(derive(row), time);
+        }
       }
     },
     (row, time) => consumer.accept(row, time),

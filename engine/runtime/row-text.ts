@@ -1,16 +1,21 @@
 import type { FieldType, Schema } from '../wire/schema.ts';
 import { TextCache } from '../state/text-cache.ts';
-import { fieldsRead, type RowFunction } from './fields-read.ts';
+import { closedFields, closedResult, type ClosedText, type Holds, type ReadableRow } from './closed-function.ts';
+import { fieldsRead } from './fields-read.ts';
+import type { RowFunction } from './function-node.ts';
 import type { LoopWriter } from './loop-writer.ts';
+import { rowAt } from './record-at.ts';
 
 /** How generated text reaches the current record. */
-export interface RowText {
+export interface RowText extends ReadableRow {
   /** Expression of its time, epoch ms. */
   readonly time: string;
   /** Name of a local that holds the whole row; made on first call. */
   readonly object: () => string;
   /** It is there already. */
   readonly isMade: () => boolean;
+  /** Expression that makes the row from the input's, for what is rare; null where that could be told from making it once. */
+  readonly again: () => string | null;
   /** Expression of one field, and of its being null (null = it never is). */
   readonly field: (name: string) => FieldText;
   /** Direct access to string columns; null when the row is an object. */
@@ -40,17 +45,21 @@ export interface StringsText {
   readonly isNull: string | null;
 }
 
+type RowStep = (row: unknown) => unknown;
+
+/** What a function gives for the current record: its own expression where it is closed (CF1), else a call of it. */
+export function resultOf(writer: LoopWriter, row: RowText, prefix: string, run: RowFunction): ClosedText {
+  const call = () => `${writer.bind(prefix, run)}(${argumentText(row, run)})`;
+  return closedResult(run, row) ?? { text: call, holds: 'any', mayThrow: true, field: null };
+}
+
 /** Expression of the current record for a function of it: while it is columns, with the fields alone that the function reads (FR1). */
 export function argumentText(row: RowText, run: RowFunction): string {
   const { columns, fields } = row;
   const read = columns === null || fields === null || row.isMade() ? null : fieldsRead(run);
   if (read === null || fields === null || ![...read].every((name) => fields.includes(name)))
     return row.object();
-  const named = [...read].map((name) => {
-    const { value, isNull } = row.field(name);
-    return `${JSON.stringify(name)}: ${isNull === null ? value : `${isNull} ? null : ${value}`}`;
-  });
-  return `{ ${named.join(', ')} }`;
+  return objectOf([...read], row.cell);
 }
 
 /** The current record as an element of a rows batch. */
@@ -65,18 +74,7 @@ export function objectRow(writer: LoopWriter): RowText {
     }
     return local;
   };
-  return {
-    time: 'times[k]',
-    object,
-    isMade: () => true,
-    field: (name) => {
-      const value = `${object()}[${JSON.stringify(name)}]`;
-      return { value, isNull: `${value} == null` };
-    },
-    columns: null,
-    isInput: true,
-    fields: null,
-  };
+  return { ...ofObject(object), time: 'times[k]', again: () => 'rows[k]', isInput: true };
 }
 
 /** The current record as a position in columns. */
@@ -86,97 +84,179 @@ export function columnRow(writer: LoopWriter, schema: Schema): RowText {
   writer.setup('const times = batch.times;');
   writer.line('const i = selection === null ? k : selection[k];');
   let local: string | null = null;
+  const fields = schema.fields.map(({ name }) => name);
+  const typeOf = (name: string) => schema.fields[fields.indexOf(name)]?.type;
+  const field = (name: string) => {
+    const j = fields.indexOf(name);
+    const it = schema.fields[j];
+    return it === undefined ? NO_FIELD : columnField(writer, j, it.type, it.nullable);
+  };
+  const cell = (name: string) => {
+    const { value, isNull } = field(name);
+    return isNull === null || typeOf(name) === undefined ? value : `(${isNull} ? null : ${value})`;
+  };
   return {
     time: 'times[i]',
     isMade: () => local !== null,
     object: () => {
       if (local === null) {
         local = writer.local('row');
-        const fields = schema.fields.map((field, j) => {
-          const { value, isNull } = columnField(writer, j, field.type, field.nullable);
-          return `${JSON.stringify(field.name)}: ${isNull === null ? value : `${isNull} ? null : ${value}`}`;
-        });
-        writer.line(`const ${local} = { ${fields.join(', ')} };`);
+        writer.line(`const ${local} = ${objectOf(fields, cell)};`);
       }
       return local;
     },
-    field: (name) => {
-      const j = schema.fields.findIndex((field) => field.name === name);
-      const field = schema.fields[j];
-      return field === undefined
-        ? { value: 'undefined', isNull: 'true' }
-        : columnField(writer, j, field.type, field.nullable);
-    },
+    again: () => `${writer.bind('rowAt', rowAt)}(records, k)`,
+    field,
+    cell,
+    holds: (name) => HOLDS[typeOf(name) ?? 'none'],
     columns: {
       index: 'i',
       strings: (name) => {
-        const j = schema.fields.findIndex((field) => field.name === name);
-        const field = schema.fields[j];
-        if (field?.type !== 'string') return null;
+        const j = fields.indexOf(name);
+        const it = schema.fields[j];
+        if (it?.type !== 'string') return null;
         writer.setup(`const codes${j} = batch.column(${j}).codes;`);
         writer.setup(`const dictionary${j} = batch.column(${j}).dictionary;`);
-        return {
-          codes: `codes${j}`,
-          dictionary: `dictionary${j}`,
-          isNull: nullText(writer, j, field.nullable),
-        };
+        return { codes: `codes${j}`, dictionary: `dictionary${j}`, isNull: nullText(writer, j, it.nullable) };
       },
     },
     isInput: true,
-    fields: schema.fields.map((field) => field.name),
+    fields,
   };
 }
 
 /** A row that is a plain object in a local. */
 export function objectText(name: string, time: string): RowText {
-  return {
-    time,
-    object: () => name,
-    isMade: () => true,
-    field: (field) => ({
-      value: `${name}[${JSON.stringify(field)}]`,
-      isNull: `${name}[${JSON.stringify(field)}] == null`,
-    }),
-    columns: null,
-    isInput: false,
-    fields: null,
+  return { ...ofObject(() => name), time, again: () => name, isInput: false };
+}
+
+/** The row that a function makes of `row`; null where its text does not tell of which fields (CF1). */
+export function mappedText(writer: LoopWriter, row: RowText, run: RowStep): RowText | null {
+  const made = closedFields(run, row);
+  return made === null ? null : madeText(writer, row, made, { keeps: false, again: run });
+}
+
+/** `row` with more fields. */
+export function derivedText(
+  writer: LoopWriter,
+  row: RowText,
+  derived: ReadonlyMap<string, RowStep>,
+): RowText {
+  const made = new Map([...derived].map(([name, run]) => [name, resultOf(writer, row, 'derive', run)]));
+  const isClosed = [...derived.values()].every((run) => closedResult(run, row) !== null);
+  return madeText(writer, row, made, { keeps: true, again: isClosed ? withDerived(derived) : null });
+}
+
+/** What `derive` does with a row. */
+export function withDerived(derived: ReadonlyMap<string, RowStep>): RowStep {
+  return (row) => {
+    const made = [...derived].map(([name, run]) => [name, run(row)]);
+    return Object.assign({}, row, Object.fromEntries(made));
   };
 }
 
-/** `row` with more fields, whose values stand in locals: columns stay columns, and an object is made only where one is asked for. */
-export function derivedText(writer: LoopWriter, row: RowText, derived: ReadonlyMap<string, string>): RowText {
+/**
+ * A row with fields made of those of `row`: what is passed on stays the column that it is, and the object is made only where one is asked
+ * for.
+ * @param how whether the other fields of `row` are its own too, and the step, unless it may be done once only
+ */
+function madeText(
+  writer: LoopWriter,
+  row: RowText,
+  made: ReadonlyMap<string, ClosedText>,
+  how: { readonly keeps: boolean; readonly again: RowStep | null },
+): RowText {
   let local: string | null = null;
-  const { columns } = row;
-  const fields = row.fields === null ? null : [...new Set([...row.fields, ...derived.keys()])];
+  const { keeps, again } = how;
+  const parts = new Map([...made].map(([name, part]) => [name, inLocal(writer, part)]));
+  const names = [...made.keys()];
+  const fields = !keeps ? names : row.fields === null ? null : [...new Set([...row.fields, ...names])];
+  /** Where it comes from unchanged. */
+  const sourceOf = (name: string) => (parts.has(name) ? parts.get(name)?.field : keeps ? name : null) ?? null;
+  const cell = (name: string) => parts.get(name)?.text() ?? (keeps ? row.cell(name) : 'undefined');
   return {
     time: row.time,
     isMade: () => local !== null,
     object: () => {
       if (local === null) {
-        const base = row.object();
-        local = writer.local('row');
-        const named = (fields ?? [...derived.keys()]).map((field) => {
-          const name = JSON.stringify(field);
-          return `${name}: ${derived.get(field) ?? `${base}[${name}]`}`;
-        });
-        const made = `{ ${named.join(', ')} }`;
+        const literal = objectOf(fields ?? names, cell);
         // Object spread would make a dictionary of every row.
-        writer.line(`const ${local} = ${fields === null ? `Object.assign({}, ${base}, ${made})` : made};`);
+        const object = fields === null ? `Object.assign({}, ${row.object()}, ${literal})` : literal;
+        local = writer.local('row');
+        writer.line(`const ${local} = ${object};`);
       }
       return local;
     },
-    field: (name) => {
-      const value = derived.get(name);
-      return value === undefined ? row.field(name) : { value, isNull: `${value} == null` };
+    again: () => {
+      const base = again === null ? null : row.again();
+      return base === null ? null : `${writer.bind('again', again)}(${base})`;
     },
-    columns:
-      columns === null
-        ? null
-        : { ...columns, strings: (name) => (derived.has(name) ? null : columns.strings(name)) },
+    field: (name) => {
+      const source = sourceOf(name);
+      if (source !== null) return row.field(source);
+      return parts.has(name) ? { value: cell(name), isNull: `${cell(name)} == null` } : NO_FIELD;
+    },
+    cell,
+    holds: (name) => parts.get(name)?.holds ?? (keeps ? row.holds(name) : null),
+    columns: row.columns && {
+      index: row.columns.index,
+      strings: (name) => {
+        const source = sourceOf(name);
+        return source === null ? null : (row.columns?.strings(source) ?? null);
+      },
+    },
     isInput: false,
     fields,
   };
 }
+
+/** The same once computed: at once where it may throw, else where it is first asked for, which must not be inside of a block. */
+function inLocal(writer: LoopWriter, part: ClosedText): ClosedText {
+  if (part.field !== null) return part;
+  let local: string | null = null;
+  const text = () => {
+    if (local === null) {
+      const value = part.text();
+      local = writer.local('made');
+      writer.line(`const ${local} = ${value};`);
+    }
+    return local;
+  };
+  if (part.mayThrow) text();
+  return { ...part, text };
+}
+
+function ofObject(object: () => string): Omit<RowText, 'time' | 'again' | 'isInput'> {
+  const cell = (name: string) => `${object()}[${JSON.stringify(name)}]`;
+  return {
+    object,
+    isMade: () => true,
+    field: (name) => ({ value: cell(name), isNull: `${cell(name)} == null` }),
+    cell,
+    holds: () => null,
+    columns: null,
+    fields: null,
+  };
+}
+
+function objectOf(names: readonly string[], cell: (name: string) => string): string {
+  return `{ ${names.map((name) => `${JSON.stringify(name)}: ${cell(name)}`).join(', ')} }`;
+}
+
+const NO_FIELD: FieldText = { value: 'undefined', isNull: 'true' };
+
+const HOLDS: Readonly<Record<FieldType | 'none', Holds | null>> = {
+  f64: 'number',
+  f32: 'number',
+  i32: 'number',
+  time: 'number',
+  bool: 'number',
+  string: 'text',
+  i64: 'any',
+  bytes: 'any',
+  obj: 'any',
+  none: null,
+};
 
 function nullText(writer: LoopWriter, j: number, isNullable: boolean): string | null {
   if (!isNullable) return null;
@@ -197,5 +277,5 @@ function columnField(writer: LoopWriter, j: number, type: FieldType, isNullable:
     };
   }
   writer.setup(`const values${j} = batch.column(${j}).values;`);
-  return { value: type === 'bool' ? `values${j}[i] === 1` : `values${j}[i]`, isNull };
+  return { value: type === 'bool' ? `(values${j}[i] === 1)` : `values${j}[i]`, isNull };
 }

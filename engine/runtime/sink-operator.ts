@@ -1,7 +1,7 @@
 import type { CheckpointId } from '../base/brand.ts';
 import { failureOf } from '../base/errors.ts';
 import type { Operator, Records } from './operator.ts';
-import { recordCount } from './row-loop.ts';
+import { recordCount } from './record-at.ts';
 import type { SinkWriter } from './sink.ts';
 
 type Item =

@@ -12,7 +12,9 @@ import {
   writeNumberKey,
 } from '../key/key.ts';
 import { keyGroupOf } from '../key/key-group.ts';
+import type { StringDictionary } from '../wire/string-dictionary.ts';
 import { type ArraySource, newArrays } from './array-source.ts';
+import { EntrySlots } from './entry-slots.ts';
 import { type GroupLists, listed } from './group-lists.ts';
 import type { KeySelector, KeySpace } from './key-space.ts';
 import { type PackedKeys, packKeys, storedKeyBytes, type StoredKeys } from './packed-keys.ts';
@@ -30,6 +32,8 @@ export class ValueKeySpace implements KeySpace {
   readonly #maxParallelism: number;
   readonly #ids = new ScalarIds();
   readonly #tupleIds = new Map<string, number>();
+  /** Made when the first key comes from a dictionary. */
+  #entries: EntrySlots | null = null;
   readonly #keys: (Key | undefined)[] = [];
   readonly #groups: number[] = [];
   readonly #lists: GroupLists | null;
@@ -57,6 +61,18 @@ export class ValueKeySpace implements KeySpace {
   slotOfKey(key: unknown): number {
     const slot = this.#ids.get(key);
     return slot >= 0 ? slot : this.#slotOfNew(key);
+  }
+
+  /** Slot of the key that is a dictionary's entry; `hash` is the dictionary's own for it. @throws MR_KEY_INVALID */
+  internEntry(dictionary: StringDictionary, code: number, hash: number): number {
+    this.#entries ??= new EntrySlots();
+    return this.#entries.slotOf(dictionary, code, hash, this.#slotOfText);
+  }
+
+  /** Slots of the entries that are known as keys, −1 for others. */
+  findEntries(dictionary: StringDictionary, slots: Int32Array): void {
+    if (this.#entries === null) slots.fill(EMPTY, 0, dictionary.size);
+    else this.#entries.findEntries(dictionary, slots);
   }
 
   slotOfCanonical(bytes: Uint8Array): number {
@@ -116,6 +132,7 @@ export class ValueKeySpace implements KeySpace {
       this.#lists?.remove(slot, this.group(slot));
       if (Array.isArray(key)) this.#tupleIds.delete(tupleText(key));
       else this.#ids.delete(key as KeyScalar);
+      this.#entries?.forget(slot);
       this.#keys[slot] = undefined;
       this.#freeSlots.push(slot);
     });
@@ -130,6 +147,8 @@ export class ValueKeySpace implements KeySpace {
     }
     return { bytes, ends };
   }
+
+  readonly #slotOfText = (text: string): number => this.slotOfKey(text);
 
   #slotOfNew(key: unknown): number {
     if (!isKey(key)) throw noKey('key function', key);

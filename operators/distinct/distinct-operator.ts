@@ -14,6 +14,7 @@ import {
   plusSaturating,
   ProcessingTimers,
   type Records,
+  resultOf,
   RowEmitter,
   type RowLoop,
   type RowText,
@@ -110,21 +111,13 @@ export class DistinctOperator implements Operator {
 
   generate(writer: LoopWriter, row: RowText): void {
     const { of } = this.#spec;
-    // A row made inside a block would not be visible after it: make it first where it is needed anyway.
-    const object = row.columns === null || typeof of === 'function' ? row.object() : null;
     const slot = writeKeySlot(writer, row, this.#keys);
     const operator = writer.bind('distinct', this);
     let value = 'null';
-    if (typeof of === 'function') value = `${writer.bind('of', of)}(${object})`;
-    else if (of !== null) {
-      const field = row.field(of);
-      value =
-        field.isNull === null || row.columns === null
-          ? field.value
-          : `(${field.isNull} ? null : ${field.value})`;
-    }
+    if (typeof of === 'function') value = resultOf(writer, row, 'of', of).text();
+    else if (of !== null) value = row.cell(of);
     writer.line(`if (!${operator}.isFirst(${slot}, ${value}, ${row.time})) continue;`);
-    writer.line(`${operator}.emit(${object ?? row.object()}, ${row.time});`);
+    writer.line(`${operator}.emit(${row.object()}, ${row.time});`);
   }
 
   /** Whether a record passes; if so its entry begins (DI1, DI2). */

@@ -11,11 +11,10 @@ import {
   type OperatorState,
   type Output,
   type Records,
+  resultOf,
   RowEmitter,
   type RowLoop,
   type RowText,
-  rowAt,
-  timeAt,
   type ValueKeySpace,
   type Waiting,
   writeKeySlot,
@@ -110,32 +109,22 @@ export class TopNOperator implements Operator {
 
   generate(writer: LoopWriter, row: RowText): void {
     const { by, order, windows, id } = this.#spec;
-    // A row made inside a block would not be visible after it: make it first where it is needed anyway.
-    const isRowNeeded =
-      row.columns === null || typeof by === 'function' || (windows !== null && !row.isInput);
-    const object = isRowNeeded ? row.object() : null;
+    const late = windows === null ? null : (row.again() ?? row.object());
     const slot = writeKeySlot(writer, row, this.#keys);
     const value = writer.local('value');
     const time = writer.local('time');
     const pane = writer.local('pane');
     const score = writer.local('score');
-    if (typeof by === 'function') writer.line(`const ${value} = ${writer.bind('by', by)}(${object});`);
-    else {
-      const field = row.field(by);
-      const text =
-        field.isNull === null || row.columns === null
-          ? field.value
-          : `${field.isNull} ? null : ${field.value}`;
-      writer.line(`const ${value} = ${text};`);
-    }
+    const text = typeof by === 'function' ? resultOf(writer, row, 'by', by).text() : row.cell(by);
+    writer.line(`const ${value} = ${text};`);
     writer.line(`const ${time} = ${row.time};`);
     writer.line(`let ${pane} = ${writer.bind('windows', this.#windows)}.current;`);
-    if (windows !== null) this.#writeWindow(writer, { pane, time, object });
+    if (late !== null) this.#writeWindow(writer, { pane, time, late });
     writer.line(`if (typeof ${value} !== 'number' || ${value} !== ${value}) continue;`);
     writer.line(`const ${score} = ${order === 'desc' ? '-' : ''}${value};`);
     if (id === null) writer.line(`if (${score} > ${pane}.ranks.worst[${slot}]) continue;`);
     writer.line(
-      `${writer.bind('top', this)}.offer(${pane}, ${slot}, ${score}, ${time}, ${object ?? row.object()});`,
+      `${writer.bind('top', this)}.offer(${pane}, ${slot}, ${score}, ${time}, ${row.object()});`,
     );
   }
 
@@ -148,10 +137,6 @@ export class TopNOperator implements Operator {
   late(row: unknown, time: number): void {
     this.#lateRecords++;
     this.#late?.emitter.emit(row, time);
-  }
-
-  lateAt(records: Records, k: number): void {
-    this.late(rowAt(records, k), timeAt(records, k));
   }
 
   watermark(time: number): void {
@@ -215,13 +200,14 @@ export class TopNOperator implements Operator {
 
   #writeWindow(
     writer: LoopWriter,
-    { pane, time, object }: { readonly pane: string; readonly time: string; readonly object: string | null },
+    { pane, time, late }: { readonly pane: string; readonly time: string; readonly late: string },
   ): void {
     const windows = writer.bind('windows', this.#windows);
-    const late = object === null ? 'lateAt(records, k)' : `late(${object}, ${time})`;
     writer.open(`if (${time} < ${pane}.start || ${time} >= ${pane}.end) {`);
     writer.line(`${pane} = ${windows}.paneAt(${time});`);
-    writer.line(`if (${pane} === null) { ${writer.bind('top', this)}.${late}; continue; }`);
+    writer.line(
+      `if (${pane} === null) { ${writer.bind('top', this)}.late(${late}, ${time}); continue; }`,
+    );
     writer.close('}');
   }
 }

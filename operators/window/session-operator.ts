@@ -15,8 +15,6 @@ import {
   type Records,
   type RowLoop,
   type RowText,
-  rowAt,
-  timeAt,
   type ValueKeySpace,
   type Waiting,
   writeKeySlot,
@@ -236,10 +234,6 @@ class SessionOperator implements Operator {
   late(row: unknown, time: number): void {
     this.#lateRecords++;
     this.#outputs.sides.get(LATE)?.emit(row, time);
-  }
-
-  lateAt(records: Records, k: number): void {
-    this.late(rowAt(records, k), timeAt(records, k));
   }
 
   emit(id: number): void {

@@ -2,7 +2,6 @@ import {
   type FieldKeySpace,
   type LoopWriter,
   MAX_WATERMARK,
-  type Records,
   type RowText,
   type ValueKeySpace,
   writeKeySlot,
@@ -22,7 +21,6 @@ interface SessionParts {
     readonly place: (slot: number, time: number, gapMs: number) => number;
     readonly emit: (id: number) => void;
     readonly late: (row: unknown, time: number) => void;
-    readonly lateAt: (records: Records, k: number) => void;
   };
 }
 
@@ -39,7 +37,7 @@ export function writeSession(
   const operator = writer.bind('session', parts.operator);
   const sessions = writer.bind('sessions', parts.sessions);
   // A row made inside a block would not be visible after it: make it first where it is needed anyway.
-  const object = row.columns === null || !row.isInput || gapMs === null ? row.object() : null;
+  const late = (gapMs === null ? null : row.again()) ?? row.object();
   const slot = writeKeySlot(writer, row, parts.keys);
   const values = plan.inputs.map((input) => writeInput(writer, row, input.of));
   const [time, gap, id, end] = ['time', 'gap', 'id', 'end'].map((name) => writer.local(name)) as [
@@ -49,7 +47,7 @@ export function writeSession(
     string,
   ];
   writer.line(`const ${time} = ${row.time};`);
-  writer.line(`const ${gap} = ${gapMs ?? `${operator}.gapOf(${object})`};`);
+  writer.line(`const ${gap} = ${gapMs ?? `${operator}.gapOf(${late})`};`);
   writer.line(`if (${sessions}.frozen !== null) ${sessions}.frozen.before(${slot});`);
   // Slots may lie beyond the heads: no session.
   writer.line(`let ${id} = ${sessions}.heads[${slot}] | ${NO_SESSION};`);
@@ -61,9 +59,8 @@ export function writeSession(
     `if (${time} + ${gap} > ${end}) ${sessions}.ends[${id}] = Math.min(${time} + ${gap}, ${MAX_WATERMARK});`,
   );
   writer.close('} else {');
-  const late = object === null ? 'lateAt(records, k)' : `late(${object}, ${time})`;
   writer.line(`  ${id} = ${operator}.place(${slot}, ${time}, ${gap});`);
-  writer.line(`  if (${id} === ${NO_SESSION}) { ${operator}.${late}; continue; }`);
+  writer.line(`  if (${id} === ${NO_SESSION}) { ${operator}.late(${late}, ${time}); continue; }`);
   writer.line('}');
   const rows = writer.bind('rows', parts.rows);
   const page = writer.local('page');

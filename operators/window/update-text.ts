@@ -1,4 +1,4 @@
-import { argumentText, type LoopWriter, type RowText } from '#engine';
+import { type LoopWriter, resultOf, type RowText } from '#engine';
 import type { CellInput, CellPlan, CellStep } from './cells.ts';
 import { PAGE_BITS, PAGE_SLOTS } from './frozen-pane.ts';
 
@@ -58,7 +58,7 @@ export function writeInput(
 ): { readonly value: string; readonly isNull: string | null } {
   const value = writer.local('value');
   if (typeof of !== 'string') {
-    writer.line(`const ${value} = ${writer.bind('input', of)}(${argumentText(row, of)});`);
+    writer.line(`const ${value} = ${resultOf(writer, row, 'input', of).text()};`);
     return { value, isNull: `${value} == null` };
   }
   const field = row.field(of);
@@ -66,9 +66,7 @@ export function writeInput(
     writer.line(`const ${value} = ${field.value};`);
     return { value, isNull: null };
   }
-  writer.line(
-    `const ${value} = ${row.columns === null ? field.value : `${field.isNull} ? null : ${field.value}`};`,
-  );
+  writer.line(`const ${value} = ${row.cell(of)};`);
   return { value, isNull: `${value} == null` };
 }
 

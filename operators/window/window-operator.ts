@@ -16,8 +16,6 @@ import {
   RowEmitter,
   RowLoop,
   type RowText,
-  rowAt,
-  timeAt,
   type ValueKeySpace,
   type Waiting,
   writeKeySlot,
@@ -169,7 +167,7 @@ export class WindowOperator implements Operator {
     const operator = writer.bind('window', this);
     const windows = writer.bind('windows', this.#windows);
     // A row made inside a block would not be visible after it: make it first where it is needed anyway.
-    const object = row.columns === null || !row.isInput ? row.object() : null;
+    const late = row.again() ?? row.object();
     const slot = writeKeySlot(writer, row, this.#keys);
     const values = plan.inputs.map((input) => writeInput(writer, row, input.of));
     const time = writer.local('time');
@@ -178,8 +176,7 @@ export class WindowOperator implements Operator {
     writer.line(`let ${pane} = ${windows}.current;`);
     writer.open(`if (${time} < ${pane}.start || ${time} >= ${pane}.end) {`);
     writer.line(`${pane} = ${windows}.paneAt(${time});`);
-    const late = object === null ? `lateAt(records, k)` : `late(${object}, ${time})`;
-    writer.line(`if (${pane} === null) { ${operator}.${late}; continue; }`);
+    writer.line(`if (${pane} === null) { ${operator}.late(${late}, ${time}); continue; }`);
     writer.close('}');
     if (fold !== null) {
       const record = argumentText(row, fold.add);
@@ -195,10 +192,6 @@ export class WindowOperator implements Operator {
     if (!this.#windows.covers(time) && plusSaturating(time, this.#spec.allowedLatenessMs) > watermark) return;
     this.#lateRecords++;
     this.#late.emit(row, time);
-  }
-
-  lateAt(records: Records, k: number): void {
-    this.late(rowAt(records, k), timeAt(records, k));
   }
 
   /** Before the record is counted: one that `add` throws on leaves no trace in the window. */

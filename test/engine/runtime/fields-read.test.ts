@@ -1,5 +1,6 @@
 import t from 'tap';
-import { fieldsRead, type RowFunction } from '../../../engine/runtime/fields-read.ts';
+import { fieldsRead } from '../../../engine/runtime/fields-read.ts';
+import type { RowFunction } from '../../../engine/runtime/function-node.ts';
 
 interface Row {
   a: number;
