@@ -154,7 +154,9 @@ function binary({ operator, left, right }: BinaryExpression, row: Row): ClosedTe
   const made = joined([left, right], row, ([a, b]) => `(${a} ${operator} ${b})`);
   if (made === null || operator === '===' || operator === '!==') return made && { ...made, holds: 'number' };
   if (made.holds === 'any') return null;
-  return operator === '+' && made.holds === 'text' ? { ...made, mayThrow: true } : { ...made, holds: 'number' };
+  return operator === '+' && made.holds === 'text'
+    ? { ...made, mayThrow: true }
+    : { ...made, holds: 'number' };
 }
 
 function template({ quasis, expressions }: TemplateLiteral, row: Row): ClosedText | null {

@@ -11,26 +11,47 @@ interface StringNumbers {
   readonly findEntries: (dictionary: StringDictionary, numbers: Int32Array) => void;
 }
 
+type Expect = FieldKeySpace['expect'];
+
+/** Where a string's number comes from. */
+interface NumberSource {
+  readonly holder: StringNumbers;
+  /** Is told the numbers of a batch before its records. */
+  readonly expect: Expect | null;
+  /** Text that refuses a null. */
+  readonly ofNull: string;
+}
+
 /**
  * Per column of a batch, the number that each dictionary code has got in this batch, −1 = not looked up yet, or not held. Valid for one
  * batch: numbers may be reused afterwards (ST1).
  */
 class CodeCache {
   readonly #holder: StringNumbers;
+  readonly #expect: Expect | null;
   #numbers = new Int32Array(1024);
+  /** Of a batch's records, those that came so far. */
+  #share = 1;
 
-  constructor(holder: StringNumbers) {
+  constructor(holder: StringNumbers, expect: Expect | null) {
     this.#holder = holder;
+    this.#expect = expect;
   }
 
-  /** @param all whether most entries will be asked for: then they are looked up together, which costs less than one by one */
-  fresh(dictionary: StringDictionary, all: boolean): Int32Array {
+  /** When most entries will be asked for they are looked up together, which costs less than one by one. */
+  fresh(dictionary: StringDictionary, count: number): Int32Array {
     const { size } = dictionary;
-    if (size > this.#numbers.length)
-      this.#numbers = new Int32Array(Math.max(size, this.#numbers.length * 2));
-    if (all) this.#holder.findEntries(dictionary, this.#numbers);
-    else this.#numbers.fill(-1, 0, size);
+    if (size > this.#numbers.length) this.#numbers = new Int32Array(Math.max(size, this.#numbers.length * 2));
+    if (count * this.#share >= size) {
+      this.#holder.findEntries(dictionary, this.#numbers);
+      this.#expect?.(this.#numbers, size);
+    } else this.#numbers.fill(-1, 0, size);
     return this.#numbers;
+  }
+
+  /** How many records of a batch have asked, where that may be less than all. */
+  asked(records: number, count: number): void {
+    this.#share = records / count;
   }
 }
 
@@ -64,7 +85,10 @@ function writeKeyOf(
   const keys = writer.bind('keys', space);
   const key = resultOf(writer, row, 'select', select);
   const strings = key.field === null ? null : (row.columns?.strings(key.field) ?? null);
-  if (strings !== null) return writeNumber(writer, row, strings, space, `${keys}.slotOfKey(null)`);
+  if (strings !== null) {
+    const ofNull = `${keys}.slotOfKey(null)`;
+    return writeNumber(writer, row, strings, { holder: space, expect: null, ofNull });
+  }
   const text = key.text();
   const slot = writer.local('slot');
   writer.line(`const ${slot} = ${keys}.slotOfKey(${text});`);
@@ -81,30 +105,34 @@ function writeComponentId(
   const keys = writer.bind('keys', space);
   const ofNull = `${keys}.componentId(${component}, null)`;
   const strings = row.columns?.strings(field) ?? null;
-  if (strings !== null)
-    return writeNumber(writer, row, strings, space.components[component] as StringNumbers, ofNull);
+  if (strings !== null) {
+    const holder = space.components[component] as StringNumbers;
+    // With one field its ids are the slots.
+    const expect = space.tupleWidth === 0 && !writer.leavesRecords ? space.expect : null;
+    return writeNumber(writer, row, strings, { holder, expect, ofNull });
+  }
   const cell = row.cell(field);
   const id = writer.local('id');
   writer.line(`const ${id} = ${keys}.componentId(${component}, ${cell});`);
   return id;
 }
 
-/** @param ofNull refuses a null */
 function writeNumber(
   writer: LoopWriter,
   row: RowText,
   { codes, dictionary, isNull }: StringsText,
-  holder: StringNumbers,
-  ofNull: string,
+  { holder, expect, ofNull }: NumberSource,
 ): string {
-  const cache = writer.bind('cache', new CodeCache(holder));
+  const cache = writer.bind('cache', new CodeCache(holder, expect));
   const known = `known_${cache}`;
-  const all = writer.leavesRecords ? 'false' : `n >= ${dictionary}.size`;
-  writer.setup(`const ${known} = ${cache}.fresh(${dictionary}, ${all});`);
-  if (space.tupleWidth === 0 && !writer.leavesRecords)
-    writer.setup(`if (${all}) ${keys}.expect(${known}, ${dictionary}.size);`);
+  writer.setup(`const ${known} = ${cache}.fresh(${dictionary}, n);`);
   writer.setup(`const hashes_${dictionary} = ${dictionary}.hashes();`);
   if (isNull !== null) writer.line(`if (${isNull}) ${ofNull};`);
+  if (writer.leavesRecords) {
+    writer.setup(`let asked_${cache} = 0;`);
+    writer.line(`asked_${cache}++;`);
+    writer.teardown(`${cache}.asked(asked_${cache}, n);`);
+  }
   const held = writer.bind('held', holder);
   const code = writer.local('code');
   const number = writer.local('number');

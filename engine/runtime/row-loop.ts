@@ -1,18 +1,9 @@
 import type { Batch } from '../wire/batch.ts';
 import { LoopWriter } from './loop-writer.ts';
+import { derivedText, mappedText, withDerived } from './made-row.ts';
 import type { RecordErrorHandler, Records } from './operator.ts';
 import { recordCount, rowAt, timeAt } from './record-at.ts';
-import {
-  argumentText,
-  columnRow,
-  derivedText,
-  mappedText,
-  objectRow,
-  objectText,
-  resultOf,
-  type RowText,
-  withDerived,
-} from './row-text.ts';
+import { argumentText, columnRow, objectRow, objectText, resultOf, type RowText } from './row-text.ts';
 
 /** A stateless step on one record. */
 export type Stage =

@@ -123,9 +123,7 @@ export class TopNOperator implements Operator {
     writer.line(`if (typeof ${value} !== 'number' || ${value} !== ${value}) continue;`);
     writer.line(`const ${score} = ${order === 'desc' ? '-' : ''}${value};`);
     if (id === null) writer.line(`if (${score} > ${pane}.ranks.worst[${slot}]) continue;`);
-    writer.line(
-      `${writer.bind('top', this)}.offer(${pane}, ${slot}, ${score}, ${time}, ${row.object()});`,
-    );
+    writer.line(`${writer.bind('top', this)}.offer(${pane}, ${slot}, ${score}, ${time}, ${row.object()});`);
   }
 
   offer(pane: TopPane, slot: number, score: number, time: number, row: unknown): void {
@@ -205,9 +203,7 @@ export class TopNOperator implements Operator {
     const windows = writer.bind('windows', this.#windows);
     writer.open(`if (${time} < ${pane}.start || ${time} >= ${pane}.end) {`);
     writer.line(`${pane} = ${windows}.paneAt(${time});`);
-    writer.line(
-      `if (${pane} === null) { ${writer.bind('top', this)}.late(${late}, ${time}); continue; }`,
-    );
+    writer.line(`if (${pane} === null) { ${writer.bind('top', this)}.late(${late}, ${time}); continue; }`);
     writer.close('}');
   }
 }

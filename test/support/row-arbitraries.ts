@@ -70,6 +70,30 @@ export function stages(): fc.Arbitrary<readonly Stage[]> {
     { kind: 'filter', run: on((row) => (boom(row), row.value !== null)) },
     { kind: 'map', run: on((row) => ({ ...row, level: row.level + 1 })) },
     { kind: 'map', run: on((row) => (boom(row), { ...row, value: row.value === null ? 1 : null })) },
+    // The next three are closed functions, which loops have in their own text (CF1).
+    {
+      kind: 'map',
+      run: on(({ ts, tenant, device, value, level, ok }) => ({
+        ok,
+        tenant: `${device}/${level}`,
+        device: tenant,
+        level: level * 2,
+        value,
+        ts,
+      })),
+    },
+    {
+      kind: 'map',
+      run: on((row) => ({
+        ts: row.ts,
+        tenant: row.tenant,
+        device: row.device ?? (row.ok ? row.tenant : null),
+        value: row.value === null ? 1 : row.value * -2,
+        level: row.level,
+        ok: row.ok,
+      })),
+    },
+    { kind: 'filter', run: on((row) => row.device !== 'dev-1' && row.tenant + row.level < 'b') },
     { kind: 'flatMap', run: on((row) => (row.level > 0 ? [row, { ...row, level: 0 }] : [])) },
     {
       kind: 'derive',

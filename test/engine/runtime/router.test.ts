@@ -29,6 +29,7 @@ const selectors: readonly (readonly [KeySelector, (row: Sample) => unknown])[] =
   [{ kind: 'fields', fields: ['tenant', 'device'] }, (row) => [row.tenant, row.device]],
   [{ kind: 'fields', fields: ['tenant', 'level', 'ok'] }, (row) => [row.tenant, row.level, row.ok]],
   [{ kind: 'function', select: (row) => (row as Sample).value }, (row) => row.value],
+  [{ kind: 'function', select: (row) => (row as Sample).device }, (row) => row.device],
   [
     { kind: 'function', select: (row) => [(row as Sample).level, (row as Sample).tenant] },
     (row) => [row.level, row.tenant],

@@ -8,6 +8,10 @@ import { newArrays } from '../../../engine/state/array-source.ts';
 import { createKeySpace, type FieldKeySpace, type KeySelector } from '../../../engine/state/key-space.ts';
 import { packInSteps, type StoredKeys } from '../../../engine/state/packed-keys.ts';
 import { finish } from '../../../engine/state/steps.ts';
+import type { ValueKeySpace } from '../../../engine/state/value-key-space.ts';
+import { DictionaryBuilder } from '../../../engine/wire/dictionary-builder.ts';
+import type { StringDictionary } from '../../../engine/wire/string-dictionary.ts';
+import { LIMITS } from '../../../engine/base/limits.ts';
 
 const MAX_PARALLELISM = 128;
 const LISTED = { listsGroups: true };
@@ -147,6 +151,55 @@ for (const [name, select] of selectors) {
     );
   });
 }
+
+function dictionaryOf(texts: readonly string[]): StringDictionary {
+  const builder = new DictionaryBuilder();
+  for (const text of texts) builder.add(text);
+  return builder.finish();
+}
+
+void t.test('strings of dictionaries and of functions are the same keys', async (test) => {
+  const space = createKeySpace(
+    { kind: 'function', select: (key) => key },
+    MAX_PARALLELISM,
+    LISTED,
+  ) as ValueKeySpace;
+  const texts = fc.array(fc.constantFrom('a', 'ä', 'dev-1', 'dev-2', 'dev-3', '', '\ufffd', '🜂'), {
+    minLength: 1,
+  });
+  const slots = new Map<string, number>();
+  const agree = (text: string, slot: number) => {
+    const known = slots.get(text);
+    if (known === undefined) space.slots.hold(slot);
+    slots.set(text, known ?? slot);
+    return (known ?? slot) === slot && space.value(slot) === text;
+  };
+  fc.assert(
+    fc.property(texts, texts, fc.func(fc.boolean()), (entries, keys, isDropped) => {
+      const dictionary = dictionaryOf([...new Set(entries)]);
+      const found = new Int32Array(dictionary.size);
+      space.findEntries(dictionary, found);
+      const isRight = [...found.entries()].every(
+        ([code, slot]) => slot === -1 || slots.get(dictionary.text(code)) === slot,
+      );
+      const fromKeys = keys.every((key) => agree(key, space.slotOfKey(key)));
+      const fromEntries = [...found.keys()].every((code) =>
+        agree(dictionary.text(code), space.internEntry(dictionary, code, dictionary.hash(code))),
+      );
+      for (const [text, slot] of slots) {
+        if (!isDropped(text)) continue;
+        space.slots.drop(slot);
+        slots.delete(text);
+      }
+      space.reclaim();
+      return isRight && fromKeys && fromEntries && space.size === slots.size;
+    }),
+    { numRuns: 300 },
+  );
+  const long = dictionaryOf(['x'.repeat(LIMITS.keyBytesMax)]);
+  for (let i = 0; i < 2; i++)
+    test.throws(() => space.internEntry(long, 0, long.hash(0)), { code: 'MR_KEY_INVALID' });
+});
 
 void t.test('tables and slots grow and shrink with tens of thousands of keys', async (test) => {
   const space = createKeySpace({ kind: 'fields', fields: ['a', 'b'] }, MAX_PARALLELISM);

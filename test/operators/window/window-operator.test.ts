@@ -87,6 +87,8 @@ const selectors: readonly (readonly [KeySelector, (row: Sample) => unknown])[] =
     (row) => (row.ok === null ? null : { level: row.level, tenant: row.tenant, ok: row.ok }),
   ],
   [{ kind: 'function', select: (row) => (row as Sample).level }, (row) => row.level],
+  [{ kind: 'function', select: (row) => (row as Sample).device }, (row) => row.device],
+  [{ kind: 'function', select: (row) => `${(row as Sample).tenant}!` }, (row) => `${row.tenant}!`],
   [
     { kind: 'function', select: (row) => [(row as Sample).device, 1] },
     (row) => (row.device === null ? null : [row.device, 1]),
