@@ -158,14 +158,12 @@ class Split {
   }
 
   accept(row: unknown, time: number): void {
-    const target = this.target(hashKey(this.#keyOf(row)));
-    (this.#rows[target] as unknown[]).push(row);
-    (this.#times[target] as number[]).push(time);
+    this.pushRow(this.target(hashKey(this.#keyOf(row))), row, time);
   }
 
   generate(writer: LoopWriter, row: RowText): void {
     const split = writer.bind('split', this);
-    if (row.columns === null || !row.isInput) {
+    if (row.columns === null) {
       writer.line(`${split}.accept(${row.object()}, ${row.time});`);
       return;
     }
@@ -182,7 +180,8 @@ class Split {
         hashes.length === 1 ? hashes[0] : `${writer.bind('hashTuple', hashTuple)}([${hashes.join(', ')}])`;
       writer.line(`const ${target} = ${split}.target(${hash});`);
     }
-    writer.line(`${split}.pushIndex(${target}, ${row.columns.index});`);
+    if (row.isInput) writer.line(`${split}.pushIndex(${target}, ${row.columns.index});`);
+    else writer.line(`${split}.pushRow(${target}, ${row.object()}, ${row.time});`);
   }
 
   /** Subtask that owns a key hash. */
@@ -198,6 +197,11 @@ class Split {
   hashOf(value: unknown): number {
     if (!isScalar(value)) throw noKey(value);
     return hashKey(value);
+  }
+
+  pushRow(target: number, row: unknown, time: number): void {
+    (this.#rows[target] as unknown[]).push(row);
+    (this.#times[target] as number[]).push(time);
   }
 
   pushIndex(target: number, index: number): void {

@@ -152,3 +152,87 @@ void t.test('RL2: generated text is shown on request and carries its own source 
   test.match(text, /batch\.column\(3\)/);
   test.notMatch(loop.source(null), /columns/);
 });
+
+const sampleStep = (run: (row: Sample) => unknown) => run as (row: unknown) => unknown;
+
+/** What stands in the text of a loop over samples. */
+function sourceOf(stages: readonly Stage[], generate?: RowConsumer['generate']): string {
+  const consumer: RowConsumer = { accept: () => {}, ...(generate === undefined ? {} : { generate }) };
+  return new RowLoop({
+    name: 'test',
+    stages,
+    consumer,
+    interpreted: false,
+    onError: () => {},
+  }).source(Sample);
+}
+
+void t.test('CF1: closed functions stand in the text, others are called', async (test) => {
+  const limit = 2;
+  const closed = sourceOf([
+    { kind: 'filter', run: sampleStep(({ level }) => level > 2) },
+    { kind: 'map', run: sampleStep(({ tenant, level }) => ({ who: tenant, twice: level * 2 })) },
+    { kind: 'map', run: (row) => (row as { twice: number }).twice + 1 },
+  ]);
+  test.notMatch(closed, /filter\d|map\d/);
+  test.match(closed, 'if (!(values4[i] > 2)) continue;');
+  const called = sourceOf([
+    { kind: 'filter', run: sampleStep(({ level }) => level > limit) },
+    { kind: 'map', run: sampleStep((row) => ({ ...row, twice: row.level * limit })) },
+  ]);
+  test.match(called, /filter\d+\({ "level": values4\[i] }\)[^]*map\d+\(row_/);
+});
+
+void t.test('CF1: of a mapped row is made what is asked for', async (test) => {
+  const map: Stage = {
+    kind: 'map',
+    run: sampleStep(({ tenant, value, level, ok }) => ({ level, who: tenant, twice: value! * 2, ok })),
+  };
+  const made = sourceOf([map], (writer, row) => {
+    const { codes } = row.columns?.strings('who') ?? {};
+    writer.line(`use(${codes}, ${row.field('twice').value}, ${row.cell('twice')}, ${row.cell('gone')});`);
+  });
+  test.match(made, /use\(codes1, (made_\d+), \1, undefined\)/);
+  test.equal(made.match(/\* 2/g)?.length, 1, 'computed once');
+  test.notMatch(made, /texts1|values4|values5/, 'looks at no other column');
+  const [row] = outcome([map], false, [
+    forms([{ ts: 1, tenant: 'a', device: null, value: null, level: 3, ok: null }], 'columns'),
+  ]).rows;
+  test.same(Object.entries(row?.[0] as object), [
+    ['level', 3],
+    ['who', 'a'],
+    ['twice', 0],
+    ['ok', null],
+  ]);
+});
+
+void t.test('CF2: text that gets too long fails where its function would, asked for or not', async (test) => {
+  const double: Stage = {
+    kind: 'map',
+    run: sampleStep(({ ts, tenant }) => ({ ts, tenant: tenant + tenant })),
+  };
+  const forget: Stage = { kind: 'map', run: sampleStep(({ ts }) => ({ ts })) };
+  const seen: unknown[] = [];
+  const note: Stage = {
+    kind: 'filter',
+    run: sampleStep((row) => seen.push(row.ts)),
+  };
+  const sample = { device: null, value: null, level: 0, ok: null };
+  const records = forms(
+    [
+      { ...sample, ts: 1, tenant: 'x'.repeat(2 ** 15) },
+      { ...sample, ts: 2, tenant: 'y' },
+    ],
+    'columns',
+  );
+  for (const interpreted of [false, true]) {
+    const steps = [...new Array<Stage>(15).fill(double), note, forget];
+    const { rows, errors } = outcome(steps, interpreted, [records]);
+    test.same(rows, [[{ ts: 2 }, 2]]);
+    test.same(
+      errors.map(([message, , time]) => [message, time]),
+      [['Invalid string length', 1]],
+    );
+    test.same(seen.splice(0), [2], 'nothing behind it has run');
+  }
+});
