@@ -1,4 +1,3 @@
-import type { Batch } from '../wire/batch.ts';
 import { type RowReader, rowReader } from '../wire/row-reader.ts';
 import type { Schema } from '../wire/schema.ts';
 import type { Records } from './operator.ts';
