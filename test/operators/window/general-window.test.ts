@@ -209,6 +209,7 @@ const selectors: readonly (readonly [KeySelector, (row: Sample) => unknown])[] =
     (row) => (row.device === null ? null : { tenant: row.tenant, device: row.device }),
   ],
   [{ kind: 'function', select: (row) => (row as Sample).ok }, (row) => row.ok],
+  [{ kind: 'function', select: (row) => (row as Sample).device }, (row) => row.device],
 ];
 
 type Step =

@@ -87,6 +87,7 @@ const selectors: readonly (readonly [KeySelector, (row: Sample) => unknown])[] =
     (row) => (row.device === null ? null : { tenant: row.tenant, device: row.device }),
   ],
   [{ kind: 'function', select: (row) => (row as Sample).level }, (row) => row.level],
+  [{ kind: 'function', select: (row) => (row as Sample).device }, (row) => row.device],
 ];
 
 type Step =
