@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
 import { type RowConsumer, RowLoop, type Stage } from '#engine';
-import { rowRecords } from '../../support/operator-bench.ts';
+import { eventTime, i64, nullable, obj, schema } from '#wire';
+import { columnRecords, rowRecords } from '../../support/operator-bench.ts';
 import { form, forms, Sample, samples, stages } from '../../support/row-arbitraries.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 
@@ -235,4 +236,30 @@ void t.test('CF2: text that gets too long fails where its function would, asked 
     );
     test.same(seen.splice(0), [2], 'nothing behind it has run');
   }
+});
+
+void t.test('CF2: what operators could throw on, or call into, is left to a call', async (test) => {
+  const Cells = schema('cells', { ts: eventTime(1), big: nullable(i64(2)), cell: obj<unknown>(3) });
+  type Cells = { ts: number; big: bigint | null; cell: unknown };
+  const asNumber = (row: Cells) => (row.big as unknown as number) + 1;
+  const asText = (row: Cells) => `${row.cell as string}`;
+  const passOn = (row: Cells) => ({ big: row.big, cell: row.cell, isOne: row.big === row.cell });
+  const records = columnRecords(Cells, [
+    { ts: 1, big: 7n, cell: { n: 1 } },
+    { ts: 2, big: null, cell: [2] },
+  ]);
+  for (const run of [asNumber, asText, passOn] as unknown as ((row: unknown) => unknown)[]) {
+    const stages: Stage[] = [
+      { kind: 'map', run },
+      { kind: 'filter', run: (row) => row !== 1 },
+    ];
+    const [got, expected] = [false, true].map((interpreted) => outcome(stages, interpreted, [records]));
+    test.strictSame(got, expected, String(run));
+    if (run === (asNumber as unknown)) test.equal(got?.errors.length, 1);
+  }
+  const unasked = (row: Cells) => ({ ts: row.ts, more: (row.big as unknown as number) + 1 });
+  const forget = ({ ts }: { readonly ts: number }) => ({ ts });
+  const stages = [unasked, forget].map((run) => ({ kind: 'map', run: run as (row: never) => unknown }));
+  const { rows, errors } = outcome(stages as Stage[], false, [records]);
+  test.same([rows, errors.length], [[[{ ts: 2 }, 2]], 1]);
 });
