@@ -32,7 +32,7 @@ export class StringInterner {
   #addresses = new Int32Array(1024).fill(EMPTY);
   readonly #pages: Int32Array[] = [new Int32Array(PAGE_WORDS)];
   /** The same memory as bytes. */
-  readonly #pageBytes: Uint8Array[] = this.#pages.map(({ buffer }) => new Uint8Array(buffer));
+  readonly #pageBytes: Buffer[] = this.#pages.map(({ buffer }) => Buffer.from(buffer));
   #pageUsed = 0;
   readonly #freeChunks = new Map<number, number[]>();
   readonly #freeIds: number[] = [];
@@ -110,9 +110,10 @@ export class StringInterner {
     if (known !== undefined) return known;
     const address = this.#addresses[id] as number;
     const page = this.#pages[address >>> PAGE_BITS] as Int32Array;
+    const bytes = this.#pageBytes[address >>> PAGE_BITS] as Buffer;
     const at = address & WORD_MASK;
-    const bytes = Buffer.from(page.buffer, (at + HEAD_WORDS) * 4, page[at + 1] as number);
-    const text = bytes.toString('utf8');
+    const from = (at + HEAD_WORDS) * 4;
+    const text = bytes.toString('utf8', from, from + (page[at + 1] as number));
     this.#texts[id] = text;
     return text;
   }
@@ -140,7 +141,7 @@ export class StringInterner {
   }
 
   writeAt(address: number, target: Uint8Array, start: number): void {
-    const bytes = this.#pageBytes[address >>> PAGE_BITS] as Uint8Array;
+    const bytes = this.#pageBytes[address >>> PAGE_BITS] as Buffer;
     const length = this.#lengthAt(address);
     const from = ((address & WORD_MASK) + HEAD_WORDS) * 4;
     if (length > COPY_SHORT) target.set(bytes.subarray(from, from + length), start);
@@ -222,7 +223,7 @@ export class StringInterner {
       if (this.#pageUsed + count > PAGE_WORDS) {
         const page = new Int32Array(PAGE_WORDS);
         this.#pages.push(page);
-        this.#pageBytes.push(new Uint8Array(page.buffer));
+        this.#pageBytes.push(Buffer.from(page.buffer));
         this.#pageUsed = 0;
       }
       address = ((this.#pages.length - 1) << PAGE_BITS) | this.#pageUsed;

@@ -10,9 +10,9 @@ import {
   mergeCells,
   mergeObjects,
   objectFrom,
-  readResults,
 } from './cells.ts';
 import type { Scalar } from './aggregates.ts';
+import { type ReadResults, resultReader } from './cell-results.ts';
 import { plainCopy } from './plain-copy.ts';
 
 export const PAGE_BITS = 10;
@@ -53,13 +53,15 @@ export class CellRows {
   readonly accumulators: unknown[] = [];
   readonly #plan: CellPlan;
   readonly #folds: boolean;
+  readonly #readResults: ReadResults;
   readonly #free: number[] = [];
   #next = 1;
 
   /** @param folds rows are accumulators of a user's aggregate, and `plan` is empty */
-  constructor(plan: CellPlan, folds: boolean) {
+  constructor(plan: CellPlan, folds: boolean, interpreted: boolean) {
     this.#plan = plan;
     this.#folds = folds;
+    this.#readResults = resultReader(plan, interpreted);
   }
 
   /** A row that has seen nothing. */
@@ -93,7 +95,7 @@ export class CellRows {
   }
 
   result(row: number): Record<string, Scalar | null> {
-    return readResults(this.#plan, this.#viewOf(row));
+    return this.#readResults(this.#viewOf(row));
   }
 
   /** Numbers per row. */

@@ -1,4 +1,5 @@
 import type { Aggregate, Scalar } from './aggregates.ts';
+import type { CellResult } from './cell-results.ts';
 import { HyperLogLog, type HyperLogLogState } from './hyperloglog.ts';
 import { QuantileSketch, type QuantileSketchState } from './quantile-sketch.ts';
 import { TimedValue, type TimedValueState } from './timed-value.ts';
@@ -63,12 +64,6 @@ export interface CellView {
   readonly objects: readonly CellObject[];
 }
 
-/** How one named result comes out of the cells. */
-export interface CellResult {
-  readonly name: string;
-  readonly read: (cells: CellView) => Scalar | null;
-}
-
 interface Draft {
   readonly cells: Cell[];
   readonly steps: CellStep[];
@@ -80,9 +75,7 @@ type Spec = Readonly<Record<string, Aggregate<never, unknown>>>;
 
 export function planCells(spec: Spec): CellPlan {
   const draft: Draft = { cells: [{ name: 'records', initial: 0 }], steps: [], objects: [], inputs: [] };
-  const results = Object.entries(spec).map(
-    ([name, aggregate]): CellResult => ({ name, read: reader(draft, name, aggregate) }),
-  );
+  const results = Object.entries(spec).map(([name, aggregate]) => resultOf(draft, name, aggregate));
   return { ...draft, results };
 }
 
@@ -172,12 +165,6 @@ export function objectFrom(kind: ObjectCell['kind'], state: CellObjectState | un
   }
 }
 
-export function readResults({ results }: CellPlan, cells: CellView): Record<string, Scalar | null> {
-  const value: Record<string, Scalar | null> = {};
-  for (const { name, read } of results) value[name] = read(cells);
-  return value;
-}
-
 function makeObject(kind: ObjectCell['kind']): CellObject {
   switch (kind) {
     case 'quantile':
@@ -191,54 +178,29 @@ function makeObject(kind: ObjectCell['kind']): CellObject {
 }
 
 /** Adds what `aggregate` needs to the plan; returns how its result is read. */
-function reader(draft: Draft, name: string, { kind, of, q }: Spec[string]): CellResult['read'] {
-  if (kind === 'count' || of === null) return ({ page, at }) => page[at] as number;
+function resultOf(draft: Draft, name: string, { kind, of, q }: Spec[string]): CellResult {
+  if (kind === 'count' || of === null) return { name, kind: 'count', at: 0, nulls: 0, q: null };
   const input = inputOf(draft, name, of);
+  const found = { name, kind, nulls: 0, q };
   switch (kind) {
-    case 'countIf': {
-      const cell = stepOf(draft, kind, input);
-      return ({ page, at }) => page[at + cell] as number;
-    }
+    case 'countIf':
+      return { ...found, at: stepOf(draft, kind, input) };
     case 'variance':
-    case 'stddev': {
-      const cell = stepOf(draft, 'moments', input);
-      return ({ page, at }) => {
-        const seen = page[at + cell] as number;
-        if (seen === 0) return null;
-        const squared = (page[at + cell + 2] as number) / seen;
-        return kind === 'variance' ? squared : Math.sqrt(squared);
-      };
-    }
-    case 'quantile': {
-      const object = objectOf(draft, kind, input);
-      return ({ objects }) => (objects[object] as QuantileSketch).quantile(q as number);
-    }
-    case 'distinct': {
-      const object = objectOf(draft, kind, input);
-      return ({ objects }) => (objects[object] as HyperLogLog).count();
-    }
-    case 'first':
-    case 'last': {
-      const object = objectOf(draft, kind, input);
-      return ({ objects }) => (objects[object] as TimedValue).value;
-    }
+    case 'stddev':
+      return { ...found, at: stepOf(draft, 'moments', input) };
     case 'sum':
     case 'min':
     case 'max':
-    case 'avg':
-      return numberReader(draft, kind, input);
+    case 'avg': {
+      const at = stepOf(draft, kind === 'avg' ? 'sum' : kind, input);
+      return { ...found, at, nulls: stepOf(draft, 'nulls', input) };
+    }
+    case 'quantile':
+    case 'distinct':
+    case 'first':
+    case 'last':
+      return { ...found, at: objectOf(draft, kind, input) };
   }
-}
-
-function numberReader(draft: Draft, kind: 'sum' | 'min' | 'max' | 'avg', input: number): CellResult['read'] {
-  const cell = stepOf(draft, kind === 'avg' ? 'sum' : kind, input);
-  const nulls = stepOf(draft, 'nulls', input);
-  return ({ page, at }) => {
-    const seen = (page[at] as number) - (page[at + nulls] as number);
-    if (seen === 0) return null;
-    const value = page[at + cell] as number;
-    return kind === 'avg' ? value / seen : value;
-  };
 }
 
 function inputOf({ inputs }: Draft, result: string, of: string | ((row: never) => unknown)): number {

@@ -1,4 +1,5 @@
 import type { Aggregate, Scalar } from './aggregates.ts';
+import { resultReader } from './cell-results.ts';
 import {
   addToCells,
   type CellObject,
@@ -12,7 +13,6 @@ import {
   mergeObjects,
   objectFrom,
   planCells,
-  readResults,
 } from './cells.ts';
 
 /** An aggregate whose accumulators can be merged: what windows that grow together or are made of parts need. */
@@ -65,7 +65,7 @@ export function foldOfPlan(plan: CellPlan): CellFold {
       mergeObjects(a.objects, b.objects);
       return a;
     },
-    getResult: (accumulator) => readResults(plan, accumulator),
+    getResult: resultReader(plan, true),
     state: ({ page, at, objects }): CellAccumulatorState => ({
       cells: Object.fromEntries(plan.cells.map(({ name }, i) => [name, page[at + i] as number])),
       objects: Object.fromEntries(

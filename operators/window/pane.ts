@@ -22,11 +22,15 @@ export interface PaneShape {
   /** Cells of a slot. */
   readonly stride: number;
   readonly spare: SparePages;
+  /** A slot's cells when it has seen nothing. */
+  readonly initial: Float64Array;
 }
 
 export function paneShape({ plan, fold }: Pick<PaneShape, 'plan' | 'fold'>, slots: SlotTable): PaneShape {
   const stride = plan.cells.length;
-  return { plan, fold, slots, stride, spare: new SparePages(stride * PAGE_SLOTS) };
+  const initial = new Float64Array(stride);
+  initialCells(plan, initial, 0);
+  return { plan, fold, slots, stride, spare: new SparePages(stride * PAGE_SLOTS), initial };
 }
 
 /**
@@ -70,7 +74,8 @@ export class Pane {
 
   /** A slot's first record in this window. */
   touch(slot: number, page: Float64Array, at: number): void {
-    initialCells(this.#plan, page, at);
+    const { initial } = this.#shape;
+    for (let c = 0; c < initial.length; c++) page[at + c] = initial[c] as number;
     if (this.#plan.objects.length > 0) {
       extend(this.objects, slot);
       this.objects[slot] = initialObjects(this.#plan);
@@ -149,26 +154,32 @@ export class Pane {
     if (isShared) this.frozen = null;
   }
 
-  /** Empties the pane for its next window and lets its slots go. What a snapshot shares stays with that. */
+  /** Empties the pane for its next window and lets its slots go. */
   clear(): void {
     const { slots } = this.#shape;
-    for (const slot of this.touched) {
+    for (const slot of this.empty()) slots.drop(slot);
+  }
+
+  /** Empties it, but for whoever calls to let go of the slots that it held. What a snapshot shares stays with that. */
+  empty(): readonly number[] {
+    const { touched } = this;
+    for (const slot of touched) {
       const page = this.pages[slot >>> PAGE_BITS];
       if (page !== undefined) page[(slot & (PAGE_SLOTS - 1)) * this.#stride] = 0;
-      slots.drop(slot);
     }
     if (this.frozen !== null) {
       this.objects = [];
       this.accumulators = [];
       this.frozen = null;
     } else {
-      if (this.#plan.objects.length > 0) for (const slot of this.touched) this.objects[slot] = undefined;
-      if (this.#shape.fold !== null) for (const slot of this.touched) this.accumulators[slot] = undefined;
+      if (this.#plan.objects.length > 0) for (const slot of touched) this.objects[slot] = undefined;
+      if (this.#shape.fold !== null) for (const slot of touched) this.accumulators[slot] = undefined;
     }
     this.touched = [];
     this.fired = false;
     this.start = Number.POSITIVE_INFINITY;
     this.end = Number.NEGATIVE_INFINITY;
+    return touched;
   }
 
   #readable(slot: number): Float64Array | undefined {

@@ -96,7 +96,7 @@ class SessionOperator implements Operator {
       listsGroups: true,
       ownGroups: context.ownGroups,
     });
-    this.#rows = new CellRows(spec.plan, spec.fold !== null);
+    this.#rows = new CellRows(spec.plan, spec.fold !== null, context.interpreted);
     this.#sessions = new SessionSet(spec.allowedLatenessMs, this.#rows, this.#keys.slots, MIN_WATERMARK);
     this.#journal = new SessionJournal(this.#sessions, this.#rows);
     this.#outputs = new NamedOutputs(context, [LATE]);

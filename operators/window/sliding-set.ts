@@ -107,7 +107,7 @@ export class SlidingSet implements OpenWindows {
       if (lastTime(end) > this.watermark) return;
       if (this.#isOver(end)) continue;
       const merged = this.#merge.ofSlot(slot, this.#panes, this.#indexFrom(start), this.#indexFrom(end));
-      give(merged, slot, start, end);
+      give(merged, [slot], start, end);
       merged.clear();
     }
   }
@@ -126,11 +126,11 @@ export class SlidingSet implements OpenWindows {
     const end = start + this.#windows.sizeMs;
     if (to - from === 1) {
       const pane = this.#panes[from] as Pane;
-      for (const slot of pane.touched) give(pane, slot, start, end);
+      give(pane, pane.touched, start, end);
       return;
     }
     const merged = this.#merge.ofWindow(start, end, this.#panes, from, to);
-    for (const slot of merged.touched) give(merged, slot, start, end);
+    give(merged, merged.touched, start, end);
     merged.clear();
   }
 

@@ -22,7 +22,8 @@ import {
 } from '#engine';
 import { describeWindows } from '../inspect/describe-windows.ts';
 import type { AggregateFunction } from './aggregate-function.ts';
-import { addToCells, type CellView, inputValues, mergeCells, mergeObjects, readResults } from './cells.ts';
+import { type ReadResults, resultReader } from './cell-results.ts';
+import { addToCells, type CellView, inputValues, mergeCells, mergeObjects } from './cells.ts';
 import { generalWindow } from './general-window-operator.ts';
 import type { Pane } from './pane.ts';
 import { writeCellUpdate, writeInput } from './update-text.ts';
@@ -71,6 +72,7 @@ export class WindowOperator implements Operator {
   readonly #loop: RowLoop;
   readonly #emitter: RowEmitter;
   readonly #late: RowEmitter;
+  readonly #readResults: ReadResults;
   readonly #lateOutput: Output;
   #snapshot: SnapshotGroups | null = null;
   #lateRecords = 0;
@@ -93,6 +95,7 @@ export class WindowOperator implements Operator {
     this.#emitter = new RowEmitter(context.output);
     this.#lateOutput = context.side(LATE);
     this.#late = new RowEmitter(this.#lateOutput);
+    this.#readResults = resultReader(spec.plan, context.interpreted);
     this.#loop = new RowLoop({
       name: `${context.operator}.${context.subtask}`,
       stages: context.stages,
@@ -221,21 +224,24 @@ export class WindowOperator implements Operator {
     this.#windows.refire(pane, slot, this.#give);
   }
 
-  readonly #give: Give = (pane, slot, start, end) => {
-    const result = { key: this.#keys.value(slot), window: { start, end } };
+  readonly #give: Give = (pane, slots, start, end) => {
+    const { fold } = this.#spec;
     const time = lastTime(end);
-    let value: unknown;
-    try {
-      value = this.#result(pane, slot);
-    } catch (error) {
-      this.#context.onRecordError(error, () => result, time);
-      return;
+    for (const slot of slots) {
+      const key = this.#keys.value(slot);
+      const window = { start, end };
+      let value: unknown;
+      try {
+        value = fold === null ? this.#readResults(pane.peek(slot)) : fold.getResult(pane.accumulator(slot));
+      } catch (error) {
+        this.#refuse(error, { key, window }, time);
+        continue;
+      }
+      this.#emitter.emit({ key, window, value }, time);
     }
-    this.#emitter.emit({ ...result, value }, time);
   };
 
-  #result(pane: Pane, slot: number): unknown {
-    const { plan, fold } = this.#spec;
-    return fold === null ? readResults(plan, pane.peek(slot)) : fold.getResult(pane.accumulator(slot));
+  #refuse(error: unknown, result: unknown, time: number): void {
+    this.#context.onRecordError(error, () => result, time);
   }
 }

@@ -6,8 +6,8 @@ import type { WindowSpec } from './window-spec.ts';
 /** Closed panes kept for reuse. */
 const POOL_MAX = 4;
 
-/** Gives one key's result of the window from `start`; `pane` holds what the window saw. */
-export type Give = (pane: Pane, slot: number, start: number, end: number) => void;
+/** Gives some keys' results of the window from `start`; `pane` holds what the window saw. */
+export type Give = (pane: Pane, slots: readonly number[], start: number, end: number) => void;
 
 /** Open windows and the panes they are made of. */
 export interface OpenWindows {
@@ -38,18 +38,24 @@ export interface OpenWindows {
  * Tumbling windows, by start: each is one pane.
  *
  * WS1 a pane exists exactly for windows that have a record and whose `end − 1 + lateness` lies above the watermark.
+ * WS2 the keys of a window that is over are held for the length of one more: most come again, and to forget and learn a key costs
+ *     more than its records do.
  */
 export class WindowSet implements OpenWindows {
   readonly #spec: WindowSpec;
   readonly #shape: PaneShape;
   readonly #open = new Map<number, Pane>();
   readonly #pool: Pane[] = [];
+  readonly #slots: SlotTable;
+  /** Keys of windows that are over, by rising end of the window. */
+  readonly #leaving: { readonly end: number; readonly slots: readonly number[] }[] = [];
   current: Pane;
   watermark: number;
 
   constructor(spec: WindowSpec, slots: SlotTable, watermark: number) {
     this.#spec = spec;
     this.#shape = paneShape(spec, slots);
+    this.#slots = slots;
     this.watermark = watermark;
     this.current = new Pane(this.#shape);
   }
@@ -98,24 +104,33 @@ export class WindowSet implements OpenWindows {
     for (const pane of panes) {
       if (pane.fired || lastTime(pane.end) > this.watermark) continue;
       pane.fired = true;
-      for (const slot of pane.touched) give(pane, slot, pane.start, pane.end);
+      give(pane, pane.touched, pane.start, pane.end);
     }
     for (const pane of panes) {
-      if (!this.#isOver(pane.end)) return;
-      this.#open.delete(pane.start);
-      pane.clear();
+      const { start, end } = pane;
+      if (!this.#isOver(end)) break;
+      this.#open.delete(start);
+      this.#leaving.push({ end, slots: pane.empty() });
       if (this.#pool.length < POOL_MAX) this.#pool.push(pane);
     }
+    this.#letGo();
   }
 
   refire(pane: Pane, slot: number, give: Give): void {
-    give(pane, slot, pane.start, pane.end);
+    give(pane, [slot], pane.start, pane.end);
   }
 
   waiting(): Waiting | null {
     const unfired = this.panes().filter((pane) => !pane.fired);
     const [next] = unfired;
     return next === undefined ? null : { what: 'window', until: lastTime(next.end), count: unfired.length };
+  }
+
+  /** What has been over for the length of a window (WS2). */
+  #letGo(): void {
+    const { sizeMs } = this.#spec.windows;
+    while (this.#leaving[0] !== undefined && this.#isOver(this.#leaving[0].end + sizeMs))
+      for (const slot of this.#leaving.shift()?.slots ?? []) this.#slots.drop(slot);
   }
 
   #isOver(end: number): boolean {

@@ -85,7 +85,7 @@ interface Making {
 function* storeGroup(panes: readonly FrozenPane[], slots: Int32Array, making: Making): Steps<WindowGroup> {
   const { keys, spec, arrays } = making;
   const seen: SeenRows[] = [];
-  for (const pane of panes) seen.push(yield* seenBy(pane, slots, arrays));
+  for (const pane of panes) seen.push(yield* seenBy(pane, slots, making));
   // Keys that have come since are in no pane.
   const held = arrays.bytes(slots.length);
   for (const { count, index } of seen) for (let n = 0; n < count; n++) held[index[n] as number] = 1;
@@ -107,30 +107,33 @@ function* storeGroup(panes: readonly FrozenPane[], slots: Int32Array, making: Ma
   };
 }
 
-/** A group's rows in one pane: for each the slot's index in the group, its page and its first cell. */
+/** A group's rows in one pane, copied: for each the slot's index in the group, and its cells, cell by cell. */
 interface SeenRows {
   readonly pane: FrozenPane;
   readonly count: number;
   readonly index: Int32Array;
-  readonly pages: readonly Float64Array[];
-  readonly ats: Int32Array;
+  readonly cells: readonly Float64Array[];
 }
 
-function* seenBy(pane: FrozenPane, slots: Int32Array, arrays: ArraySource): Steps<SeenRows> {
-  const index = arrays.int32(slots.length);
-  const ats = arrays.int32(slots.length);
-  const pages: Float64Array[] = [];
-  yield* inSteps(slots.length, (from, to) => {
+/** Row by row, since each is another place in memory, and a miss of the processor's cache where it is looked at again. */
+function* seenBy(pane: FrozenPane, slots: Int32Array, { spec, arrays }: Making): Steps<SeenRows> {
+  const stride = spec.plan.cells.length;
+  const room = slots.length;
+  const index = arrays.int32(room);
+  const cells = arrays.float64(room * stride);
+  let count = 0;
+  yield* inSteps(room, (from, to) => {
     for (let i = from; i < to; i++) {
       const slot = slots[i] as number;
       const at = pane.cellAt(slot);
       if (at < 0) continue;
-      index[pages.length] = i;
-      ats[pages.length] = at;
-      pages.push(pane.pageOf(slot));
+      const page = pane.pageOf(slot);
+      for (let c = 0; c < stride; c++) cells[c * room + count] = page[at + c] as number;
+      index[count++] = i;
     }
   });
-  return { pane, count: pages.length, index, pages, ats };
+  const cellsOf = (_: unknown, c: number) => cells.subarray(c * room, c * room + count);
+  return { pane, count, index, cells: spec.plan.cells.map(cellsOf) };
 }
 
 function* storePane(
@@ -139,11 +142,9 @@ function* storePane(
   keyOf: Int32Array,
   { spec: { plan, fold }, arrays }: Making,
 ): Steps<StoredPane> {
-  const { pane, count, index } = rows;
+  const { pane, count, index, cells } = rows;
   const key = arrays.int32(count);
   for (let n = 0; n < count; n++) key[n] = keyOf[index[n] as number] as number;
-  const cells: Float64Array[] = [];
-  for (const c of plan.cells.keys()) cells.push(yield* column(rows, c, arrays));
   const kept: KeptObjects[] = [];
   if (fold !== null || plan.objects.length > 0)
     yield* inSteps(count, (from, to) => {
@@ -166,15 +167,6 @@ function* storePane(
     ),
     accumulators: fold === null ? null : kept.map(({ accumulator }) => accumulator),
   };
-}
-
-function* column({ count, pages, ats }: SeenRows, cell: number, arrays: ArraySource): Steps<Float64Array> {
-  const values = arrays.float64(count);
-  yield* inSteps(count, (from, to) => {
-    for (let n = from; n < to; n++)
-      values[n] = (pages[n] as Float64Array)[(ats[n] as number) + cell] as number;
-  });
-  return values;
 }
 
 /** Column by column: every slot of a group is another place in memory, and is looked for once. */
