@@ -42,7 +42,7 @@ export { TaskHost } from './host/task-host.ts';
 export { planExecution } from './graph/execution-graph.ts';
 export { type JobEnvironment, runJob } from './coordinator/job-runner.ts';
 export { writeKeySlot } from './runtime/key-text.ts';
-export type { LoopWriter } from './runtime/loop-writer.ts';
+export { LoopWriter } from './runtime/loop-writer.ts';
 export { InputMerger, type MergedInputs } from './runtime/input-merger.ts';
 export type {
   DescribeGroup,
@@ -65,7 +65,7 @@ export { type RowConsumer, RowLoop, type Stage } from './runtime/row-loop.ts';
 export { StringInterner } from './state/string-interner.ts';
 export { fieldsRead } from './runtime/fields-read.ts';
 export type { RowFunction } from './runtime/function-node.ts';
-export { argumentText, resultOf } from './runtime/row-text.ts';
+export { argumentText, columnRow, resultOf } from './runtime/row-text.ts';
 export type { RowText } from './runtime/row-text.ts';
 export type { Source, SourceContext, SourceOptions, SourceReader, SourceSnapshot } from './runtime/source.ts';
 export type { Element } from './runtime/channel.ts';

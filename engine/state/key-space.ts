@@ -303,8 +303,7 @@ export class FieldKeySpace implements KeySpace {
   value(slot: number): unknown {
     const known = this.#values[slot];
     if (known !== undefined) return known;
-    const scalars = this.#scalars(slot);
-    const value = Object.fromEntries(this.selector.fields.map((field, i) => [field, scalars[i]]));
+    const value = this.#width === 1 ? this.#named(slot) : this.#namedAll(slot);
     while (this.#values.length < slot) this.#values.push(undefined);
     this.#values[slot] = value;
     return value;
@@ -347,6 +346,17 @@ export class FieldKeySpace implements KeySpace {
     if (group >= first && group <= last) return group;
     const key = this.components.map((component, i) => component.value(ids[i] as number));
     throw keyMisplaced(this.selector.fields, key, group, this.#ownGroups);
+  }
+
+  /** A literal: the general way takes several times as long. */
+  #named(slot: number): Readonly<Record<string, KeyScalar>> {
+    const [field] = this.selector.fields as readonly [string];
+    return { [field]: (this.components[0] as ScalarInterner).value(this.#tuples[slot] as number) };
+  }
+
+  #namedAll(slot: number): Readonly<Record<string, KeyScalar>> {
+    const scalars = this.#scalars(slot);
+    return Object.fromEntries(this.selector.fields.map((field, i) => [field, scalars[i] as KeyScalar]));
   }
 
   #scalars(slot: number): KeyScalar[] {

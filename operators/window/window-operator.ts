@@ -24,6 +24,7 @@ import { describeWindows } from '../inspect/describe-windows.ts';
 import type { AggregateFunction } from './aggregate-function.ts';
 import { type ReadResults, resultReader } from './cell-results.ts';
 import { addToCells, type CellView, inputValues, mergeCells, mergeObjects } from './cells.ts';
+import { GatheredUpdate, isGathered } from './gathered-update.ts';
 import { generalWindow } from './general-window-operator.ts';
 import type { Pane } from './pane.ts';
 import { writeCellUpdate, writeInput } from './update-text.ts';
@@ -73,6 +74,7 @@ export class WindowOperator implements Operator {
   readonly #emitter: RowEmitter;
   readonly #late: RowEmitter;
   readonly #readResults: ReadResults;
+  readonly #gathered: GatheredUpdate;
   readonly #lateOutput: Output;
   #snapshot: SnapshotGroups | null = null;
   #lateRecords = 0;
@@ -96,6 +98,7 @@ export class WindowOperator implements Operator {
     this.#lateOutput = context.side(LATE);
     this.#late = new RowEmitter(this.#lateOutput);
     this.#readResults = resultReader(spec.plan, context.interpreted);
+    this.#gathered = new GatheredUpdate(spec.plan, (pane, slot) => this.refire(pane, slot));
     this.#loop = new RowLoop({
       name: `${context.operator}.${context.subtask}`,
       stages: context.stages,
@@ -172,7 +175,8 @@ export class WindowOperator implements Operator {
     // A row made inside a block would not be visible after it: make it first where it is needed anyway.
     const late = row.again() ?? row.object();
     const slot = writeKeySlot(writer, row, this.#keys);
-    const values = plan.inputs.map((input) => writeInput(writer, row, input.of));
+    const gathered = fold === null && isGathered(plan, row) ? writer.bind('gathered', this.#gathered) : null;
+    const values = gathered === null ? plan.inputs.map((input) => writeInput(writer, row, input.of)) : [];
     const time = writer.local('time');
     const pane = writer.local('pane');
     writer.line(`const ${time} = ${row.time};`);
@@ -181,6 +185,12 @@ export class WindowOperator implements Operator {
     writer.line(`${pane} = ${windows}.paneAt(${time});`);
     writer.line(`if (${pane} === null) { ${operator}.late(${late}, ${time}); continue; }`);
     writer.close('}');
+    if (gathered !== null) {
+      writer.setup(`${gathered}.begin(batch);`);
+      writer.line(`${gathered}.add(${pane}, ${slot}, ${row.columns?.index});`);
+      writer.teardown(`${gathered}.flush(batch);`);
+      return;
+    }
     if (fold !== null) {
       const record = argumentText(row, fold.add);
       writer.line(`${operator}.fold(${pane}, ${slot}, ${record});`);
