@@ -10,6 +10,8 @@ const PAGE_WORDS = 1 << PAGE_BITS;
 const WORD_MASK = PAGE_WORDS - 1;
 /** Words in front of the bytes: id, length. */
 const HEAD_WORDS = 2;
+/** A table of fewer words stays in the processor's second cache. */
+const CACHED_WORDS_MAX = 1 << 18;
 /** Up to so many bytes a loop copies faster than a call. */
 const COPY_SHORT = 64;
 
@@ -39,6 +41,8 @@ export class StringInterner {
   #texts: (string | undefined)[] = [];
   #next = 0;
   #size = 0;
+  /** What was read ahead, so that reading is not left out. */
+  #read = 0;
 
   /** Strings held. */
   get size(): number {
@@ -69,12 +73,15 @@ export class StringInterner {
     const hashes = dictionary.hashes();
     const table = this.#table;
     const mask = this.#mask;
+    const isWide = table.length > CACHED_WORDS_MAX;
+    if (isWide) this.#warmTable(hashes, size);
     for (let i = 0; i < size; i++) {
       const hash = hashes[i] as number;
       let at = hash & mask;
       while (table[2 * at] !== EMPTY && table[2 * at + 1] !== hash) at = (at + 1) & mask;
       ids[i] = table[2 * at] as number;
     }
+    if (isWide) this.#warmStrings(ids, size);
     for (let i = 0; i < size; i++) {
       const address = ids[i] as number;
       if (address === EMPTY) continue;
@@ -174,6 +181,25 @@ export class StringInterner {
     this.#texts[id] = undefined;
     this.#freeIds.push(id);
     this.#size--;
+  }
+
+  /** Without a branch that waits for what is read: so many reads are under way together. */
+  #warmTable(hashes: Int32Array, count: number): void {
+    const table = this.#table;
+    const mask = this.#mask;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += table[2 * ((hashes[i] as number) & mask)] as number;
+    this.#read = sum;
+  }
+
+  #warmStrings(addresses: Int32Array, count: number): void {
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const address = addresses[i] as number;
+      if (address !== EMPTY)
+        sum += (this.#pages[address >>> PAGE_BITS] as Int32Array)[address & WORD_MASK] as number;
+    }
+    this.#read = sum;
   }
 
   #lengthAt(address: number): number {
