@@ -12,6 +12,7 @@ import {
 import { type CellInput, type CellObject, type CellObjectState, objectFrom } from './cells.ts';
 import type { FrozenPane, KeptObjects } from './frozen-pane.ts';
 import type { Pane } from './pane.ts';
+import { RowWarming } from './row-warming.ts';
 import { type SnapshotGroups, snapshotGroups } from './snapshot-groups.ts';
 import type { SlidingWindows } from './assigner.ts';
 import type { OpenWindows } from './window-set.ts';
@@ -44,9 +45,10 @@ type Keys = FieldKeySpace | ValueKeySpace;
 export function snapshotWindows(panes: readonly Pane[], keys: Keys, spec: WindowSpec): SnapshotGroups {
   const held = panes.map((pane) => ({ pane, frozen: pane.freeze() }));
   const frozen = held.map((it) => it.frozen);
+  const warming = new RowWarming(spec.plan.cells.length);
   return snapshotGroups(
     keys,
-    (slots, arrays) => storeGroup(frozen, slots, { keys, spec, arrays }),
+    (slots, arrays) => storeGroup(frozen, slots, { keys, spec, arrays, warming }),
     () => {
       for (const it of held) it.pane.release(it.frozen);
     },
@@ -80,6 +82,7 @@ interface Making {
   readonly keys: Keys;
   readonly spec: WindowSpec;
   readonly arrays: ArraySource;
+  readonly warming: RowWarming;
 }
 
 function* storeGroup(panes: readonly FrozenPane[], slots: Int32Array, making: Making): Steps<WindowGroup> {
@@ -116,13 +119,14 @@ interface SeenRows {
 }
 
 /** Row by row, since each is another place in memory, and a miss of the processor's cache where it is looked at again. */
-function* seenBy(pane: FrozenPane, slots: Int32Array, { spec, arrays }: Making): Steps<SeenRows> {
+function* seenBy(pane: FrozenPane, slots: Int32Array, { spec, arrays, warming }: Making): Steps<SeenRows> {
   const stride = spec.plan.cells.length;
   const room = slots.length;
   const index = arrays.int32(room);
   const cells = arrays.float64(room * stride);
   let count = 0;
   yield* inSteps(room, (from, to) => {
+    warming.warm(pane.pages, slots, from, to);
     for (let i = from; i < to; i++) {
       const slot = slots[i] as number;
       const at = pane.cellAt(slot);

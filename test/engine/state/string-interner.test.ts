@@ -75,6 +75,16 @@ void t.test('SI1: 40 000 strings, three quarters released and others added, stay
   test.equal(new Set(ids.values()).size, ids.size);
 });
 
+void t.test(
+  'of 150 000 strings, whose table is read ahead, those that are held are found together',
+  async (test) => {
+    const interner = new StringInterner();
+    const asked = Array.from({ length: 150_000 }, (_, i) => `device-${i}`);
+    const ids = asked.map((text, i) => (i % 3 === 0 ? -1 : interner.internText(text)));
+    test.same([...findEntries(interner, asked)], ids);
+  },
+);
+
 void t.test('SI1: strings with the same 32-bit hash are different strings', async (test) => {
   const byHash = new Map<number, string>();
   let pair: readonly [string, string] | null = null;

@@ -1,8 +1,15 @@
 import t from 'tap';
-import { type AggregateFunction, count, max, sum } from '#operators';
+import type { OperatorState } from '#engine';
+import { type AggregateFunction, count, max, min, stddev, sum } from '#operators';
+import { eventTime, f64, schema, string } from '#wire';
 import { windowAggregate } from '../../../operators/window/window-operator.ts';
 import { planCells } from '../../../operators/window/cells.ts';
-import { createOperatorBench, type OperatorBench, rowRecords } from '../../support/operator-bench.ts';
+import {
+  columnRecords,
+  createOperatorBench,
+  type OperatorBench,
+  rowRecords,
+} from '../../support/operator-bench.ts';
 import { decodeSnapshot, encodeSnapshot } from '../../support/stored-snapshot.ts';
 import { createSubtasks } from '../../support/subtasks.ts';
 
@@ -31,6 +38,63 @@ const result = (key: string, start: number, n: number) => ({
   time: start + 9,
 });
 const watermark = (time: number) => ({ kind: 'watermark' as const, time });
+
+const Reading = schema('reading', { ts: eventTime(1), key: string(2), value: f64(3) });
+
+void t.test('GU1: rows of so many keys that they are read ahead, across a snapshot', async (test) => {
+  const { context, output } = createOperatorBench({ keys });
+  const definition = windowAggregate({
+    windows: { kind: 'tumbling', sizeMs: 10, offsetMs: 0 },
+    allowedLatenessMs: 0,
+    plan: planCells({
+      n: count(),
+      total: sum('value'),
+      a: max('value'),
+      b: min('value'),
+      c: stddev('value'),
+    }),
+    fold: null,
+  });
+  const operator = definition.create(context);
+  const rows = Array.from({ length: 80_000 }, (_, i) => ({ ts: i % 10, key: `key-${i}`, value: i }));
+  const batches = Array.from({ length: 80 }, (_, n) => rows.slice(n * 1_000, n * 1_000 + 1_000));
+  for (const batch of batches) operator.records(columnRecords(Reading, batch));
+  const state = operator.snapshot?.() as OperatorState;
+  for (const batch of batches) operator.records(columnRecords(Reading, batch));
+  const check = (given: readonly unknown[], seen: number) => {
+    const wrong = (given as readonly { key: { key: string }; value: Record<string, number> }[]).filter(
+      ({ key, value }) => {
+        const i = Number(key.key.slice('key-'.length));
+        const expected = { n: seen, total: seen * i, a: i, b: i, c: 0 };
+        return Object.entries(expected).some(([name, is]) => value[name] !== is);
+      },
+    );
+    test.equal(given.length, rows.length);
+    test.same(wrong, []);
+  };
+  const restored = createOperatorBench({ keys });
+  const other = definition.create(restored.context);
+  other.restore?.([decodeSnapshot(encodeSnapshot(state), [0, 127])]);
+  state.release?.();
+  operator.watermark(9);
+  other.watermark(9);
+  check(output.rows(), 2);
+  check(restored.output.rows(), 1);
+});
+
+void t.test('WS2: keys stay for the length of a window after theirs is over', async (test) => {
+  const { context } = createOperatorBench({ keys });
+  const operator = spec().create(context);
+  const keysAfter = (time: number) => {
+    operator.watermark(time);
+    operator.records(records(['z', 100]));
+    return operator.counters?.().keys;
+  };
+  operator.records(records(['a', 1], ['b', 2], ['z', 100]));
+  test.equal(keysAfter(9), 3);
+  test.equal(keysAfter(18), 3);
+  test.equal(keysAfter(19), 1);
+});
 
 for (const interpreted of [false, true]) {
   const open = (definition: ReturnType<typeof spec>) => {
