@@ -42,7 +42,7 @@ export class StringInterner {
   #next = 0;
   #size = 0;
   /** What was read ahead, so that reading is not left out. */
-  #read = 0;
+  read = 0;
 
   /** Strings held. */
   get size(): number {
@@ -189,7 +189,7 @@ export class StringInterner {
     const mask = this.#mask;
     let sum = 0;
     for (let i = 0; i < count; i++) sum += table[2 * ((hashes[i] as number) & mask)] as number;
-    this.#read = sum;
+    this.read = sum;
   }
 
   #warmStrings(addresses: Int32Array, count: number): void {
@@ -199,7 +199,7 @@ export class StringInterner {
       if (address !== EMPTY)
         sum += (this.#pages[address >>> PAGE_BITS] as Int32Array)[address & WORD_MASK] as number;
     }
-    this.#read = sum;
+    this.read = sum;
   }
 
   #lengthAt(address: number): number {
