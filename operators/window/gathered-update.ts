@@ -38,6 +38,11 @@ export class GatheredUpdate {
     this.#warming = new RowWarming(plan.cells.length);
   }
 
+  /** Few keys are added to one by one: to gather them costs more than it saves. */
+  paysFor(keys: number): boolean {
+    return this.#warming.pays(keys);
+  }
+
   begin({ count }: Batch): void {
     if (count <= this.#slots.length) return;
     this.#slots = new Int32Array(count);

@@ -17,6 +17,11 @@ export class RowWarming {
     this.#stride = stride;
   }
 
+  /** Whether so many rows are worth it. */
+  pays(rows: number): boolean {
+    return rows * this.#stride * 8 > CACHED_BYTES_MAX;
+  }
+
   /** The rows of `slots[from … to − 1]`, at their ends and in the middle. */
   warm(
     pages: readonly (Float64Array | undefined)[],
@@ -25,7 +30,7 @@ export class RowWarming {
     to: number,
   ): void {
     const stride = this.#stride;
-    if (pages.length * PAGE_SLOTS * stride * 8 <= CACHED_BYTES_MAX) return;
+    if (!this.pays(pages.length * PAGE_SLOTS)) return;
     const [middle, last] = [stride >>> 1, stride - 1];
     let sum = 0;
     for (let i = from; i < to; i++) {

@@ -71,6 +71,8 @@ export class WindowOperator implements Operator {
   readonly #keys: FieldKeySpace | ValueKeySpace;
   readonly #windows: OpenWindows;
   readonly #loop: RowLoop;
+  /** For so many keys that it pays. */
+  readonly #gatheringLoop: RowLoop;
   readonly #emitter: RowEmitter;
   readonly #late: RowEmitter;
   readonly #readResults: ReadResults;
@@ -99,19 +101,25 @@ export class WindowOperator implements Operator {
     this.#late = new RowEmitter(this.#lateOutput);
     this.#readResults = resultReader(spec.plan, context.interpreted);
     this.#gathered = new GatheredUpdate(spec.plan, (pane, slot) => this.refire(pane, slot));
-    this.#loop = new RowLoop({
-      name: `${context.operator}.${context.subtask}`,
-      stages: context.stages,
-      consumer: this,
-      onError: context.onRecordError,
-      interpreted: context.interpreted,
-    });
+    const loopOf = (gathers: boolean) =>
+      new RowLoop({
+        name: `${context.operator}.${context.subtask}${gathers ? '.gathering' : ''}`,
+        stages: context.stages,
+        consumer: {
+          accept: (row, time) => this.accept(row, time),
+          generate: (writer, row) => this.generate(writer, row, gathers),
+        },
+        onError: context.onRecordError,
+        interpreted: context.interpreted,
+      });
+    this.#loop = loopOf(false);
+    this.#gatheringLoop = loopOf(true);
   }
 
   records(records: Records): void {
     this.#idle = false;
     this.#keys.reclaim();
-    this.#loop.run(records);
+    (this.#gathered.paysFor(this.#keys.size) ? this.#gatheringLoop : this.#loop).run(records);
     this.#late.flush();
     this.#emitter.flush();
   }
@@ -168,14 +176,15 @@ export class WindowOperator implements Operator {
     if (pane.fired) this.refire(pane, slot);
   }
 
-  generate(writer: LoopWriter, row: RowText): void {
+  generate(writer: LoopWriter, row: RowText, gathers: boolean): void {
     const { plan, fold } = this.#spec;
     const operator = writer.bind('window', this);
     const windows = writer.bind('windows', this.#windows);
     // A row made inside a block would not be visible after it: make it first where it is needed anyway.
     const late = row.again() ?? row.object();
     const slot = writeKeySlot(writer, row, this.#keys);
-    const gathered = fold === null && isGathered(plan, row) ? writer.bind('gathered', this.#gathered) : null;
+    const gathered =
+      gathers && fold === null && isGathered(plan, row) ? writer.bind('gathered', this.#gathered) : null;
     const values = gathered === null ? plan.inputs.map((input) => writeInput(writer, row, input.of)) : [];
     const time = writer.local('time');
     const pane = writer.local('pane');
