@@ -32,10 +32,10 @@ export class GatheredUpdate {
   readonly #panes: Pane[] = [];
 
   /** @param refire called after a record in a pane that has fired */
-  constructor(plan: CellPlan, refire: (pane: Pane, slot: number) => void) {
+  constructor(plan: CellPlan, refire: (pane: Pane, slot: number) => void, cachedBytesMax?: number) {
     this.#plan = plan;
     this.#refire = refire;
-    this.#warming = new RowWarming(plan.cells.length);
+    this.#warming = new RowWarming(plan.cells.length, cachedBytesMax);
   }
 
   /** Few keys are added to one by one: to gather them costs more than it saves. */

@@ -9,17 +9,19 @@ const CACHED_BYTES_MAX = 4 * 1024 * 1024;
  */
 export class RowWarming {
   readonly #stride: number;
+  readonly #cachedBytesMax: number;
   /** What was read, so that reading is not left out. */
   read = 0;
 
   /** @param stride cells of a row */
-  constructor(stride: number) {
+  constructor(stride: number, cachedBytesMax = CACHED_BYTES_MAX) {
     this.#stride = stride;
+    this.#cachedBytesMax = cachedBytesMax;
   }
 
   /** Whether so many rows are worth it. */
   pays(rows: number): boolean {
-    return rows * this.#stride * 8 > CACHED_BYTES_MAX;
+    return rows * this.#stride * 8 > this.#cachedBytesMax;
   }
 
   /** The rows of `slots[from … to − 1]`, at their ends and in the middle. */

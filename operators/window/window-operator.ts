@@ -37,8 +37,9 @@ import { LATE, type WindowSpec } from './window-spec.ts';
 /**
  * Tumbling or sliding windows: results are `{ key, window: { start, end }, value }` at `end − 1`; records of windows that are over
  * go to the side output `late`. A fold over sliding windows that cannot merge is added to each window by the general operator.
+ * @param cachedBytesMax cells that count as in the processor's cache (row-warming.ts)
  */
-export function windowAggregate(spec: WindowSpec): OperatorDefinition<Operator> {
+export function windowAggregate(spec: WindowSpec, cachedBytesMax?: number): OperatorDefinition<Operator> {
   const { windows, allowedLatenessMs, fold } = spec;
   if (windows.kind === 'sliding' && fold !== null && fold.merge === undefined)
     return generalWindow({
@@ -50,7 +51,7 @@ export function windowAggregate(spec: WindowSpec): OperatorDefinition<Operator> 
   return {
     kind: 'window-aggregate',
     sides: [LATE],
-    create: (context) => new WindowOperator(spec, context),
+    create: (context) => new WindowOperator(spec, context, cachedBytesMax),
     describeGroup: describeWindows(spec),
   };
 }
@@ -82,7 +83,7 @@ export class WindowOperator implements Operator {
   #lateRecords = 0;
   #idle = false;
 
-  constructor(spec: WindowSpec, context: OperatorContext) {
+  constructor(spec: WindowSpec, context: OperatorContext, cachedBytesMax?: number) {
     invariant(context.keys !== null, `window '${context.operator}' needs a keyed input`);
     this.#spec = spec;
     this.#context = context;
@@ -100,7 +101,7 @@ export class WindowOperator implements Operator {
     this.#lateOutput = context.side(LATE);
     this.#late = new RowEmitter(this.#lateOutput);
     this.#readResults = resultReader(spec.plan, context.interpreted);
-    this.#gathered = new GatheredUpdate(spec.plan, (pane, slot) => this.refire(pane, slot));
+    this.#gathered = new GatheredUpdate(spec.plan, (pane, slot) => this.refire(pane, slot), cachedBytesMax);
     const loopOf = (gathers: boolean) =>
       new RowLoop({
         name: `${context.operator}.${context.subtask}${gathers ? '.gathering' : ''}`,

@@ -178,7 +178,11 @@ function setUp(
     refuses: (row) => built === undefined && row.level === -3,
   };
   return {
-    subtasks: createSubtasks(windowAggregate(spec), { keys, stages: steps, interpreted }),
+    subtasks: createSubtasks(windowAggregate(spec, folds === 'numbers' ? -1 : undefined), {
+      keys,
+      stages: steps,
+      interpreted,
+    }),
     reference: new WindowReference(reference),
   };
 }
