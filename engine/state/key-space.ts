@@ -303,7 +303,12 @@ export class FieldKeySpace implements KeySpace {
   value(slot: number): unknown {
     const known = this.#values[slot];
     if (known !== undefined) return known;
-    const value = this.#width === 1 ? this.#named(slot) : this.#namedAll(slot);
+    const scalars = this.#scalars(slot);
+    const [field] = this.selector.fields as readonly [string];
+    const value =
+      this.#width === 1
+        ? { [field]: scalars[0] }
+        : Object.fromEntries(this.selector.fields.map((name, i) => [name, scalars[i]]));
     while (this.#values.length < slot) this.#values.push(undefined);
     this.#values[slot] = value;
     return value;
@@ -316,11 +321,8 @@ export class FieldKeySpace implements KeySpace {
   }
 
   group(slot: number): number {
-    const known = this.#groups[slot] as number;
-    if (known !== EMPTY) return known;
-    const group = this.#groupOfIds(this.#tuples, slot * this.#width);
-    this.#groups[slot] = group;
-    return group;
+    if (this.#groups[slot] === EMPTY) this.#groups[slot] = this.#groupOfIds(this.#tuples, slot * this.#width);
+    return this.#groups[slot] as number;
   }
 
   reclaim(): void {
@@ -346,17 +348,6 @@ export class FieldKeySpace implements KeySpace {
     if (group >= first && group <= last) return group;
     const key = this.components.map((component, i) => component.value(ids[i] as number));
     throw keyMisplaced(this.selector.fields, key, group, this.#ownGroups);
-  }
-
-  /** A literal: the general way takes several times as long. */
-  #named(slot: number): Readonly<Record<string, KeyScalar>> {
-    const [field] = this.selector.fields as readonly [string];
-    return { [field]: (this.components[0] as ScalarInterner).value(this.#tuples[slot] as number) };
-  }
-
-  #namedAll(slot: number): Readonly<Record<string, KeyScalar>> {
-    const scalars = this.#scalars(slot);
-    return Object.fromEntries(this.selector.fields.map((field, i) => [field, scalars[i] as KeyScalar]));
   }
 
   #scalars(slot: number): KeyScalar[] {
