@@ -188,7 +188,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
     runCheckpoint({
       keys: number('keys', 1_000_000),
       runs: runs(),
-      workloads: list('workloads', 'windows,sessions,process'),
+      workloads: list('workloads', 'windows,sketches,sessions,process'),
       ...json,
     }),
   rescale: () => runRescale({ keys: number('keys', 1_000_000), ...json }),

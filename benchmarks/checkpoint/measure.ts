@@ -36,14 +36,14 @@ export interface Measured {
 
 /** Feeds an operator without a pause while its snapshots are written; then restores the last one into a new operator. */
 export async function measureSnapshots(measured: Measured): Promise<CheckpointOutcome> {
-  const bytesBefore = bytesHeld();
+  const bytesBefore = await bytesHeld();
   const feed = new Feed(open(measured), measured);
   const store = openMemoryCheckpointStore({ reservedBytes: 8 * 1024 ** 3 });
   const ownership = await store.takeOver(JOB, 'bench');
   const writer = new SnapshotWriter({ store, ownership, clock: systemClock });
   // All keys, then once more, so that what is measured is compiled code.
   await feed.turns(2 * measured.frames.length);
-  const bytesPerKey = (bytesHeld() - bytesBefore) / measured.keys;
+  const bytesPerKey = ((await bytesHeld()) - bytesBefore) / measured.keys;
   const quiet = await feed.turns(QUIET_BATCHES);
   const turnMs = median(quiet.gaps);
   const snapshots: SnapshotOutcome[] = [];
@@ -202,8 +202,10 @@ function open({ definition, keyFields }: Measured): Operator {
   return definition.create(context);
 }
 
-/** What lives on the heap and in buffers. */
-function bytesHeld(): number {
+/** What lives on the heap and in buffers, which are given back some time after they were collected. */
+async function bytesHeld(): Promise<number> {
+  collectGarbage();
+  await systemClock.sleep(500);
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
