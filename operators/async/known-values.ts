@@ -1,8 +1,7 @@
-import { type Records, StringInterner } from '#engine';
-import type { Batch, Column, StringDictionary } from '#wire';
-import { PairIndex } from './pair-index.ts';
+import { createKeySpace, type FieldKeySpace, type Records } from '#engine';
+import type { Batch, Column } from '#wire';
 
-/** Strings of one field that are remembered, and values, at most; a batch may add its own to them. */
+/** Values that are remembered at most; a batch may add its own to them. */
 const KNOWN_MAX = 2 ** 18;
 
 /** A value that is at hand, and until when. */
@@ -30,7 +29,7 @@ type Strings = Extract<Column, { readonly kind: 'string' }>;
 
 /**
  * Values by the strings that their keys were made of, while they may be used: what many batches ask for is found without making its key,
- * and without a look into the cache. Each combination of strings has a place, a whole number from 0.
+ * and without a look into the cache. Each combination of strings has a place, which is its slot in a space of keys.
  */
 export class KnownValues {
   /** By place; null for none. */
@@ -39,22 +38,22 @@ export class KnownValues {
   isDerived = new Uint8Array(1024);
   readonly #spec: KnownValuesSpec;
   readonly #columns: readonly KeyColumn[];
-  #fields: readonly FieldIds[] = [];
-  /** Of a place and the id of the next field. */
-  #pairs: readonly PairIndex[] = [];
+  /** Whose slots nobody holds and nobody reclaims: it is left as a whole. */
+  #keys: FieldKeySpace;
   #untilMs = new Float64Array(1024);
   #places = new Int32Array(0);
 
   constructor(spec: KnownValuesSpec, columns: readonly KeyColumn[]) {
     this.#spec = spec;
     this.#columns = columns;
-    this.#forget();
+    this.#keys = newKeys(columns);
   }
 
   /** The place of each record that is meant, by its index, until the next call; null when a value is not at hand, or its key cannot be made. */
   find(records: Columns): Int32Array | null {
-    if (!this.#isSmall()) this.#forget();
+    if (this.#keys.size >= KNOWN_MAX) this.#forget();
     const places = this.#placesOf(records);
+    if (places === null) return null;
     const { batch, selection } = records;
     const nowMs = this.#spec.nowMs();
     const count = selection?.length ?? batch.count;
@@ -67,25 +66,49 @@ export class KnownValues {
     return places;
   }
 
-  #placesOf({ batch, selection }: Columns): Int32Array {
+  #placesOf(records: Columns): Int32Array | null {
+    const { batch, selection } = records;
     if (this.#places.length < batch.count) this.#places = new Int32Array(batch.count);
     const places = this.#places;
+    const keys = this.#keys;
+    const width = this.#columns.length;
+    if (width === 0) return places.fill(0);
     const count = selection?.length ?? batch.count;
-    if (this.#columns.length === 0) places.fill(0);
-    this.#columns.forEach(({ index }, f) => {
-      const { codes, dictionary } = batch.column(index) as Strings;
-      const field = this.#fields[f] as FieldIds;
-      const ids = field.idsOf(dictionary, count);
-      const pairs = f === 0 ? null : (this.#pairs[f - 1] as PairIndex);
+    try {
+      const ids = this.#columns.map((_, c) => this.#idsOf(records, c));
+      const [first, second] = ids as [Int32Array, Int32Array];
       for (let k = 0; k < count; k++) {
         const i = selection === null ? k : (selection[k] as number);
-        const code = codes[i] as number;
-        let id = ids[code] as number;
-        if (id < 0) id = field.add(dictionary, code);
-        places[i] = pairs === null ? id : pairs.of(places[i] as number, id);
+        if (width === 1) places[i] = keys.slotOf1(first[i] as number);
+        else if (width === 2) places[i] = keys.slotOf2(first[i] as number, second[i] as number);
+        else places[i] = keys.slotOfIds(ids.map((field) => field[i] as number));
       }
-    });
+    } catch {
+      // Strings too long for a key may have a value all the same: one by one. What was taken in of this batch has no place that counts.
+      this.#forget();
+      return null;
+    }
     return places;
+  }
+
+  /** Ids of one field's strings, by record; of those that are meant. */
+  #idsOf({ batch, selection }: Columns, c: number): Int32Array {
+    const holder = this.#keys.components[c] as FieldKeySpace['components'][number];
+    const { codes, dictionary } = batch.column((this.#columns[c] as KeyColumn).index) as Strings;
+    const count = selection?.length ?? batch.count;
+    const byCode = new Int32Array(dictionary.size);
+    // A batch may mean few of its records: then the others' strings are not looked at.
+    if (dictionary.size <= count) holder.findEntries(dictionary, byCode);
+    else byCode.fill(-1);
+    const ids = new Int32Array(batch.count);
+    for (let k = 0; k < count; k++) {
+      const i = selection === null ? k : (selection[k] as number);
+      const code = codes[i] as number;
+      if ((byCode[code] as number) < 0)
+        byCode[code] = holder.internEntry(dictionary, code, dictionary.hash(code));
+      ids[i] = byCode[code] as number;
+    }
+    return ids;
   }
 
   #look(place: number, batch: Batch, i: number): boolean {
@@ -122,42 +145,14 @@ export class KnownValues {
     this.isDerived = isDerived;
   }
 
-  #isSmall(): boolean {
-    return (
-      this.#fields.every(({ size }) => size < KNOWN_MAX) && this.#pairs.every(({ size }) => size < KNOWN_MAX)
-    );
-  }
-
   #forget(): void {
-    this.#fields = this.#columns.map(() => new FieldIds());
-    this.#pairs = this.#columns.slice(1).map(() => new PairIndex());
+    this.#keys = newKeys(this.#columns);
     this.values.length = 0;
     this.#untilMs.fill(0);
     this.isDerived.fill(0);
   }
 }
 
-/** Ids of the strings of one field. */
-class FieldIds {
-  readonly #interner = new StringInterner();
-  #byCode = new Int32Array(0);
-
-  get size(): number {
-    return this.#interner.size;
-  }
-
-  /** Ids by code, for `count` records of a dictionary; negative where {@link add} is to be asked. */
-  idsOf(dictionary: StringDictionary, count: number): Int32Array {
-    if (this.#byCode.length < dictionary.size) this.#byCode = new Int32Array(dictionary.size);
-    // A batch may mean few of its records: then the others' strings are not looked at.
-    if (dictionary.size <= count) this.#interner.findEntries(dictionary, this.#byCode);
-    else this.#byCode.fill(-1, 0, dictionary.size);
-    return this.#byCode;
-  }
-
-  add(dictionary: StringDictionary, code: number): number {
-    const id = this.#interner.internEntry(dictionary, code, dictionary.hash(code));
-    this.#byCode[code] = id;
-    return id;
-  }
+function newKeys(columns: readonly KeyColumn[]): FieldKeySpace {
+  return createKeySpace({ kind: 'fields', fields: columns.map(({ name }) => name) }, 1) as FieldKeySpace;
 }
