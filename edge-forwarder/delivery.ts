@@ -27,7 +27,8 @@ import {
 } from '#wire';
 import { FullPartitions } from './full-partitions.ts';
 import { FIRST_SEQUENCE, type Lane } from './lane.ts';
-import type { Outbox, OutboxFrame } from './outbox.ts';
+import type { OutboxFrame } from './outbox-change.ts';
+import type { Outbox } from './outbox.ts';
 import type { AppendReply, AppendRequest, ProducerFacts, RedisLink, TopicFacts } from './redis-link.ts';
 
 const ROUND_BYTES_MAX = 4 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { BatchBuilder, encodeFrame, type Schema } from '#wire';
 import type { Lane } from './lane.ts';
+import type { OutboxFrame } from './outbox-change.ts';
 import { storedBytes } from './outbox-database.ts';
-import type { OutboxFrame } from './outbox.ts';
 
 export interface FrameStageOptions<Row> {
   readonly schema: Schema<Row>;

@@ -22,6 +22,7 @@ import {
   newLane,
   takeBack,
 } from './lane.ts';
+import type { InputPosition, OutboxChange, OutboxFrame } from './outbox-change.ts';
 import { isFull, openOutboxDatabase, pagesOf, storeFailure, transaction } from './outbox-database.ts';
 import { type OutboxStatements, prepareStatements } from './outbox-statements.ts';
 
@@ -43,29 +44,6 @@ export interface OutboxOptions {
 }
 
 export const OUTBOX_BYTES_MIN = 1024 * 1024;
-
-/** One encoded frame; its records carry the sequences `first` … `last`. */
-export interface OutboxFrame {
-  readonly partition: number;
-  readonly first: number;
-  readonly last: number;
-  readonly bytes: Uint8Array;
-}
-
-/** How far an input has been read. `origin` pins what makes the position meaningful (e.g. the seed of a simulation). */
-export interface InputPosition {
-  readonly name: string;
-  readonly origin: string;
-  readonly position: number;
-}
-
-export interface OutboxChange {
-  /** Per partition in sequence order, each starting where the lane ends. */
-  readonly frames: readonly OutboxFrame[];
-  readonly input: InputPosition | null;
-  readonly accepted: number;
-  readonly rejected: number;
-}
 
 /** Totals over the store's life. */
 export interface OutboxCounters {

@@ -13,7 +13,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import t from 'tap';
-import { Outbox, type OutboxFrame, type OutboxOptions } from '../../edge-forwarder/outbox.ts';
+import type { OutboxFrame } from '../../edge-forwarder/outbox-change.ts';
+import { Outbox, type OutboxOptions } from '../../edge-forwarder/outbox.ts';
 import { openOutboxDatabase } from '../../edge-forwarder/outbox-database.ts';
 import type { Clock } from '#wire';
 
