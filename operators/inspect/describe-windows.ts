@@ -3,7 +3,7 @@ import { slidingStarts, type SlidingWindows } from '../window/assigner.ts';
 import type { CellAccumulatorState } from '../window/mergeable-fold.ts';
 import type { CellPlan } from '../window/cells.ts';
 import { foldOfPlan } from '../window/mergeable-fold.ts';
-import type { WindowGroup } from '../window/window-snapshot.ts';
+import { objectStates, type WindowGroup } from '../window/window-snapshot.ts';
 import type { WindowSpec } from '../window/window-spec.ts';
 import { entriesByKey } from './entries-by-key.ts';
 
@@ -23,7 +23,8 @@ export interface WindowView {
   readonly accumulator?: unknown;
 }
 
-type Pane = WindowGroup['panes'][number];
+type StoredPane = WindowGroup['panes'][number];
+type Pane = ReturnType<typeof withObjects>;
 
 /**
  * Tumbling windows, and sliding ones with the panes that they are made of, each of which lies in several.
@@ -34,7 +35,7 @@ export function describeWindows(aggregates: Aggregates | null): DescribeGroup {
     const { panes, sliding } = group as WindowGroup;
     const sorted = panes
       .toSorted((a, b) => a.start - b.start)
-      .map((pane) => ({ pane, of: entriesByKey(pane.key) }));
+      .map((pane) => ({ pane: withObjects(pane), of: entriesByKey(pane.key) }));
     return (key) => {
       const parts = sorted.flatMap(({ pane, of }) =>
         of(key).map((place) => paneView(pane, place, aggregates)),
@@ -71,6 +72,11 @@ function planFor(cells: CellAccumulatorState['cells'], aggregates: Aggregates | 
 function resultOf(plan: CellPlan, state: CellAccumulatorState): unknown {
   const fold = foldOfPlan(plan);
   return fold.getResult(fold.from(state));
+}
+
+function withObjects(pane: StoredPane) {
+  const sketches = Object.entries(pane.sketches).map(([name, of]) => [name, [...objectStates(of)]] as const);
+  return { ...pane, sketches: Object.fromEntries(sketches) };
 }
 
 function paneView(pane: Pane, place: number, aggregates: Aggregates | null): WindowView {

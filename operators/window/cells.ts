@@ -1,7 +1,7 @@
 import type { Aggregate, Scalar } from './aggregates.ts';
 import type { CellResult } from './cell-results.ts';
 import { HyperLogLog, type HyperLogLogState } from './hyperloglog.ts';
-import { QuantileSketch, type QuantileSketchState } from './quantile-sketch.ts';
+import { type KeptSketch, QuantileSketch, type QuantileSketchState } from './quantile-sketch.ts';
 import { TimedValue, type TimedValueState } from './timed-value.ts';
 
 /**
@@ -54,6 +54,9 @@ export interface CellInput {
 export type CellObject = QuantileSketch | HyperLogLog | TimedValue;
 /** A CellObject as plain data. */
 export type CellObjectState = QuantileSketchState | HyperLogLogState | TimedValueState | null;
+
+/** The same while a snapshot is being written: of a sketch without a copy. */
+export type KeptObject = KeptSketch | Exclude<CellObjectState, QuantileSketchState>;
 
 /** A key's cells in one window. */
 export interface CellView {
@@ -149,6 +152,10 @@ export function mergeCells(
 export function mergeObjects(into: readonly CellObject[], from: readonly CellObject[]): void {
   // The plan says which kind stands where; it is the same on both sides.
   for (let i = 0; i < into.length; i++) (into[i] as TimedValue).merge(from[i] as TimedValue);
+}
+
+export function keptObject(object: CellObject): KeptObject {
+  return object instanceof QuantileSketch ? object.kept() : object.state();
 }
 
 /** @param state what `state()` of an object of this kind gave; undefined when the snapshot does not know it */

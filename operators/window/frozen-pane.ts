@@ -1,4 +1,4 @@
-import type { CellObject, CellObjectState } from './cells.ts';
+import { type CellObject, keptObject, type KeptObject } from './cells.ts';
 import { plainCopy } from './plain-copy.ts';
 import { SlotJournal } from './slot-journal.ts';
 
@@ -12,7 +12,7 @@ export const PAGE_SLOTS = 1 << PAGE_BITS;
 
 /** What numbers do not say of a slot: its objects and its accumulator, copied. */
 export interface KeptObjects {
-  readonly objects: readonly CellObjectState[];
+  readonly objects: readonly KeptObject[];
   readonly accumulator: unknown;
 }
 
@@ -41,7 +41,7 @@ export class FrozenPane {
     this.#stride = stride;
     const { objects, accumulators } = pane;
     this.#journal = new SlotJournal((slot) => ({
-      objects: objects[slot]?.map((object) => object.state()) ?? [],
+      objects: objects[slot]?.map(keptObject) ?? [],
       accumulator: plainCopy(accumulators[slot]),
     }));
   }

@@ -45,6 +45,14 @@ export class HyperLogLog {
       if ((other.#registers[i] as number) > (into[i] as number)) into[i] = other.#registers[i] as number;
   }
 
+  /** Forgets all it has seen. */
+  clear(): void {
+    if (this.#registers === null && this.#size === 0) return;
+    this.#hashes = new Float64Array(TABLE_FIRST);
+    this.#size = 0;
+    this.#registers = null;
+  }
+
   /** Rounded to a whole number. */
   count(): number {
     return this.#registers === null ? this.#size : Math.round(estimate(this.#registers));

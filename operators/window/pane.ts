@@ -13,6 +13,8 @@ import { FrozenPane, PAGE_BITS, PAGE_SLOTS } from './frozen-pane.ts';
 import { SparePages } from './spare-pages.ts';
 
 const NO_OBJECTS: readonly CellObject[] = [];
+/** Of so many slots are objects kept for later windows: new ones for each would be most of what an operator with sketches allocates. */
+const SPARE_OBJECTS_MAX = 16_384;
 
 /** What all panes of an operator have in common. */
 export interface PaneShape {
@@ -22,6 +24,8 @@ export interface PaneShape {
   /** Cells of a slot. */
   readonly stride: number;
   readonly spare: SparePages;
+  /** Objects of slots that have closed, cleared. */
+  readonly spareObjects: CellObject[][];
   /** A slot's cells when it has seen nothing. */
   readonly initial: Float64Array;
 }
@@ -30,7 +34,8 @@ export function paneShape({ plan, fold }: Pick<PaneShape, 'plan' | 'fold'>, slot
   const stride = plan.cells.length;
   const initial = new Float64Array(stride);
   initialCells(plan, initial, 0);
-  return { plan, fold, slots, stride, spare: new SparePages(stride * PAGE_SLOTS), initial };
+  const spare = new SparePages(stride * PAGE_SLOTS);
+  return { plan, fold, slots, stride, spare, spareObjects: [], initial };
 }
 
 /**
@@ -78,7 +83,7 @@ export class Pane {
     for (let c = 0; c < initial.length; c++) page[at + c] = initial[c] as number;
     if (this.#plan.objects.length > 0) {
       extend(this.objects, slot);
-      this.objects[slot] = initialObjects(this.#plan);
+      this.objects[slot] = this.#shape.spareObjects.pop() ?? initialObjects(this.#plan);
     }
     if (this.#shape.fold !== null) extend(this.accumulators, slot);
     this.touched.push(slot);
@@ -172,7 +177,7 @@ export class Pane {
       this.accumulators = [];
       this.frozen = null;
     } else {
-      if (this.#plan.objects.length > 0) for (const slot of touched) this.objects[slot] = undefined;
+      if (this.#plan.objects.length > 0) for (const slot of touched) this.#spareObjectsOf(slot);
       if (this.#shape.fold !== null) for (const slot of touched) this.accumulators[slot] = undefined;
     }
     this.touched = [];
@@ -185,6 +190,15 @@ export class Pane {
   #readable(slot: number): Float64Array | undefined {
     const page = slot >>> PAGE_BITS;
     return this.pages[page] ?? this.frozen?.pages[page];
+  }
+
+  #spareObjectsOf(slot: number): void {
+    const { spareObjects } = this.#shape;
+    const objects = this.objects[slot] as CellObject[];
+    this.objects[slot] = undefined;
+    if (spareObjects.length >= SPARE_OBJECTS_MAX) return;
+    for (const object of objects) object.clear();
+    spareObjects.push(objects);
   }
 
   /** A merge that throws is an error of the result: it shows when that is asked for. */

@@ -15,6 +15,9 @@ const INDEX_MAX = Math.ceil(Math.log(Number.MAX_VALUE) / LOG_GAMMA);
 /** Buckets lie in one array when that has at most this many places for each bucket in use, else in a map. */
 const PLACES_PER_BUCKET = 8;
 const DENSE_MIN = 32;
+/** An array with up to so many places is kept for the next stream of values. */
+const DENSE_KEPT = 512;
+const NO_BUCKETS = new Float64Array(0);
 
 /** A sketch as plain data, for snapshots. */
 export interface QuantileSketchState {
@@ -24,6 +27,12 @@ export interface QuantileSketchState {
   /** Values below this bucket are in it. */
   readonly floor: number;
   readonly nans: number;
+}
+
+/** The same without a copy: of `exact` the first `count` values. Good until the sketch is cleared. */
+export interface KeptSketch extends Omit<QuantileSketchState, 'exact'> {
+  readonly exact: ArrayLike<number> | null;
+  readonly count: number;
 }
 
 /** What sketches were stored as before: a bucket is 2·index of the magnitude, plus 1 when the value is negative. */
@@ -47,10 +56,13 @@ interface FormerState {
  * Source: DDSketch (Masson, Rim, Lee; VLDB 2019), collapsing lowest buckets.
  */
 export class QuantileSketch {
-  #exact: number[] | null = [];
+  /** Values kept exactly: the first `count`. What lies beyond is room. */
+  readonly #exact: number[] = [];
+  /** −1 once buckets have taken over. */
+  #count = 0;
   /** Buckets in use and their counts, when they are few or far apart. */
   #sparse: Map<number, number> | null = null;
-  /** Counts of the buckets from `base` on, when they lie close together; then `sparse` is null. */
+  /** Counts of the buckets from `base` on, when they lie close together; then `sparse` is null. Before there are buckets: room for them. */
   #dense: Float64Array | null = null;
   #base = 0;
   /** Buckets in use. */
@@ -62,21 +74,22 @@ export class QuantileSketch {
 
   /** The second argument is for call sites shared with what needs a time. */
   add(value: number, _time?: number): void {
+    const count = this.#count;
     if (value !== value) this.#nans++;
-    else if (this.#exact === null) this.#addTo(bucketOf(value), 1);
-    else {
-      this.#exact.push(value);
-      if (this.#exact.length > EXACT_MAX) this.#leaveExact();
+    else if (count < 0) this.#addTo(bucketOf(value), 1);
+    else if (count < EXACT_MAX) {
+      this.#exact[count] = value;
+      this.#count = count + 1;
+    } else {
+      this.#leaveExact();
+      this.#addTo(bucketOf(value), 1);
     }
   }
 
   /** Adds all that `other`, another sketch, has seen; `other` stays as it is. */
   merge(other: QuantileSketch): void {
-    const isNew = this.#exact !== null && this.#exact.length === 0;
-    if (other.#exact !== null) {
-      if (isNew) this.#exact = other.#exact.slice();
-      else for (const value of other.#exact) this.add(value);
-    } else if (isNew) this.#copyBuckets(other);
+    if (other.#count >= 0) for (let i = 0; i < other.#count; i++) this.add(other.#exact[i] as number);
+    else if (this.#count === 0) this.#copyBuckets(other);
     else {
       this.#leaveExact();
       this.#foldBelow(other.#floor);
@@ -85,60 +98,90 @@ export class QuantileSketch {
     this.#nans += other.#nans;
   }
 
+  /** Forgets all it has seen, and keeps its room. */
+  clear(): void {
+    if (this.#count < 0) {
+      if (this.#dense !== null && this.#dense.length <= DENSE_KEPT) this.#dense.fill(0);
+      else this.#dense = null;
+      this.#sparse = null;
+      this.#used = 0;
+      this.#denseAt = DENSE_MIN;
+      this.#floor = Number.NEGATIVE_INFINITY;
+    }
+    this.#count = 0;
+    this.#nans = 0;
+  }
+
   /** The smallest value with at least `q` of all values at or below it (nearest rank), or null when empty. */
   quantile(q: number): number | null {
     if (this.#nans > 0) return Number.NaN;
-    if (this.#exact === null) return this.#fromBuckets(q);
-    if (this.#exact.length === 0) return null;
-    const sorted = new Float64Array(this.#exact).sort();
-    return sorted[rank(q, sorted.length)] as number;
+    const count = this.#count;
+    if (count < 0) return this.#fromBuckets(q);
+    return count === 0 ? null : nthOf(this.#exact, count, rank(q, count));
   }
 
   state(): QuantileSketchState {
-    const exact = this.#exact === null ? null : new Float64Array(this.#exact);
+    const { exact, count, ...state } = this.kept();
+    return { ...state, exact: exact === null ? null : Float64Array.from(exact).subarray(0, count) };
+  }
+
+  /** What it has seen until now, also when it sees more. */
+  kept(): KeptSketch {
+    const [floor, nans, count] = [this.#floor, this.#nans, this.#count];
+    // Exact values are only added to, and stay when buckets take over.
+    if (count >= 0) return { exact: this.#exact, count, buckets: NO_BUCKETS, floor, nans };
     const buckets = new Float64Array(this.#used * 2);
     let at = 0;
     for (const [bucket, n] of this.#sorted()) {
       buckets[at++] = bucket;
       buckets[at++] = n;
     }
-    return { exact, buckets, floor: this.#floor, nans: this.#nans };
+    return { exact: null, count, buckets, floor, nans };
   }
 
   static from(state: QuantileSketchState | FormerState): QuantileSketch {
     const sketch = new QuantileSketch();
-    sketch.#nans = state.nans;
-    if (state.exact !== null) {
-      sketch.#exact = [...state.exact];
-      return sketch;
-    }
-    sketch.#exact = null;
-    if ('zeros' in state) {
-      if (state.zeros > 0) sketch.#addTo(0, state.zeros);
-      for (const [bucket, n] of state.buckets)
-        sketch.#addTo(((bucket >> 1) - INDEX_MIN + 1) * ((bucket & 1) === 1 ? -1 : 1), n);
-      return sketch;
-    }
-    sketch.#floor = state.floor;
-    for (let i = 0; i < state.buckets.length; i += 2)
-      sketch.#addTo(state.buckets[i] as number, state.buckets[i + 1] as number);
+    sketch.load(state);
     return sketch;
   }
 
+  /** Takes a state where nothing has been seen yet. */
+  load(state: QuantileSketchState | FormerState): void {
+    this.#nans = state.nans;
+    if (state.exact !== null) {
+      for (let i = 0; i < state.exact.length; i++) this.add(state.exact[i] as number);
+      return;
+    }
+    this.#count = -1;
+    if ('zeros' in state) {
+      if (state.zeros > 0) this.#addTo(0, state.zeros);
+      for (const [bucket, n] of state.buckets)
+        this.#addTo(((bucket >> 1) - INDEX_MIN + 1) * ((bucket & 1) === 1 ? -1 : 1), n);
+      return;
+    }
+    this.#floor = state.floor;
+    for (let i = 0; i < state.buckets.length; i += 2)
+      this.#addTo(state.buckets[i] as number, state.buckets[i + 1] as number);
+  }
+
   #leaveExact(): void {
-    const values = this.#exact;
-    if (values === null) return;
-    this.#exact = null;
-    const buckets = values.map(bucketOf);
+    if (this.#count < 0) return;
+    const buckets = this.#exact.slice(0, this.#count).map(bucketOf);
+    this.#count = -1;
     const low = Math.min(...buckets);
-    const length = Math.max(...buckets) - low + 1;
-    // Most streams are narrow: straight to an array, with room on both sides.
-    if (length <= DENSE_MIN * PLACES_PER_BUCKET) this.#toDense(low - DENSE_MIN / 2, length + DENSE_MIN);
+    const high = Math.max(...buckets);
+    const dense = this.#dense;
+    if (dense === null || low < this.#base || high >= this.#base + dense.length) {
+      this.#dense = null;
+      // Most streams are narrow: straight to an array, with room on both sides.
+      const length = high - low + 1;
+      if (length <= DENSE_MIN * PLACES_PER_BUCKET) this.#toDense(low - DENSE_MIN / 2, length + DENSE_MIN);
+    }
     for (const bucket of buckets) this.#addTo(bucket, 1);
   }
 
   #copyBuckets(from: QuantileSketch): void {
-    this.#exact = null;
+    this.#count = -1;
     this.#sparse = from.#sparse === null ? null : new Map(from.#sparse);
     this.#dense = from.#dense === null ? null : from.#dense.slice();
     this.#base = from.#base;
@@ -253,6 +296,19 @@ export class QuantileSketch {
     this.#each((bucket, n) => all.push([bucket, n]));
     return this.#dense === null ? all.sort(([a], [b]) => a - b) : all;
   }
+}
+
+const sorted = new Float64Array(EXACT_MAX);
+
+/** What would stand at place `n` if the first `count` values, at most EXACT_MAX, were in order. */
+function nthOf(values: readonly number[], count: number, n: number): number {
+  for (let i = 0; i < count; i++) {
+    const value = values[i] as number;
+    let at = i;
+    for (; at > 0 && (sorted[at - 1] as number) > value; at--) sorted[at] = sorted[at - 1] as number;
+    sorted[at] = value;
+  }
+  return sorted[n] as number;
 }
 
 function rank(q: number, total: number): number {

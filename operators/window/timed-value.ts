@@ -36,6 +36,11 @@ export class TimedValue {
     if (other.#value !== null) this.add(other.#value, other.#time);
   }
 
+  /** Forgets all it has seen. */
+  clear(): void {
+    this.#value = null;
+  }
+
   state(): TimedValueState | null {
     return this.#value === null ? null : { time: this.#time, value: this.#value };
   }

@@ -15,6 +15,8 @@ import type { Pane } from './pane.ts';
 import { RowWarming } from './row-warming.ts';
 import { type SnapshotGroups, snapshotGroups } from './snapshot-groups.ts';
 import type { SlidingWindows } from './assigner.ts';
+import type { KeptSketch, QuantileSketch, QuantileSketchState } from './quantile-sketch.ts';
+import { type StoredSketches, storedSketches, storeSketches } from './stored-sketches.ts';
 import type { OpenWindows } from './window-set.ts';
 import type { WindowSpec } from './window-spec.ts';
 
@@ -34,8 +36,8 @@ interface StoredPane {
   readonly cells: Readonly<Record<string, Float64Array>>;
   /** Per input, records in which it was null. */
   readonly nulls: Readonly<Record<string, Float64Array>>;
-  /** Objects of each entry: quantile sketches by field, others by kind and field. */
-  readonly sketches: Readonly<Record<string, readonly CellObjectState[]>>;
+  /** Objects of each entry: quantile sketches by field, others by kind and field. Former snapshots list sketches one by one. */
+  readonly sketches: Readonly<Record<string, StoredSketches | readonly CellObjectState[]>>;
   readonly accumulators: readonly unknown[] | null;
 }
 
@@ -154,6 +156,14 @@ function* storePane(
     yield* inSteps(count, (from, to) => {
       for (let n = from; n < to; n++) kept.push(pane.objectsOf(slots[index[n] as number] as number));
     });
+  const sketches: Record<string, StoredSketches | readonly CellObjectState[]> = {};
+  for (const [o, { name, kind }] of plan.objects.entries()) {
+    const states = kept.map(({ objects }) => objects[o]);
+    sketches[name] =
+      kind === 'quantile'
+        ? yield* storeSketches(states as KeptSketch[], arrays)
+        : (states as CellObjectState[]);
+  }
   const nulls = plan.steps.filter(({ kind }) => kind === 'nulls');
   const isNulls = (c: number) => nulls.some(({ at }) => at === c);
   return {
@@ -166,9 +176,7 @@ function* storePane(
     nulls: Object.fromEntries(
       nulls.map(({ input, at }) => [(plan.inputs[input] as CellInput).name, cells[at] as Float64Array]),
     ),
-    sketches: Object.fromEntries(
-      plan.objects.map(({ name }, o) => [name, kept.map(({ objects }) => objects[o] as CellObjectState)]),
-    ),
+    sketches,
     accumulators: fold === null ? null : kept.map(({ accumulator }) => accumulator),
   };
 }
@@ -198,12 +206,24 @@ function loadPane(pane: Pane, stored: StoredPane, slots: Int32Array, { plan, fol
     const { name } = plan.inputs[input] as CellInput;
     load(at, stored.nulls[name] ?? Float64Array.from(pages, (page, i) => page[ats[i] as number] as number));
   }
-  for (const [o, { name, kind }] of plan.objects.entries())
-    for (const [i, state] of (stored.sketches[name] ?? []).entries())
-      (pane.objects[slots[key[i] as number] as number] as CellObject[])[o] = objectFrom(kind, state);
+  for (const [o, { name, kind }] of plan.objects.entries()) {
+    let i = 0;
+    for (const state of objectStates(stored.sketches[name])) {
+      const objects = pane.objects[slots[key[i++] as number] as number] as CellObject[];
+      if (kind === 'quantile') (objects[o] as QuantileSketch).load(state as QuantileSketchState);
+      else objects[o] = objectFrom(kind, state);
+    }
+  }
   if (fold !== null)
     for (const [i, accumulator] of (stored.accumulators ?? []).entries())
       pane.accumulators[slots[key[i] as number] as number] = accumulator;
+}
+
+/** The states of a pane's objects, by entry. */
+export function objectStates(
+  stored: StoredSketches | readonly CellObjectState[] = [],
+): Iterable<CellObjectState> {
+  return 'sizes' in stored ? storedSketches(stored) : stored;
 }
 
 function refuseOtherWindows(

@@ -18,7 +18,7 @@ void t.test('gives elements in order; of watermarks in a row only the last', asy
     { weight: 5, arbitrary: fc.constant<Element | 'shift'>('shift') },
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 400 }), (script) => {
+    fc.property(fc.array(step, { maxLength: 400, size: 'max' }), (script) => {
       const channel = new Channel();
       const model: Element[] = [];
       for (const it of script) {

@@ -162,7 +162,7 @@ void t.test(
     fc.assert(
       fc.property(
         fc.array(script, { minLength: 2, maxLength: 3 }),
-        fc.array(fc.nat(5), { maxLength: 200 }),
+        fc.array(fc.nat(5), { maxLength: 200, size: 'max' }),
         (scripts, order) => {
           const { gate, channels } = gateOf(scripts.length);
           const sending = scripts.map((steps, i) => elementsOf(i, steps));

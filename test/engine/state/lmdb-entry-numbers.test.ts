@@ -9,7 +9,7 @@ void t.test('EN1: a number names one entry; marks go with it', async (test) => {
     at: fc.nat({ max: 1000 }),
   });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 300, size: 'max' }), (steps) => {
       const numbers = new EntryNumbers();
       const taken: number[] = [];
       const marked = new Set<number>();

@@ -19,7 +19,7 @@ const steps = fc.array(
     kind: fc.constantFrom<Step['kind']>('text', 'entry', 'entry', 'release'),
     text: fc.oneof(texts(), fc.integer({ min: 0, max: 3000 }).map(String)),
   }),
-  { minLength: 1, maxLength: 300 },
+  { minLength: 1, maxLength: 300, size: 'max' },
 );
 
 void t.test(

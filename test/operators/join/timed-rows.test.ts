@@ -38,7 +38,7 @@ function listed(rows: TimedRows, slot: number): Entry[] {
 
 void t.test('TR1 TR2: equal to a sorted list per slot; rows let go of are held nowhere', async () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 120 }), (script) => {
+    fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (script) => {
       const rows = new TimedRows();
       const lists: Entry[][] = Array.from({ length: SLOTS }, () => []);
       for (const [n, { kind, slot, time }] of script.entries()) {

@@ -3,6 +3,9 @@ import fc from 'fast-check';
 import t from 'tap';
 import { seededRandom } from '#engine';
 import { QuantileSketch } from '../../../operators/window/quantile-sketch.ts';
+import { newArrays } from '../../../engine/state/array-source.ts';
+import { finish } from '../../../engine/state/steps.ts';
+import { storedSketches, storeSketches } from '../../../operators/window/stored-sketches.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 
 const sketchOf = (values: readonly number[]) => {
@@ -26,7 +29,7 @@ const value = fc.oneof(
 void t.test('QS1: up to 64 values it is exact', async () => {
   fc.assert(
     fc.property(
-      fc.array(value, { minLength: 1, maxLength: 64 }),
+      fc.array(value, { minLength: 1, maxLength: 64, size: 'max' }),
       quantile,
       (values, q) =>
         Object.is(sketchOf(values).quantile(q) === 0, exact(values, q) === 0) &&
@@ -38,7 +41,7 @@ void t.test('QS1: up to 64 values it is exact', async () => {
 
 void t.test('QS1: beyond, it is within 1 % of the exact answer, signs included', async () => {
   fc.assert(
-    fc.property(fc.array(value, { minLength: 65, maxLength: 600 }), quantile, (values, q) => {
+    fc.property(fc.array(value, { minLength: 65, maxLength: 600, size: 'max' }), quantile, (values, q) => {
       const got = sketchOf(values).quantile(q) as number;
       const expected = exact(values, q);
       return Math.abs(got - expected) <= 0.0101 * Math.abs(expected) + 1e-12;
@@ -49,17 +52,56 @@ void t.test('QS1: beyond, it is within 1 % of the exact answer, signs included',
 
 void t.test('the order of values and a round trip of its state change nothing', async () => {
   fc.assert(
-    fc.property(fc.array(value, { minLength: 1, maxLength: 200 }), quantile, fc.nat(), (values, q, seed) => {
-      const random = seededRandom(seed);
-      const shuffled = values
-        .map((v) => [random(), v] as const)
-        .sort((a, b) => a[0] - b[0])
-        .map(([, v]) => v);
-      const cut = Math.floor(random() * values.length);
-      const restored = QuantileSketch.from(structuredClone(sketchOf(values.slice(0, cut)).state()));
-      for (const v of values.slice(cut)) restored.add(v);
-      const plain = sketchOf(values).quantile(q);
-      return sketchOf(shuffled).quantile(q) === plain && restored.quantile(q) === plain;
+    fc.property(
+      fc.array(value, { minLength: 1, maxLength: 200, size: 'max' }),
+      quantile,
+      fc.nat(),
+      (values, q, seed) => {
+        const random = seededRandom(seed);
+        const shuffled = values
+          .map((v) => [random(), v] as const)
+          .sort((a, b) => a[0] - b[0])
+          .map(([, v]) => v);
+        const cut = Math.floor(random() * values.length);
+        const restored = QuantileSketch.from(structuredClone(sketchOf(values.slice(0, cut)).state()));
+        for (const v of values.slice(cut)) restored.add(v);
+        const plain = sketchOf(values).quantile(q);
+        return sketchOf(shuffled).quantile(q) === plain && restored.quantile(q) === plain;
+      },
+    ),
+    { numRuns: propertyRuns(300) },
+  );
+});
+
+void t.test('one that is cleared is as one that is new, whatever it has held', async () => {
+  // Narrow ones share an array of buckets.
+  const narrow = fc.integer({ min: 100, max: 200 });
+  const some = fc.oneof(
+    fc.array(value, { maxLength: 200, size: 'max' }),
+    fc.array(narrow, { maxLength: 200, size: 'max' }),
+  );
+  fc.assert(
+    fc.property(fc.array(some, { minLength: 2, maxLength: 4 }), (lists) => {
+      const used = new QuantileSketch();
+      for (const list of lists) {
+        used.clear();
+        for (const v of list) used.add(v);
+      }
+      return same(used.state(), sketchOf(lists.at(-1) ?? []).state());
+    }),
+    { numRuns: propertyRuns(300) },
+  );
+});
+
+void t.test('what is kept of a sketch is what it had seen, as long as it is not cleared', async () => {
+  const some = fc.array(value, { maxLength: 120, size: 'max' });
+  fc.assert(
+    fc.property(some, some, (before, after) => {
+      const sketch = sketchOf(before);
+      const kept = sketch.kept();
+      for (const v of after) sketch.add(v);
+      const stored = finish(storeSketches([kept, sketch.kept()], newArrays));
+      return same([...storedSketches(stored)], [sketchOf(before).state(), sketch.state()]);
     }),
     { numRuns: propertyRuns(300) },
   );
@@ -92,7 +134,7 @@ void t.test('QS2: folding costs little also when every value opens a bucket', as
 void t.test(
   'QS1: sketches merge to what one sketch of all values says, however they are shared',
   async () => {
-    const shares = fc.array(fc.array(value, { maxLength: 120 }), { minLength: 1, maxLength: 8 });
+    const shares = fc.array(fc.array(value, { maxLength: 120, size: 'max' }), { minLength: 1, maxLength: 8 });
     fc.assert(
       fc.property(shares, quantile, fc.boolean(), (parts, q, pairwise) => {
         const sketches = parts.map(sketchOf);

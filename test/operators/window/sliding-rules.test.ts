@@ -1,8 +1,9 @@
 import t from 'tap';
 import { MAX_WATERMARK, MIN_WATERMARK } from '#engine';
-import { type AggregateFunction, avg, count } from '#operators';
+import { type AggregateFunction, avg, count, p50 } from '#operators';
 import { planCells } from '../../../operators/window/cells.ts';
 import { windowAggregate } from '../../../operators/window/window-operator.ts';
+import type { WindowGroup } from '../../../operators/window/window-snapshot.ts';
 import type { WindowSpec } from '../../../operators/window/window-spec.ts';
 import { createOperatorBench, type OperatorBench, rowRecords } from '../../support/operator-bench.ts';
 
@@ -275,4 +276,20 @@ void t.test('tumbling state that was stored before nulls were cells goes on', as
   test.match(restored.bench.output.given[0], { kind: 'row', row: { value: { n: 4, mean: 10 } } });
   test.match([...state.groups.values()][0], { panes: [{ nulls: { value: Float64Array.of(0) } }] });
   given(bench);
+});
+
+void t.test('sketches that were stored one by one go on', async (test) => {
+  const windows = { kind: 'tumbling', sizeMs: 10, offsetMs: 0 } as const;
+  const plan = planCells({ n: count(), middle: p50('value') });
+  const { operator } = open({ windows, plan });
+  operator.records(records(['a', 1]));
+  const state = operator.snapshot?.();
+  if (state === undefined) throw new Error('no state');
+  const [[group, keyed]] = [...state.groups] as [[number, WindowGroup]];
+  const sketch = { exact: Float64Array.of(7, 5, 3), buckets: new Float64Array(0), floor: -Infinity, nans: 0 };
+  const panes = keyed.panes.map((pane) => ({ ...pane, sketches: { value: [sketch] } }));
+  const restored = open({ windows, plan });
+  restored.operator.restore?.([{ ...state, groups: new Map([[group, { ...keyed, panes }]]) }]);
+  restored.operator.watermark(9);
+  test.match(restored.bench.output.given[0], { kind: 'row', row: { value: { middle: 5 } } });
 });
