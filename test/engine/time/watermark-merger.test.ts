@@ -70,14 +70,15 @@ class Model {
   step({ channel, kind, time }: Step): void {
     const it = this.channels[channel % this.channels.length] as Model['channels'][number];
     if (kind === 'idle') {
-      const before = it.idle;
+      if (it.idle) return;
       it.idle = true;
-      if (!before && this.channels.every((c) => c.idle))
-        this.raise(Math.max(...this.channels.map((c) => c.time)));
+      if (this.channels.every((c) => c.idle)) this.raise(Math.max(...this.channels.map((c) => c.time)));
     } else {
       if (it.idle) it.aligned = it.time >= this.merged;
       it.idle = false;
-      if (kind === 'watermark') it.time = Math.max(it.time, time);
+      // As in Flink, that a channel is active again gives nothing: its next watermark does.
+      if (kind === 'active' || time <= it.time) return;
+      it.time = time;
       if (it.time >= this.merged) it.aligned = true;
     }
     const waited = this.channels.filter((c) => !c.idle && c.aligned);
@@ -104,23 +105,27 @@ void t.test(
   'WM1 WM2 WM3: equal to the rules under any script; rises only, and says so exactly when it does',
   async () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 80 }), (channels, script) => {
-        const merger = new WatermarkMerger(channels);
-        const model = new Model(channels);
-        for (const it of script) {
-          const channel = it.channel % channels;
-          const before = merger.merged;
-          let said = false;
-          if (it.kind === 'watermark') said = merger.watermark(channel, it.time);
-          else if (it.kind === 'idle') said = merger.idle(channel);
-          else merger.active(channel);
-          model.step(it);
-          if (merger.merged < before || said !== merger.merged > before || merger.merged !== model.merged)
-            return false;
-          if (merger.allIdle !== model.channels.every((c) => c.idle)) return false;
-        }
-        return true;
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(step, { maxLength: 80, size: 'max' }),
+        (channels, script) => {
+          const merger = new WatermarkMerger(channels);
+          const model = new Model(channels);
+          for (const it of script) {
+            const channel = it.channel % channels;
+            const before = merger.merged;
+            let said = false;
+            if (it.kind === 'watermark') said = merger.watermark(channel, it.time);
+            else if (it.kind === 'idle') said = merger.idle(channel);
+            else merger.active(channel);
+            model.step(it);
+            if (merger.merged < before || said !== merger.merged > before || merger.merged !== model.merged)
+              return false;
+            if (merger.allIdle !== model.channels.every((c) => c.idle)) return false;
+          }
+          return true;
+        },
+      ),
       { numRuns: propertyRuns(2000) },
     );
   },
