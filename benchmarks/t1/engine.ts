@@ -22,7 +22,7 @@ import {
   tumbling,
   type WindowResult,
 } from '#operators';
-import { cpuMs, digestOf, type Outcome, type ResultRow } from './outcome.ts';
+import { cpuMs, digestOf, type Outcome, type ResultRow, ResultRows } from './outcome.ts';
 import { perDevice } from './per-device.ts';
 import { Measure } from './workload.ts';
 
@@ -41,19 +41,17 @@ class ResultSink<Given> implements Sink<Given, 'exactly-once'> {
   readonly kind = 'collect';
   readonly guarantee = 'exactly-once';
   readonly target = 'memory';
-  readonly rows: ResultRow[];
-  readonly #rowOf: (given: Given) => ResultRow;
+  readonly #add: (given: Given) => void;
 
-  constructor(rows: ResultRow[], rowOf: (given: Given) => ResultRow) {
-    this.rows = rows;
-    this.#rowOf = rowOf;
+  constructor(add: (given: Given) => void) {
+    this.#add = add;
   }
 
   async openWriter() {
     return {
       write: (input: SinkInput<Given>) => {
         if (input.kind !== 'rows') throw new Error('window results are rows');
-        for (const given of input.rows) this.rows.push(this.#rowOf(given));
+        for (const given of input.rows) this.#add(given);
       },
       prepareCommit: async () => null,
       close: async () => {},
@@ -61,10 +59,10 @@ class ResultSink<Given> implements Sink<Given, 'exactly-once'> {
   }
 }
 
-function rowOfWindow({ key, window, value: v }: Row): ResultRow {
+function addWindow(rows: ResultRows, { key, window, value: v }: Row): void {
   const device = typeof key === 'string' ? key : (key as { device: string }).device;
   const numbers = [v.n, v.ta, v.tl, v.th, v.ha, v.hl, v.hh, v.pa, v.pl, v.ph, v.ba, v.bl, v.bh];
-  return { device, start: window.start, values: numbers as number[] };
+  rows.add(device, window.start, numbers as number[]);
 }
 
 const AGGREGATES = {
@@ -85,7 +83,7 @@ const AGGREGATES = {
 
 /** T1 as a job author writes it. `plain-functions` adds a filter, a map and a key function in plain TypeScript; `process` is an
  * operator of its own, with map state and timers. */
-function t1Job(form: Form, source: Source<Measure>, rows: ResultRow[]): JobDefinition {
+function t1Job(form: Form, source: Source<Measure>, rows: ResultRows): JobDefinition {
   return defineJob(
     't1',
     {
@@ -100,11 +98,11 @@ function t1Job(form: Form, source: Source<Measure>, rows: ResultRow[]): JobDefin
         maxAhead: '1d',
       });
       if (form === 'process') {
-        const sink = new ResultSink<ResultRow>(rows, (row) => row);
+        const sink = new ResultSink<ResultRow>((row) => rows.add(row.device, row.start, row.values));
         measures.keyBy('device').process('per-device', perDevice).to('out', sink);
         return;
       }
-      const sink = new ResultSink(rows, rowOfWindow);
+      const sink = new ResultSink<Row>((row) => addWindow(rows, row));
       if (form !== 'plain-functions') {
         measures.keyBy('device').window(tumbling('10s')).aggregate('per-device', AGGREGATES).to('out', sink);
         return;
@@ -143,7 +141,7 @@ export async function runEngine(
   { source = partitionLog('t1', Measure), log, store }: Place,
   events: number,
 ): Promise<Outcome> {
-  const rows: ResultRow[] = [];
+  const rows = new ResultRows();
   const startedCpu = cpuMs();
   const startedWall = performance.now();
   const handle = runJob(t1Job(form, source, rows).graph(), {
@@ -164,7 +162,7 @@ export async function runEngine(
   const cpu = cpuMs() - startedCpu;
   const wallMs = performance.now() - startedWall;
   await handle.cancel();
-  return { variant, events, cpuMs: cpu, wallMs, rows: rows.length, digest: digestOf(rows) };
+  return { variant, events, cpuMs: cpu, wallMs, rows: rows.length, digest: digestOf(rows.rows()) };
 }
 
 /** The same with everything in memory: no Redis, bytes in, results out. */

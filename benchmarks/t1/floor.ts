@@ -1,6 +1,6 @@
 import { decodeFrame } from '#wire';
 import { StringInterner } from '../../engine/state/string-interner.ts';
-import { cpuMs, digestOf, type Outcome, type ResultRow } from './outcome.ts';
+import { cpuMs, digestOf, type Outcome, ResultRows } from './outcome.ts';
 import { BOUND_MS, Measure, WINDOW_MS } from './workload.ts';
 
 const FIELDS = 4;
@@ -19,7 +19,7 @@ interface Pane {
 export function runFloor(frames: readonly Uint8Array[]): Outcome {
   const startedCpu = cpuMs();
   const startedWall = performance.now();
-  const rows: ResultRow[] = [];
+  const rows = new ResultRows();
   const interner = new StringInterner();
   const panes = new Map<number, Pane>();
   let events = 0;
@@ -83,7 +83,7 @@ export function runFloor(frames: readonly Uint8Array[]): Outcome {
     cpuMs: cpu,
     wallMs,
     rows: rows.length,
-    digest: digestOf(rows),
+    digest: digestOf(rows.rows()),
   };
 }
 
@@ -93,7 +93,7 @@ function add(cells: Float64Array, at: number, value: number): void {
   if (value > (cells[at + 2] as number)) cells[at + 2] = value;
 }
 
-function fire(pane: Pane, panes: Map<number, Pane>, interner: StringInterner, rows: ResultRow[]): void {
+function fire(pane: Pane, panes: Map<number, Pane>, interner: StringInterner, rows: ResultRows): void {
   for (const slot of pane.touched) {
     const at = slot * STRIDE;
     const n = pane.cells[at] as number;
@@ -102,7 +102,7 @@ function fire(pane: Pane, panes: Map<number, Pane>, interner: StringInterner, ro
       const c = at + 1 + f * 3;
       values.push((pane.cells[c] as number) / n, pane.cells[c + 1] as number, pane.cells[c + 2] as number);
     }
-    rows.push({ device: interner.text(slot), start: pane.start, values });
+    rows.add(interner.text(slot), pane.start, values);
   }
   panes.delete(pane.start);
 }
