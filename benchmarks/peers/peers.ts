@@ -1,5 +1,6 @@
 import { bytewaxPeer } from './bytewax/run.ts';
 import { hazelcastPeer } from './hazelcast/run.ts';
+import { kafkaPeer } from './kafka/run.ts';
 import type { Peer, Skipped } from './peer.ts';
 import { renoirPeer } from './renoir/run.ts';
 
@@ -14,4 +15,5 @@ export const PEERS: Readonly<Record<string, PeerEntry>> = {
   renoir: { open: renoirPeer, workloads: ['t1', 'q1', 'q5', 'q7'] },
   bytewax: { open: bytewaxPeer, workloads: ['t1'] },
   hazelcast: { open: hazelcastPeer, workloads: ['t1', 'q1', 'q5', 'q7'] },
+  kafka: { open: kafkaPeer, workloads: ['t1-drain'] },
 };

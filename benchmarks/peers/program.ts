@@ -62,7 +62,7 @@ export async function measuredRun(
       maxBuffer: OUTPUT_BYTES_MAX,
     });
     const outcome = JSON.parse(stdout.trim().split('\n').at(-1) as string) as PeerOutcome;
-    return workload === 't1' ? { ...outcome, ...t1Results(rows, file) } : outcome;
+    return workload.startsWith('t1') ? { ...outcome, ...t1Results(rows, file) } : outcome;
   } finally {
     rmSync(rows, { force: true });
   }

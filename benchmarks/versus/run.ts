@@ -76,7 +76,7 @@ export async function runVersus(options: VersusOptions): Promise<void> {
         if (name === 'loop' && kindOf(workload) !== 't1') continue;
         if (PEERS[name]?.workloads.includes(kindOf(workload)) === false) continue;
         const outcome = {
-          ...(await runOnce(engine, workload, input, options)),
+          ...(await runOnce(name, engine, workload, input, options)),
           workload,
           engine: name,
         };
@@ -128,9 +128,17 @@ function inputOf(workload: string, events: number): Input {
   };
 }
 
-function runOnce(engine: Engine, workload: string, input: Input, run: Run): Promise<VersusOutcome> {
+function runOnce(
+  name: string,
+  engine: Engine,
+  workload: string,
+  input: Input,
+  run: Run,
+): Promise<VersusOutcome> {
   const { devices, form } = T1[workload] ?? {};
-  if (devices === undefined || form === undefined) return engine(workload, input, run);
+  // A peer brings the server that it reads from.
+  const fromRedis = devices !== undefined && form !== undefined && PEERS[name] === undefined;
+  if (!fromRedis) return engine(workload, input, run);
   const { events } = run;
   return withFilledRedis(form, { ...run, devices, folder: FOLDER }, (url) =>
     engine(workload, { ...input, redis: { url, stream: streamOf(form, events) } }, run),
@@ -148,8 +156,8 @@ async function openEngines(names: readonly string[]) {
       const peer = await PEERS[name].open();
       if ('skip' in peer) skipped[name] = peer.skip;
       else
-        engines.set(name, async (workload, { path }) => ({
-          ...(await peer.run(kindOf(workload), path)),
+        engines.set(name, async (workload, { path }, { warmUpMs }) => ({
+          ...(await peer.run(kindOf(workload), path, warmUpMs)),
           workload,
           engine: name,
         }));
