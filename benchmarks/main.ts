@@ -25,7 +25,7 @@ results differ from the others' fails.
     --workloads <list>  of t1, t1-100k, t1-1m (devices), t1-functions, t1-process, t1-drain, t1-json (both from Redis), and
                         Nexmark's q0 to q22 without q10; default t1, t1-drain, t1-json and Nexmark's core ten
     --engines <list>    of millrace, loop, flink, flink-best, at parallelism 2 'flink 2', 'flink-best 2', and renoir,
-                        bytewax, hazelcast; default the first four
+                        bytewax, hazelcast, kafka, kafka-best (t1-drain only, from a broker); default the first four
     --events <n>        default 2000000
     --warm-up-ms <n>    CPU time that every process first spends on runs that do not count, default 10000
     --report <file>     also writes the tables there

@@ -15,5 +15,6 @@ export const PEERS: Readonly<Record<string, PeerEntry>> = {
   renoir: { open: renoirPeer, workloads: ['t1', 'q1', 'q5', 'q7'] },
   bytewax: { open: bytewaxPeer, workloads: ['t1'] },
   hazelcast: { open: hazelcastPeer, workloads: ['t1', 'q1', 'q5', 'q7'] },
-  kafka: { open: kafkaPeer, workloads: ['t1-drain'] },
+  kafka: { open: () => kafkaPeer('ordinary'), workloads: ['t1-drain'] },
+  'kafka-best': { open: () => kafkaPeer('best'), workloads: ['t1-drain'] },
 };

@@ -47,12 +47,14 @@ const REASON_LINES = 3;
 
 /**
  * Runs a peer's program, `… <workload> <file> <warm-up events> <file for rows>`, whose last line is JSON: what the run cost, and of
- * Nexmark the rows and their checksum too. The rows of T1 are in the file, one per line, with open windows among them.
+ * Nexmark the rows and their checksum too. The rows of T1 are in the file, one per line, with open windows among them. The signal ends
+ * it before its time.
  */
 export async function measuredRun(
   [program, ...leading]: readonly [string, ...string[]],
   workload: string,
   file: string,
+  options: { readonly signal?: AbortSignal } = {},
 ): Promise<PeerOutcome> {
   mkdirSync(PEERS_FOLDER, { recursive: true });
   const rows = join(PEERS_FOLDER, `rows-${process.pid}.csv`);
@@ -60,6 +62,7 @@ export async function measuredRun(
     const { stdout } = await execute(program, [...leading, workload, file, String(WARM_UP_EVENTS), rows], {
       timeout: RUN_TIMEOUT_MS,
       maxBuffer: OUTPUT_BYTES_MAX,
+      ...options,
     });
     const outcome = JSON.parse(stdout.trim().split('\n').at(-1) as string) as PeerOutcome;
     return workload.startsWith('t1') ? { ...outcome, ...t1Results(rows, file) } : outcome;

@@ -9,7 +9,7 @@ export interface VersusOutcome {
   readonly rows: number;
   /** Equal for equal results, in whatever order they came. */
   readonly checksum: string;
-  /** CPU time of the Redis server that the events came from, not part of `cpuMs`. */
+  /** CPU time of the server that the events came from, Redis or a Kafka broker, not part of `cpuMs`. */
   readonly serverCpuMs?: number;
   readonly rssMb?: number;
   readonly gcMs?: number;

@@ -14,7 +14,7 @@ export function describeVersus(report: VersusReport): string {
     ...Object.entries(report.engines).map(([engine, form]) => `- ${engine}: ${form}`),
     ...Object.entries(report.skipped).map(([peer, why]) => `- SKIPPED ${peer}: ${why}`),
     '',
-    '| workload | engine | CPU ns per event, median (min–max) | of Redis | wall ns | rows | checksum | RSS MB | GC ms |',
+    '| workload | engine | CPU ns per event, median (min–max) | of the server | wall ns | rows | checksum | RSS MB | GC ms |',
     '|---|---|---|---|---|---|---|---|---|',
   ];
   for (const [workload, engines] of groups(report))

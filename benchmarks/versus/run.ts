@@ -30,7 +30,7 @@ const NEXMARK_RATE = 10_000;
 const FOLDER = join('benchmarks', 'results');
 interface T1Workload {
   readonly devices: number;
-  /** How events lie that are read from Redis. */
+  /** How events lie that are read from Redis, or by a peer from a server of its own. */
   readonly form?: EntryForm;
   /** The job that Millrace runs; another engine has one program for T1. */
   readonly variant?: 'functions' | 'process';
@@ -53,6 +53,10 @@ const ENGINES: Readonly<Record<string, string>> = {
     'the DataStream program that a good user writes and tunes: keyBy with its exchange, window operators',
   'flink-best':
     'an upper bound for Flink, chosen by hand for one slot: no exchange (reinterpretAsKeyedStream), windows of its own where they cost less',
+  kafka:
+    'Kafka Streams by the Processor API, from a topic of a broker of its own, exactly-once, a commit per second',
+  'kafka-best':
+    'an upper bound for Kafka Streams, chosen by hand: a store of its own on an interface that is not public',
 };
 
 interface Input {
@@ -114,7 +118,7 @@ function inputOf(workload: string, events: number): Input {
   if (t1 !== undefined) {
     const { devices, form } = t1;
     const { path, sha256 } = t1File({ events, devices, seed: SEED }, FOLDER);
-    const where = form === undefined ? '' : `, from a Redis stream of ${form}`;
+    const where = form === undefined ? '' : `, as ${form} from a server's stream or topic`;
     return {
       path,
       what: `${events} events of ${devices} devices${where}, seed ${SEED}, SHA-256 ${sha256}`,

@@ -13,6 +13,8 @@ export interface Broker {
   readonly pid: number;
   /** For what the run keeps; removed with the broker. */
   readonly folder: string;
+  /** Aborts when the broker ends. */
+  readonly signal: AbortSignal;
 }
 
 /** README.md says why. */
@@ -36,12 +38,20 @@ export async function withBroker<Result>(run: (broker: Broker) => Promise<Result
   try {
     const [port, controllerPort] = await freePorts(2);
     const args = [folder, port, controllerPort].map(String);
-    const command = [...JVM_FLAGS, '-cp', classPath(import.meta.dirname), 'millrace.bench.KafkaBroker', ...args];
+    const command = [
+      ...JVM_FLAGS,
+      '-cp',
+      classPath(import.meta.dirname),
+      'millrace.bench.KafkaBroker',
+      ...args,
+    ];
     const broker = spawn('java', command, { stdio: ['pipe', 'ignore', 'inherit'] });
+    const ended = untimelyEnd(broker);
     try {
       await once(broker, 'spawn');
       const { pid } = broker as { readonly pid: number };
-      return await Promise.race([run({ address: `127.0.0.1:${port}`, pid, folder }), untimelyEnd(broker)]);
+      const { signal } = ended;
+      return await Promise.race([run({ address: `127.0.0.1:${port}`, pid, folder, signal }), ended.failure]);
     } finally {
       await stop(broker);
     }
@@ -50,10 +60,15 @@ export async function withBroker<Result>(run: (broker: Broker) => Promise<Result
   }
 }
 
-/** @throws when it happens */
-async function untimelyEnd(broker: ChildProcess): Promise<never> {
-  const [code, signal] = await once(broker, 'exit');
-  throw new Error(`The Kafka broker ended with ${code ?? signal}.`);
+/** Fails and aborts when the broker ends. */
+function untimelyEnd(broker: ChildProcess) {
+  const controller = new AbortController();
+  const failure = once(broker, 'exit').then(([code, signal]) => {
+    controller.abort();
+    throw new Error(`The Kafka broker ended with ${code ?? signal}.`);
+  });
+  failure.catch(() => {});
+  return { signal: controller.signal, failure };
 }
 
 async function stop(broker: ChildProcess): Promise<void> {

@@ -13,8 +13,12 @@ const JVM_FLAGS = [
   '-Dorg.slf4j.simpleLogger.defaultLogLevel=error',
 ];
 
-/** Builds the peer with Maven, or says what is missing. */
-export async function kafkaPeer(): Promise<Peer | Skipped> {
+/**
+ * Builds the peer with Maven, or says what is missing.
+ *
+ * @param form as its users write it, or chosen by hand; README.md says what differs
+ */
+export async function kafkaPeer(form: 'ordinary' | 'best'): Promise<Peer | Skipped> {
   const folder = import.meta.dirname;
   const sources = ['pom.xml', 'src/**/*.java', '../flink/src/**/*.java'];
   const skipped = await mavenBuild('Kafka Streams', folder, sources);
@@ -23,8 +27,8 @@ export async function kafkaPeer(): Promise<Peer | Skipped> {
     skipped ?? {
       run: (workload, file, warmUpMs) =>
         withBroker((broker) => {
-          const place = [broker.address, broker.pid, broker.folder, warmUpMs].map(String);
-          return measuredRun([...command, ...place], workload, file);
+          const place = [broker.address, broker.pid, broker.folder, warmUpMs, form].map(String);
+          return measuredRun([...command, ...place], workload, file, { signal: broker.signal });
         }),
     }
   );

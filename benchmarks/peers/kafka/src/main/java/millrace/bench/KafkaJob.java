@@ -8,14 +8,12 @@ import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.Record;
-import org.apache.kafka.streams.state.Stores;
 
 /** T1 as an application of Kafka Streams, with an id and so with a changelog of its own; README.md says why it is set so. */
 final class KafkaJob implements AutoCloseable {
@@ -23,24 +21,17 @@ final class KafkaJob implements AutoCloseable {
   private final KafkaStreams streams;
 
   /** @param frames how many of the leading ones are read */
-  KafkaJob(String id, String bootstrap, String stateFolder, int frames, List<KafkaRow> rows) {
+  KafkaJob(String id, KafkaForm form, String bootstrap, String stateFolder, int frames, List<KafkaRow> rows) {
+    Topology topology =
+        new Topology()
+            .addSource("topic", new ByteArrayDeserializer(), new ByteArrayDeserializer(), KafkaTopic.NAME)
+            .addProcessor("frames", () -> new KafkaFrames(frames, () -> allRead.complete(null)), "topic")
+            .addProcessor("per-device", () -> new KafkaWindows(form), "frames")
+            .addStateStore(form.store(), "per-device")
+            .addProcessor("rows", () -> new Rows(rows), "per-device");
     Properties settings = new Properties();
     settings.putAll(settingsOf(id, bootstrap, stateFolder));
-    streams = new KafkaStreams(topologyOf(frames, rows), settings);
-  }
-
-  private Topology topologyOf(int frames, List<KafkaRow> rows) {
-    return new Topology()
-        .addSource("topic", new ByteArrayDeserializer(), new ByteArrayDeserializer(), KafkaTopic.NAME)
-        .addProcessor("frames", () -> new KafkaFrames(frames, () -> allRead.complete(null)), "topic")
-        .addProcessor(KafkaWindows.STORE, KafkaWindows::new, "frames")
-        .addStateStore(
-            Stores.keyValueStoreBuilder(
-                    Stores.inMemoryKeyValueStore(KafkaWindows.STORE), Serdes.Bytes(), Serdes.ByteArray())
-                .withLoggingEnabled(Map.of())
-                .withCachingEnabled(),
-            KafkaWindows.STORE)
-        .addProcessor("rows", () -> new Rows(rows), KafkaWindows.STORE);
+    streams = new KafkaStreams(topology, settings);
   }
 
   /** Runs until the last frame has been worked on; {@code started} is called before the first one is asked for. */

@@ -8,38 +8,40 @@ import java.util.List;
 import org.apache.kafka.common.utils.AppInfoParser;
 
 /**
- * {@code KafkaMain <broker> <its process> <folder> <warm-up ms> t1-drain <file> <warm-up events> <file for rows>}: fills the topic with
+ * {@code KafkaMain <broker> <its process> <folder> <warm-up ms> <ordinary|best> t1-drain <file> <warm-up events> <file for rows>}: fills the topic with
  * the frames of the file, runs T1 once, after runs over its first events for so much CPU time, and prints what it cost as one line of
  * JSON. The rows go to the file.
  */
 public final class KafkaMain {
   private static final String USAGE =
-      "KafkaMain <broker> <its process> <folder> <warm-up ms> t1-drain <file> <warm-up events> <file for rows>";
+      "KafkaMain <broker> <its process> <folder> <warm-up ms> <ordinary|best> t1-drain <file> <warm-up events> <file for rows>";
 
   private final String bootstrap;
   private final ProcessHandle broker;
   private final String folder;
+  private final KafkaForm form;
   private final List<KafkaRow> rows = new ArrayList<>();
   private int runs = 0;
   private double brokerCpuMs = 0;
 
-  private KafkaMain(String bootstrap, long process, String folder) {
+  private KafkaMain(String bootstrap, long process, String folder, KafkaForm form) {
     this.bootstrap = bootstrap;
     this.broker = ProcessHandle.of(process).orElseThrow();
     this.folder = folder;
+    this.form = form;
   }
 
   public static void main(String[] args) throws Exception {
-    if (args.length != 8 || !args[4].equals("t1-drain")) throw new IllegalArgumentException(USAGE);
-    KafkaMain main = new KafkaMain(args[0], Long.parseLong(args[1]), args[2]);
-    FrameFile file = FrameFile.open(args[5]);
+    if (args.length != 9 || !args[5].equals("t1-drain")) throw new IllegalArgumentException(USAGE);
+    KafkaMain main = new KafkaMain(args[0], Long.parseLong(args[1]), args[2], KafkaForm.valueOf(args[4].toUpperCase()));
+    FrameFile file = FrameFile.open(args[6]);
     KafkaTopic.fill(args[0], file);
-    int first = file.framesOf(Long.parseLong(args[6]));
+    int first = file.framesOf(Long.parseLong(args[7]));
     double enough = Measurement.processCpuMs() + Double.parseDouble(args[3]);
     while (first > 0 && Measurement.processCpuMs() < enough) main.once(first);
     System.gc();
     Measurement cost = main.once(file.frames());
-    Files.write(Path.of(args[7]), main.rows.stream().map(KafkaRow::line).toList());
+    Files.write(Path.of(args[8]), main.rows.stream().map(KafkaRow::line).toList());
     System.out.println(
         ("{\"version\":\"%s\",\"events\":%d,\"cpuMs\":%.1f,\"wallMs\":%.1f,\"deployCpuMs\":%.1f,\"serverCpuMs\":%.1f,"
             + "\"gcMs\":%d,\"rssMb\":%d}")
@@ -57,7 +59,7 @@ public final class KafkaMain {
   /** From when the application asks for its first frame until it has worked on the last; its last commit comes after that. */
   private Measurement once(int frames) throws Exception {
     rows.clear();
-    try (KafkaJob job = new KafkaJob("t1-" + runs++, bootstrap, folder, frames, rows)) {
+    try (KafkaJob job = new KafkaJob("t1-" + runs++, form, bootstrap, folder, frames, rows)) {
       Measurement cost = Measurement.of(() -> job.run(this::started));
       brokerCpuMs += cpuMsOf(broker);
       return cost;

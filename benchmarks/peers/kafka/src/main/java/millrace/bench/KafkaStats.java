@@ -10,6 +10,11 @@ final class KafkaStats {
 
   /** In the store: when the window starts, then the device. */
   final Bytes key;
+  /** Since it was put there last. */
+  boolean changed = false;
+  boolean closed = false;
+  /** Whether it is there. */
+  boolean kept = false;
 
   private long n = 0;
   private double temperatureSum = 0;
@@ -33,6 +38,7 @@ final class KafkaStats {
   /** As it was put into the store. */
   KafkaStats(Bytes key, byte[] value) {
     this.key = key;
+    this.kept = true;
     ByteBuffer in = ByteBuffer.wrap(value);
     n = in.getLong();
     temperatureSum = in.getDouble();

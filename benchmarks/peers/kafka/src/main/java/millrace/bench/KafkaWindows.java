@@ -9,22 +9,21 @@ import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.state.KeyValueIterator;
-import org.apache.kafka.streams.state.KeyValueStore;
 
 /**
- * 10 s tumbling windows per device. A window is given once, when the latest event time is the bound past its end. Windows are kept as
- * objects and each change is put into the store, which is read only when a task starts.
+ * 10 s tumbling windows per device. A window is given once, when the latest event time is the bound past its end. Windows are objects;
+ * what keeps them is read only when a task starts.
  */
 final class KafkaWindows implements Processor<String, KafkaMeasure, String, KafkaRow> {
-  static final String STORE = "windows";
   private static final long SIZE_MS = 10_000;
   private static final long BOUND_MS = 1_000;
 
   /** Start → device → window. */
   private final TreeMap<Long, Map<String, KafkaStats>> open = new TreeMap<>();
 
+  private final KafkaForm form;
   private ProcessorContext<String, KafkaRow> context;
-  private KeyValueStore<Bytes, byte[]> store;
+  private KafkaKeeper keeper;
   /** Of the windows that the record before fell into. */
   private long start = Long.MIN_VALUE;
   private Map<String, KafkaStats> devices = Map.of();
@@ -32,12 +31,16 @@ final class KafkaWindows implements Processor<String, KafkaMeasure, String, Kafk
   /** When {@link #latest} closes the earliest open windows. */
   private long closingTime = Long.MAX_VALUE;
 
+  KafkaWindows(KafkaForm form) {
+    this.form = form;
+  }
+
   @Override
   public void init(ProcessorContext<String, KafkaRow> context) {
     this.context = context;
-    this.store = context.getStateStore(STORE);
+    this.keeper = form.keeperOf(context);
     this.latest = context.currentStreamTimeMs();
-    try (KeyValueIterator<Bytes, byte[]> entries = store.all()) {
+    try (KeyValueIterator<Bytes, byte[]> entries = keeper.all()) {
       while (entries.hasNext()) {
         KeyValue<Bytes, byte[]> entry = entries.next();
         String device = KafkaStats.deviceOf(entry.key);
@@ -62,7 +65,7 @@ final class KafkaWindows implements Processor<String, KafkaMeasure, String, Kafk
       devices.put(device, stats);
     }
     stats.add(record.value());
-    store.put(stats.key, stats.bytes());
+    keeper.changed(stats);
     if (time <= latest) return;
     latest = time;
     while (latest >= closingTime) close(open.firstKey());
@@ -79,7 +82,7 @@ final class KafkaWindows implements Processor<String, KafkaMeasure, String, Kafk
       KafkaStats stats = window.getValue();
       KafkaRow row = new KafkaRow(window.getKey(), at, stats.values());
       context.forward(new Record<>(row.device(), row, at + SIZE_MS - 1));
-      store.put(stats.key, null);
+      keeper.closed(stats);
     }
     closingTime = open.isEmpty() ? Long.MAX_VALUE : open.firstKey() + SIZE_MS + BOUND_MS;
     if (at == start) start = Long.MIN_VALUE;
