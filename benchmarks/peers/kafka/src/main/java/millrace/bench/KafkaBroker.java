@@ -54,7 +54,8 @@ public final class KafkaBroker {
         "socket.send.buffer.bytes=1048576");
   }
 
-  private static void endWithInput() {
+  /** Ends this process when whoever started it does: neither a broker nor a client without one would end by itself. */
+  static void endWithInput() {
     Thread watch =
         new Thread(
             () -> {

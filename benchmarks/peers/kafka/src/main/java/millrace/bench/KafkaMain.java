@@ -8,13 +8,14 @@ import java.util.List;
 import org.apache.kafka.common.utils.AppInfoParser;
 
 /**
- * {@code KafkaMain <broker> <its process> <folder> <warm-up ms> <ordinary|best> t1-drain <file> <warm-up events> <file for rows>}: fills the topic with
- * the frames of the file, runs T1 once, after runs over its first events for so much CPU time, and prints what it cost as one line of
- * JSON. The rows go to the file.
+ * {@code KafkaMain <broker> <its process> <folder> <warm-up ms> <ordinary|best> t1-drain <file> <warm-up events> <file for rows>}: fills
+ * the topic with the frames of the file, runs T1 once, after runs over its first events for so much CPU time, and prints what it cost as
+ * one line of JSON. The rows go to the file. It ends as soon as its input does.
  */
 public final class KafkaMain {
   private static final String USAGE =
-      "KafkaMain <broker> <its process> <folder> <warm-up ms> <ordinary|best> t1-drain <file> <warm-up events> <file for rows>";
+      "KafkaMain <broker> <its process> <folder> <warm-up ms> <ordinary|best> t1-drain"
+          + " <file> <warm-up events> <file for rows>";
 
   private final String bootstrap;
   private final ProcessHandle broker;
@@ -22,6 +23,9 @@ public final class KafkaMain {
   private final KafkaForm form;
   private final List<KafkaRow> rows = new ArrayList<>();
   private int runs = 0;
+  /** Of the run that is under way, when it started. */
+  private double brokerCpuBefore = Double.NaN;
+  /** Of the last run. */
   private double brokerCpuMs = 0;
 
   private KafkaMain(String bootstrap, long process, String folder, KafkaForm form) {
@@ -33,7 +37,9 @@ public final class KafkaMain {
 
   public static void main(String[] args) throws Exception {
     if (args.length != 9 || !args[5].equals("t1-drain")) throw new IllegalArgumentException(USAGE);
-    KafkaMain main = new KafkaMain(args[0], Long.parseLong(args[1]), args[2], KafkaForm.valueOf(args[4].toUpperCase()));
+    KafkaBroker.endWithInput();
+    KafkaForm form = KafkaForm.valueOf(args[4].toUpperCase());
+    KafkaMain main = new KafkaMain(args[0], Long.parseLong(args[1]), args[2], form);
     FrameFile file = FrameFile.open(args[6]);
     KafkaTopic.fill(args[0], file);
     int first = file.framesOf(Long.parseLong(args[7]));
@@ -59,15 +65,16 @@ public final class KafkaMain {
   /** From when the application asks for its first frame until it has worked on the last; its last commit comes after that. */
   private Measurement once(int frames) throws Exception {
     rows.clear();
+    brokerCpuBefore = Double.NaN;
     try (KafkaJob job = new KafkaJob("t1-" + runs++, form, bootstrap, folder, frames, rows)) {
       Measurement cost = Measurement.of(() -> job.run(this::started));
-      brokerCpuMs += cpuMsOf(broker);
+      brokerCpuMs = cpuMsOf(broker) - brokerCpuBefore;
       return cost;
     }
   }
 
   private void started() {
-    brokerCpuMs = -cpuMsOf(broker);
+    if (Double.isNaN(brokerCpuBefore)) brokerCpuBefore = cpuMsOf(broker);
     Measurement.startOnce();
   }
 
