@@ -47,3 +47,13 @@ void t.test("a peer's outcome is the last line that it prints", async (t) => {
   const outcome = await measuredRun([process.execPath, '-e', lines, '--'], 'q1', 'some.frames');
   t.match(outcome, { cpuMs: 5, args: ['q1', 'some.frames', /^\d+$/, /\.csv$/] });
 });
+
+void t.test("a peer's program ends before its time when what it reads from has gone", async (t) => {
+  const gone = new AbortController();
+  const waiting = 'setInterval(() => {}, 1_000)';
+  const run = measuredRun([process.execPath, '-e', waiting, '--'], 't1-drain', 'some.frames', {
+    signal: gone.signal,
+  });
+  gone.abort();
+  await t.rejects(run, { name: 'AbortError' });
+});
